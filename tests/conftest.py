@@ -82,6 +82,13 @@ def pytest_configure() -> None:
 # Their PostgreSQL runs reach code that no run on SQLite does.
 MEASURED_ON_POSTGRES = ("tests/models/", "tests/outages/")
 MEASURED_CASES = 2  # of a test that is parametrized
+# Whatever they reach, shorter tests reach.
+UNMEASURED = (
+    "tests/bench/",
+    "tests/schema/test_columns.py",
+    "tests/schema/test_isolation.py",
+    "tests/story/test_leaks.py",
+)
 _unmeasured: set[str] = set()
 
 
@@ -108,6 +115,7 @@ def _find_unmeasured(items: Iterable[pytest.Item]) -> Iterator[str]:
         is_repeated = "postgres" in name and name.replace("postgres", "sqlite") in names
         if (
             (is_repeated and not name.startswith(MEASURED_ON_POSTGRES))
+            or name.startswith(UNMEASURED)
             or cases[test] >= MEASURED_CASES
             or is_hypothesis_test(getattr(item, "obj", None))
         ):

@@ -161,7 +161,7 @@ class Executor:
         )
 
 
-@examples(0.025, 1)
+@examples(0.015, 1)
 @given(data=st.data())
 async def test_queries_reveal_nothing_to_outsiders(
     data: st.DataObject,
@@ -203,7 +203,7 @@ async def test_queries_reveal_nothing_to_outsiders(
             ) == replace_ids(dataset, before[each.name]), (each.name, generated_operation)
 
 
-@examples(0.025, 1)
+@examples(0.015, 1)
 @given(data=st.data())
 async def test_mutations_by_outsiders_change_none_of_her_rows(
     data: st.DataObject,

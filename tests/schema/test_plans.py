@@ -104,7 +104,7 @@ def operation_strategy(
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it compares executors only
-@examples(0.25, VIEWERS)
+@examples(0.15, VIEWERS)
 @given(data=st.data())
 async def test_generated_queries_match_graphql_core_on_the_whole_schema(
     data: st.DataObject,

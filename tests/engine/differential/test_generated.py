@@ -36,7 +36,7 @@ async def check_in_all_contexts(comparison: Comparison, operation: GeneratedOper
         )
 
 
-@examples(0.5, len(SEEDS_AND_FAULT_RATES))
+@examples(0.3, len(SEEDS_AND_FAULT_RATES))
 @given(operations(FAULTY.schema, FAULTY.engine))
 async def test_generated_operations_match_graphql_core_on_a_faulty_schema(
     operation: GeneratedOperation,
@@ -44,7 +44,7 @@ async def test_generated_operations_match_graphql_core_on_a_faulty_schema(
     await check_in_all_contexts(FAULTY, operation)
 
 
-@examples(0.25, len(SEEDS_AND_FAULT_RATES))
+@examples(0.15, len(SEEDS_AND_FAULT_RATES))
 @given(operations(STRAWBERRY.schema, STRAWBERRY.engine))
 async def test_generated_operations_match_graphql_core_on_a_strawberry_schema(
     operation: GeneratedOperation,
