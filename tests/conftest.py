@@ -81,7 +81,12 @@ def pytest_configure() -> None:
 
 # Their PostgreSQL runs reach code that no run on SQLite does.
 MEASURED_ON_POSTGRES = ("tests/models/", "tests/outages/")
-MEASURED_CASES = 2  # of a test that is parametrized
+MEASURED_CASES = 2  # of a parametrized test that needs a database, or takes long
+LONG_TESTS = (
+    "tests/billing/documents/test_conformity.py",
+    "tests/engine/differential/",
+    "tests/schema/test_values_in_errors.py",
+)
 # Whatever they reach, shorter tests reach.
 UNMEASURED = (
     "tests/bench/",
@@ -104,7 +109,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def _find_unmeasured(items: Iterable[pytest.Item]) -> Iterator[str]:
     """The tests that hardly reach what no other test does: the runs on PostgreSQL of what also runs
-    on SQLite, all but the first cases of a parametrized test, and those with generated examples.
+    on SQLite, all but the first cases of a long parametrized test, and those with generated
+    examples.
     """
     items = [*items]
     names = {item.nodeid for item in items}
@@ -112,11 +118,12 @@ def _find_unmeasured(items: Iterable[pytest.Item]) -> Iterator[str]:
     for item in items:
         name = item.nodeid
         test = name.partition("[")[0]
+        is_long = "sqlite" in name or "postgres" in name or name.startswith(LONG_TESTS)
         is_repeated = "postgres" in name and name.replace("postgres", "sqlite") in names
         if (
             (is_repeated and not name.startswith(MEASURED_ON_POSTGRES))
             or name.startswith(UNMEASURED)
-            or cases[test] >= MEASURED_CASES
+            or (is_long and cases[test] >= MEASURED_CASES)
             or is_hypothesis_test(getattr(item, "obj", None))
         ):
             yield name

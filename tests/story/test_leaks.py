@@ -327,16 +327,16 @@ async def create_data(
 async def execute_all(
     logging_server: LoggingServer, access_tokens: list[str | None], operation_list: list[Operation]
 ) -> None:
-    """Sends each valid operation as every user, and the others as each third user: over HTTP for
+    """Sends each valid operation as every user, and the others as each sixth user: over HTTP for
     every second user, over a websocket for the others.
     """
     for number, access_token in enumerate(access_tokens):
         websocket_operations = []
         for index, operation in enumerate(operation_list, number):
             turn = index + index // len(VARIANTS)  # another user's for the next operation
-            if operation.variant != "valid" and turn % 3 and not IS_LONG:
+            if operation.variant != "valid" and turn % 6 and not IS_LONG:
                 continue
-            if index // 3 % 2 or operation.root == "subscription":
+            if index // 6 % 2 or operation.root == "subscription":
                 websocket_operations.append(operation)
             else:
                 logging_server.collect_secrets(
