@@ -97,6 +97,13 @@ UNMEASURED = (
 _unmeasured: set[str] = set()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the tests of the commands first: each takes seconds, and at the end one worker would be
+    left with them.
+    """
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_cli.py"))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the
     time. Finds the tests whose coverage isn't measured.
