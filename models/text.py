@@ -117,6 +117,20 @@ def _line(text: str, field: str, length: int) -> str:
     return result
 
 
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+
+
+def slug_text(text: str, field: str, length: int) -> str:
+    """A part of a URL: small letters, digits and single hyphens. Raises TOO_LONG and
+    VALUE_INVALID.
+    """
+    if len(text) > length:
+        raise Refusal(CommonErrorCode.TOO_LONG, "input", field, length=length)
+    if not _SLUG.fullmatch(text):
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    return text
+
+
 def message_text(body: str, field: str = "body", length: int = BODY_LENGTH) -> str:
     """Return the text of a message as it may be stored: trimmed, without control characters and
     overrides of the direction, card numbers masked. Raises BLANK and TOO_LONG at `field`.

@@ -8,7 +8,8 @@ from models.clock import Clock
 from models.support.agent_presence import LEASE, LINGER
 from realtime.hub import Hub
 
-CONNECTIONS = "connected agents"  # the hub's key, in this process, of agents who came or left
+# the hub's key for agents who connect to this process or disconnect
+CONNECTIONS = "connected agents"
 
 
 class ConnectedAgents:
@@ -20,7 +21,8 @@ class ConnectedAgents:
         self._hub, self._clock = hub, clock
         self.process = secrets.token_hex(8)
         self._devices: Counter[int] = Counter()
-        self._changed: dict[int, datetime] = {}  # the leases of those who came or left
+        # The ends of the leases that changed: their agents connected or disconnected.
+        self._changed: dict[int, datetime] = {}
         self._renewed_at: datetime | None = None
         # Since when the leases have been renewed without interruption.
         self.steady_since: datetime | None = None

@@ -5,8 +5,8 @@ the skill, and belongs to the team. Of those the one with the fewest chats gets 
 has waited longest for one. Whoever gives a chat to somebody, a router in any process or an agent
 who claims it, locks the agent and then the ticket, and looks again. So one of them succeeds.
 
-What this looks at first, without locks, may be outdated: then nothing happens, and the next run,
-which whatever has changed announces, does it.
+Candidates are read without locks and may be outdated. Then nothing happens until the next run,
+which the change that made them outdated triggers.
 """
 
 from collections.abc import Iterable, Sequence

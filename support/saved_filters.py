@@ -49,6 +49,11 @@ def _name_taken() -> Refusal:
     return Refusal(SupportErrorCode.NAME_TAKEN, "input", "name")
 
 
+async def delete(saved: SavedFilter) -> None:
+    """Delete a saved filter. A repeat changes nothing."""
+    await SavedFilter.filter(pk=saved.pk).delete()
+
+
 async def update(action: Action, saved: SavedFilter, values: Mapping[str, Any]) -> SavedFilter:
     """Change the name or the conditions. A repeat changes nothing. Raises NAME_TAKEN."""
     saved.update_from_dict({**values, "updated_at": action.at})

@@ -1,6 +1,5 @@
 """Managing the catalogue."""
 
-import re
 from datetime import date, timedelta
 
 from billing import catalogue
@@ -12,7 +11,7 @@ from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import is_known_key, owner_of
 from models.locale import Locale
-from models.text import client_key, line, message_text
+from models.text import client_key, line, message_text, slug_text
 from resolvers.billing.catalogue_inputs import (
     MAX_NET_CENTS,
     MAX_TRIAL_DAYS,
@@ -35,13 +34,12 @@ ITEM_LENGTH = 200
 MAX_ITEMS = 20
 MAX_OFFERS = 100
 _MAX_DAYS_AHEAD = timedelta(days=2 * 366)
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 
 
 async def create_offer(info: Info, input: OfferCreateInput) -> Offer:
     """Draft an offer."""
     with Checks() as check:
-        slug = check(_slug, input.slug)
+        slug = check(slug_text, input.slug, "slug", SLUG_LENGTH)
         french = check(_texts, input.fr, "fr")
         english = check(_texts, input.en, "en")
         key = check(client_key, input.idempotency_key)
@@ -122,14 +120,6 @@ async def delete_price(info: Info, input: PriceDeleteInput) -> Offer:
     context = info.context
     price = await load_visible(Price, input.price_id, context.viewer, "priceId")
     return await catalogue.delete_price(context.action(), price)
-
-
-def _slug(slug: str) -> str:
-    if len(slug) > SLUG_LENGTH:
-        raise Refusal(CommonErrorCode.TOO_LONG, "input", "slug", length=SLUG_LENGTH)
-    if not _SLUG.fullmatch(slug):
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "slug")
-    return slug
 
 
 def _texts(texts: OfferTextsInput, field: str) -> OfferTexts:

@@ -1,6 +1,5 @@
 """Writing and publishing articles."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -16,7 +15,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.locale import Locale
 from models.support.file import File, video_refusal
-from models.text import client_key, line, message_text
+from models.text import client_key, line, message_text, slug_text
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.context import Context, Info
 from resolvers.ids import key_of, load_visible
@@ -29,7 +28,6 @@ from support.library.webinars import require_url
 SLUG_LENGTH, TITLE_LENGTH, SUMMARY_LENGTH, ARTICLE_LENGTH = 100, 150, 300, 50_000
 MAX_POSITION = 100_000
 _MAX_DAYS_AHEAD = timedelta(days=2 * 366)
-_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _ARTICLE_ID = "The ID of an article."
 NEWEST_FIRST = Order("number", descending=True)
 
@@ -114,7 +112,7 @@ class ArticleUnpublishInput:
 async def create(info: Info, input: ArticleCreateInput) -> Article:
     """Draft an article."""
     with Checks() as check:
-        slug = check(_slug, input.slug)
+        slug = check(slug_text, input.slug, "slug", SLUG_LENGTH)
         french = check(_texts, input.fr, "fr")
         english = check(_texts, input.en, "en")
         key = check(client_key, input.idempotency_key)
@@ -161,14 +159,6 @@ async def unpublish(info: Info, input: ArticleUnpublishInput) -> Article:
     context = info.context
     article = await load_visible(Article, input.article_id, context.viewer, "articleId")
     return await articles.unpublish_article(context.action(), article)
-
-
-def _slug(slug: str) -> str:
-    if len(slug) > SLUG_LENGTH:
-        raise Refusal(CommonErrorCode.TOO_LONG, "input", "slug", length=SLUG_LENGTH)
-    if not _SLUG.fullmatch(slug):
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "slug")
-    return slug
 
 
 def _texts(texts: ArticleTextsInput, field: str) -> ArticleTexts:

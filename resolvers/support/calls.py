@@ -195,7 +195,7 @@ async def caller(
 async def numbers_of(
     context: Context, parents: Sequence[SimpleNamespace]
 ) -> list[list[PhoneNumber]]:
-    """Whose number it is, the one that was added first at first."""
+    """The entries of the phone number, oldest first."""
     rows = PhoneNumber.visible_to(context.viewer)
     return [await rows.filter(number=each.number).order_by("id") for each in parents]
 

@@ -107,7 +107,7 @@ async def update(info: Info, input: SavedFilterUpdateInput) -> SavedFilter:
 async def delete(info: Info, input: SavedFilterDeleteInput) -> SavedFilter:
     """Delete a saved filter."""
     saved = await _load(info, input.saved_filter_id)
-    await SavedFilter.filter(pk=saved.pk).delete()
+    await saved_filters.delete(saved)
     return saved
 
 
