@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.event import Event
 from models.identity.user import Staff
@@ -172,6 +173,19 @@ async def test_nobody_is_asked_about_legal_requests_or_what_was_not_answered(
     assert await request_ratings(job, services.auth.signer) == 0
     assert await emails() == []
     assert await TicketRating.all().count() == 0
+
+
+async def test_a_deactivated_company_is_not_asked(
+    execute: "Execute", dataset: "Dataset", services: Services, clock: MovableClock
+) -> None:
+    ticket = dataset.paul.id(Ticket)
+    await reply(execute, dataset.alice, ticket, "1")
+    await move(execute, dataset.alice, ticket, "SOLVED")
+    await Account.filter(pk=dataset.paul.account.pk).update(status=AccountStatus.DEACTIVATED)
+    clock.advance(timedelta(hours=1))
+    job = Action(None, clock.now(), services.hub)
+    assert await request_ratings(job, services.auth.signer) == 0
+    assert await emails() == []
 
 
 async def test_the_report_equals_a_count_over_the_ratings(
