@@ -90,6 +90,9 @@ def prepare_python(kind: str) -> None:
                 "--require-hashes",
                 "--no-deps",
                 "--progress-bar=off",
+                # A developer's processes compile what they import, a small part. The server may
+                # run as a user who can't write here, so production is compiled now.
+                *(["--no-compile"] if kind == "development" else []),
                 "--requirement",
                 LOCK_FILES[kind],
             ]
