@@ -52,6 +52,7 @@ TABLES = (
     "closure",
     "team",
     "canned_reply",
+    "macro",
     "sla_policy",
     "phone_call",
     "ticket",

@@ -50,6 +50,7 @@ from models.support.call import Call
 from models.support.draft import Draft
 from models.support.escalation import Escalation
 from models.support.file import File
+from models.support.macro import MacroUse
 from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.phone_number import PhoneNumber
@@ -235,12 +236,12 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
-    """Delete what agents wrote for each other about the company, what searches found, and the
-    former texts of messages.
+    """Delete what agents wrote for each other about the company, which macros they applied, what
+    searches found, and the former texts of messages.
     """
     for message_model in (MessageVersion, Reaction):
         await message_model.filter(message__ticket__account_id=account_id).using_db(tx.db).delete()
-    for model in (TicketTag, SearchEntry, Draft):
+    for model in (TicketTag, SearchEntry, Draft, MacroUse):
         await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 

@@ -10,4 +10,5 @@ import resolvers.identity.enums
 import resolvers.operations.enums
 import resolvers.privacy.enums
 import resolvers.support.enums
-import resolvers.support.sla_enums  # noqa: F401 - imported for their effect
+import resolvers.support.sla_enums
+import resolvers.support.ticket_action_enums  # noqa: F401 - imported for their effect

@@ -54,7 +54,7 @@ async def _take(
 ) -> None:
     require_transition(ticket.status, TicketStatus.OPEN)
     tx.audit(audit_action, ticket, before=ticket.assignee_id)
-    await _assign(tx, ticket, agent.pk, ticket.team_id)
+    await assign_ticket(tx, ticket, agent.pk, ticket.team_id)
     if ticket.status is TicketStatus.NEW:
         await ticket.set_status(tx, TicketStatus.OPEN)
 
@@ -87,9 +87,9 @@ async def transfer(
         if agent_id:
             await _lock_target(tx, agent_id)
         ticket = await tx.lock(Ticket, ticket.pk)
-        await _require_right_to_transfer(tx, ticket, actor)
+        await require_right_to_transfer(tx, ticket, actor)
         require_transition(ticket.status, TicketStatus.OPEN)
-        team_id = await _resolve_team(tx, ticket, agent_id, team_id)
+        team_id = await resolve_team(tx, ticket, agent_id, team_id)
         if (ticket.assignee_id, ticket.team_id) != (agent_id, team_id):
             tx.audit(
                 SupportAuditAction.TICKET_TRANSFER,
@@ -98,7 +98,7 @@ async def transfer(
                 agent=agent_id,
                 team=team_id,
             )
-            await _assign(tx, ticket, agent_id, team_id, is_told=agent_id != actor.pk)
+            await assign_ticket(tx, ticket, agent_id, team_id, is_told=agent_id != actor.pk)
     return ticket
 
 
@@ -109,7 +109,8 @@ async def _lock_target(tx: Transaction, agent_id: int) -> None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "userId") from None
 
 
-async def _require_right_to_transfer(tx: Transaction, ticket: Ticket, actor: User) -> None:
+async def require_right_to_transfer(tx: Transaction, ticket: Ticket, actor: User) -> None:
+    """Raise NOT_ASSIGNED for a ticket of somebody else, unless a supervisor transfers it."""
     if ticket.assignee_id in (None, actor.pk) or actor.staff is Staff.SUPERVISOR:
         return
     raise Refusal(
@@ -121,10 +122,12 @@ async def _require_right_to_transfer(tx: Transaction, ticket: Ticket, actor: Use
     )
 
 
-async def _resolve_team(
+async def resolve_team(
     tx: Transaction, ticket: Ticket, agent_id: int | None, team_id: int | None
 ) -> int | None:
-    """The team of a ticket after its transfer."""
+    """The team of a ticket after its transfer. Raises VALUE_INVALID for a person outside of the
+    team that is given.
+    """
     if agent_id is None:
         return team_id
     memberships = TeamMember.filter(user_id=agent_id, team_id=team_id or ticket.team_id or 0)
@@ -135,7 +138,7 @@ async def _resolve_team(
     return (team_id or ticket.team_id) if is_member else None
 
 
-async def _assign(
+async def assign_ticket(
     tx: Transaction,
     ticket: Ticket,
     agent_id: int | None,
@@ -143,6 +146,9 @@ async def _assign(
     *,
     is_told: bool = False,
 ) -> None:
+    """Assign a ticket, which the caller has locked together with the person, and record who lost
+    it.
+    """
     if ticket.assignee_id not in (None, agent_id):
         await mark_transferred(ticket.pk, ticket.assignee_id or 0, tx.action.at, tx.db)
     await ticket.assign(tx, agent_id, team_id, is_told=is_told)

@@ -5,7 +5,7 @@ those that belong to no team, which all agents use.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from tortoise.exceptions import IntegrityError
@@ -71,8 +71,8 @@ def check_texts(
     texts = ReplyTexts(
         check(_clean_shortcut, shortcut),
         check(line, name, "name", NAME_LENGTH),
-        check(_clean_body, body_fr, "bodyFr"),
-        check(_clean_body, body_en, "bodyEn"),
+        check(clean_reply, body_fr, "bodyFr"),
+        check(clean_reply, body_en, "bodyEn"),
     )
     if body_fr is None and body_en is None:
         check.refuse(Refusal(CommonErrorCode.BLANK, "input", "bodyFr"))
@@ -90,18 +90,23 @@ def _clean_shortcut(text: str) -> str:
     return shortcut
 
 
-def _clean_body(body: str | None, field: str) -> str | None:
+def clean_reply(
+    body: str | None, field: str, variables: Collection[str] = VARIABLES.keys()
+) -> str | None:
+    """A text with variables as it may be stored. Raises BLANK, TOO_LONG, and VARIABLE_UNKNOWN for
+    those that aren't among `variables`.
+    """
     if body is None:
         return None
     text = message_text(body, field)
     names = dict.fromkeys(match[1] for match in _VARIABLE.finditer(text))
-    if unknown_names := [name for name in names if name not in VARIABLES]:
+    if unknown_names := [name for name in names if name not in variables]:
         raise Refusal(
             SupportErrorCode.VARIABLE_UNKNOWN,
             "input",
             field,
             names=", ".join(f"{{{name}}}" for name in unknown_names),
-            variables=", ".join(f"{{{name}}}" for name in VARIABLES),
+            variables=", ".join(f"{{{name}}}" for name in variables),
         )
     return text
 
@@ -221,9 +226,12 @@ async def render_reply(
     bodies = {Locale.FR: reply.body_fr, Locale.EN: reply.body_en}
     wanted = locale or customer.locale
     chosen = wanted if bodies[wanted] else next(each for each, body in bodies.items() if body)
+    return fill_in(bodies[chosen] or "", context), chosen
+
+
+def fill_in(body: str, context: ReplyContext) -> str:
+    """A text with its variables filled in."""
     # In one pass: what a name contains is text, never a variable.
-    text = _VARIABLE.sub(
-        lambda match: VARIABLES[match[1]](context) if match[1] in VARIABLES else match[0],
-        bodies[chosen] or "",
+    return _VARIABLE.sub(
+        lambda match: VARIABLES[match[1]](context) if match[1] in VARIABLES else match[0], body
     )
-    return text, chosen

@@ -24,7 +24,7 @@ async def classify(
     """
     async with action.transaction() as tx:
         ticket = await tx.lock(Ticket, ticket.pk)
-        has_changed = await _change_tags(tx, ticket, added_tags, removed_tags)
+        has_changed = await change_tags(tx, ticket, added_tags, removed_tags)
         if priority is not None and priority is not ticket.priority:
             has_changed = True
             await set_priority(tx, ticket, priority)
@@ -46,9 +46,12 @@ async def set_priority(tx: Transaction, ticket: Ticket, priority: Priority) -> N
     await follow_policy(tx, ticket)
 
 
-async def _change_tags(
+async def change_tags(
     tx: Transaction, ticket: Ticket, added_tags: Sequence[str], removed_tags: Sequence[str]
 ) -> bool:
+    """Add and remove tags of a ticket, which the caller has locked. Returns whether any changed.
+    Raises TOO_MANY.
+    """
     rows = TicketTag.filter(ticket_id=ticket.pk).using_db(tx.db)
     before = {str(tag) for tag in await rows.values_list("tag", flat=True)}
     after = (before | {*added_tags}) - {*removed_tags}

@@ -81,6 +81,7 @@ MODULES = [
     "models.support.draft",
     "models.support.rating",
     "models.support.saved_filter",
+    "models.support.macro",
     "models.support.search_entry",
     "models.support.status_board",
     "models.support.tag",

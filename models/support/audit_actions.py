@@ -44,6 +44,17 @@ class SupportAuditAction(AuditAction):
         "incoming_email.retry",
         "An operator had a received email read again that couldn't be read.",
     )
+    MACRO_APPLY = (
+        "macro.apply",
+        "An agent applied a macro to a ticket (`macro`, and the kinds of its `actions`). The "
+        "entries of the changes follow.",
+    )
+    MACRO_ARCHIVE = "macro.archive", "A macro was archived."
+    MACRO_CREATE = (
+        "macro.create",
+        "A macro was created (`personal` is whether it is its author's own).",
+    )
+    MACRO_UPDATE = "macro.update", "The name or the actions of a macro were changed."
     MESSAGE_DELETE = (
         "message.delete",
         "A message was deleted by its author (`ticketId`, and `versionId` of its text).",

@@ -239,7 +239,7 @@ class Ticket(Model):
             message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
             await attach_to_message(tx, ticket.account_id, message, author, file_ids)
             if author.staff and ticket.status is not TicketStatus.CLOSED:
-                await ticket._take_up(tx, author)
+                await ticket.take_up(tx, author)
             if author.staff and ticket.pk != self.pk:  # a draft in a ticket that was merged
                 await Draft.filter(ticket_id=self.pk, user_id=author.pk).using_db(tx.db).delete()
         return message
@@ -261,8 +261,10 @@ class Ticket(Model):
             raise TransactionConflict("merged")
         return ticket
 
-    async def _take_up(self, tx: Transaction, agent: User) -> None:
-        """An agent has answered the ticket: it is theirs unless somebody has it."""
+    async def take_up(self, tx: Transaction, agent: User) -> None:
+        """An agent has answered the ticket, which the caller has locked: it is theirs unless
+        somebody has it.
+        """
         await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
         if self.assignee_id is None:
             await self.assign(tx, agent.pk, self.team_id)
@@ -316,11 +318,13 @@ class Ticket(Model):
         is_reply: bool = True,
         replied_at: datetime | None = None,
         is_final: bool = False,
+        is_automatic: bool = False,
     ) -> Message:
         """Append a message to this ticket, which the caller has locked, and update its response
         times. With `is_reply` False its author may not have read the ticket, and one of staff
         leaves the customer waiting. `replied_at` is when they were answered, if that was before
-        the message is posted. Its author can't change one that `is_final`.
+        the message is posted. Its author can't change one that `is_final`. One that `is_automatic`
+        is from staff, whoever its author is.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         values = {
@@ -329,7 +333,7 @@ class Ticket(Model):
             "origin_id": origin or self.pk,
             "sequence": sequence,
             "body": text,
-            "from_staff": author.staff is not None,
+            "from_staff": is_automatic or author.staff is not None,
             "client_message_id": client_message_id,
             "at": tx.action.at,
             "is_final": is_final,
@@ -352,6 +356,21 @@ class Ticket(Model):
             await self._record_staff_reply(tx, message, replied_at or tx.action.at)
         return message
 
+    async def post_automatic(
+        self, tx: Transaction, author: User, text: str, client_message_id: str
+    ) -> Message:
+        """Append a message that no person wrote to this ticket, which the caller has locked. Like a
+        reply it is sent by email, but the customer goes on waiting for one.
+        """
+        message = await self.post(
+            tx, author, text, client_message_id, is_reply=False, is_final=True, is_automatic=True
+        )
+        self.reply_email_pending_since = self.reply_email_pending_since or tx.action.at
+        self.updated_at = tx.action.at
+        await self.save(using_db=tx.db, update_fields=["reply_email_pending_since", "updated_at"])
+        await self._tell_account(tx, message)
+        return message
+
     async def _record_staff_reply(self, tx: Transaction, message: Message, at: datetime) -> None:
         if self.first_response_at is None or self.reply_awaited_since is not None:
             self.answered_at = at
@@ -370,6 +389,9 @@ class Ticket(Model):
             "updated_at",
         ]
         await self.save(using_db=tx.db, update_fields=columns)
+        await self._tell_account(tx, message)
+
+    async def _tell_account(self, tx: Transaction, message: Message) -> None:
         await tx.append(
             account_stream(self.account_id),
             EventKind.MESSAGE_POSTED,

@@ -25,6 +25,7 @@ from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEv
 from schema.support.files import FileAnnouncePayload
 from schema.support.inbox import InboxMutation, InboxQuery
 from schema.support.incoming_emails import IncomingEmail, IncomingEmailPayload
+from schema.support.macros import MacroMutation, MacroQuery
 from schema.support.merging import MergingMutation
 from schema.support.message_exports import MessageExportMutation
 from schema.support.messages import MessageMutation
@@ -53,6 +54,7 @@ class SupportQuery(
     CallQuery,
     CannedReplyQuery,
     InboxQuery,
+    MacroQuery,
     RatingQuery,
     SavedFilterQuery,
     SlaQuery,
@@ -99,6 +101,7 @@ class SupportMutation(
     EscalationMutation,
     DraftMutation,
     InboxMutation,
+    MacroMutation,
     MessageExportMutation,
     MessageMutation,
     MergingMutation,

@@ -20,6 +20,7 @@ from resolvers.support import drafts as draft_resolvers
 from resolvers.support import escalations as escalation_resolvers
 from resolvers.support import inbox as inbox_resolvers
 from resolvers.support import incoming_emails as incoming_email_resolvers
+from resolvers.support import macros as macro_resolvers
 from resolvers.support import merging as merging_resolvers
 from resolvers.support import messages as message_resolvers
 from resolvers.support import notes as note_resolvers
@@ -37,6 +38,7 @@ from schema.support.chats import LiveChat
 from schema.support.drafts import Draft, Writer
 from schema.support.files import File
 from schema.support.incoming_emails import MessageEmail
+from schema.support.macros import MacroUse
 from schema.support.notes import Note
 from schema.support.sla import SlaClock
 from schema.support.teams import Team
@@ -298,6 +300,11 @@ class Ticket(Node):
         note_resolvers.notes,
         description="The internal notes of the ticket, oldest first. Empty unless the viewer is an "
         "agent.",
+    )
+    macro_uses: list[MacroUse] = edge(
+        macro_resolvers.uses,
+        description="The macros that agents applied to the ticket, oldest first. Show them in its "
+        "timeline. Empty unless the viewer is an agent.",
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."

@@ -72,6 +72,7 @@ from models.support.incoming_email import (
     IncomingEmailSource,
     IncomingEmailStatus,
 )
+from models.support.macro import Macro, MacroUse, macro_scope
 from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
@@ -496,7 +497,25 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         conditions={"tags": [f"{company.mark} tag"]},
         updated_at=action.at,
     )
+    macro = await Macro.create(
+        scope=macro_scope(company.owner.user_id),
+        name=f"{company.mark} macro",
+        owner=company.owner.user,
+        actions={"note": f"{company.mark} note", "team_id": team.pk},
+        created_at=action.at,
+        updated_at=action.at,
+    )
+    macro_use = await MacroUse.create(
+        macro=macro,
+        ticket=ticket,
+        user=company.owner.user,
+        note=note,
+        kinds=["NOTE"],
+        at=action.at,
+    )
     return [
+        macro,
+        macro_use,
         saved_filter,
         team,
         tag,

@@ -55,6 +55,23 @@ async def supervisor(scenario: Scenario) -> Viewer:
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
 GOOD_TEXTS = {"name": "N", "description": "D", "features": ["F"], "advantages": ["A"]}
+BAD_ACTIONS = {
+    "replyFr": "{a.b}",
+    "replyEn": LONG,
+    "note": " ",
+    "addTags": ["a", " "],
+    "removeTags": [LONG],
+    "teamId": BAD_ID,
+    "assigneeId": BAD_ID,
+    "assignToViewer": True,
+    "status": "NEW",
+    "snoozeMinutes": 0,
+}
+BAD_ACTION_FIELDS = {
+    *(("actions", name) for name in BAD_ACTIONS if not name.endswith("Tags")),
+    ("actions", "addTags", "1"),
+    ("actions", "removeTags", "0"),
+}
 BAD_TEXTS = {"name": "", "description": LONG, "features": ["F", ""], "advantages": ["A"] * 21}
 BAD_TEXT_PATHS: set[tuple[str, ...]] = {
     ("name",),
@@ -677,6 +694,21 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         agent_viewer,
         {"ticketId": BAD_ID, "intoTicketId": BAD_ID},
         {("ticketId",), ("intoTicketId",)},
+    ),
+    "macroCreate": (
+        agent_viewer,
+        {"name": "", "actions": BAD_ACTIONS, "idempotencyKey": ""},
+        {("name",), ("idempotencyKey",), *BAD_ACTION_FIELDS},
+    ),
+    "macroUpdate": (
+        agent_viewer,
+        {"macroId": BAD_ID, "name": LONG, "actions": {}},
+        {("macroId",), ("name",), ("actions",)},
+    ),
+    "macroApply": (
+        agent_viewer,
+        {"macroId": BAD_ID, "ticketId": BAD_ID, "idempotencyKey": ""},
+        {("macroId",), ("ticketId",), ("idempotencyKey",)},
     ),
     "savedFilterCreate": (
         agent_viewer,

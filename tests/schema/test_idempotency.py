@@ -133,6 +133,8 @@ MUTATIONS_WITHOUT_KEY = {
         "ticketResolveEscalation",
         "cannedReplyDelete",
         "cannedReplyUpdate",
+        "macroArchive",
+        "macroUpdate",
         "draftDiscard",
         "draftSave",
         "ticketSnooze",

@@ -120,6 +120,50 @@ async def canned_reply_delete(scenario: Scenario) -> None:
     await scenario.mutate(scenario.dataset.alice, "cannedReplyDelete", cannedReplyId=reply)
 
 
+async def macro_create(scenario: Scenario) -> str:
+    supervisor = await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
+    for _ in range(2):
+        payload = await scenario.mutate(
+            supervisor,
+            "macroCreate",
+            "macro { id }",
+            name="MARKED NAME",
+            actions={"replyFr": "MARKED BODY", "addTags": ["marked"]},
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["macro"]["id"])
+
+
+async def macro_update(scenario: Scenario) -> None:
+    macro = await macro_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.requests["macroCreate"][0],
+            "macroUpdate",
+            macroId=macro,
+            name="MARKED OTHER NAME",
+            actions={"note": "MARKED NOTE"},
+        )
+
+
+async def macro_archive(scenario: Scenario) -> None:
+    macro = await macro_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.requests["macroCreate"][0], "macroArchive", macroId=macro)
+
+
+async def macro_apply(scenario: Scenario) -> None:
+    macro = await macro_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.requests["macroCreate"][0],
+            "macroApply",
+            macroId=macro,
+            ticketId=scenario.dataset.paul.id(Ticket),
+            idempotencyKey="MARKED KEY 2",
+        )
+
+
 async def message_edit(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(

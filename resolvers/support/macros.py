@@ -1,0 +1,173 @@
+"""Macros, for agents."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.checks import Checks
+from models.errors import Forbidden
+from models.identity.user import User
+from models.support.macro import MACRO_NAME_LENGTH, Macro, MacroUse
+from models.support.message import Message
+from models.support.note import Note
+from models.support.ticket import Ticket
+from models.support.ticket_actions import TicketActionKind
+from models.text import client_key, line
+from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.context import Context, Info
+from resolvers.ids import load_visible
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
+from resolvers.rows import RowByForeignKey, RowsByParent
+from resolvers.support.ticket_actions import TicketActionsInput, check_input
+from support import macros as support_macros
+
+BY_NAME = Order("name")
+
+
+@strawberry.input(description="The macro to create.")
+class MacroCreateInput:
+    name: str = strawberry.field(
+        description="Its name (at most 60 characters), unique among the macros of all agents, or "
+        "among the viewer's own."
+    )
+    actions: TicketActionsInput = strawberry.field(description="What it does.")
+    personal: bool = strawberry.field(
+        default=True,
+        description="Whether it is the viewer's own. Supervisors and operators create those of all "
+        "agents.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A macro with its new name and all of its new actions.")
+class MacroUpdateInput:
+    macro_id: strawberry.ID = strawberry.field(description="The ID of the macro.")
+    name: str = strawberry.field(description="Its name (at most 60 characters).")
+    actions: TicketActionsInput = strawberry.field(
+        description="What it does. Replaces all former actions."
+    )
+
+
+@strawberry.input(description="The macro to archive.")
+class MacroArchiveInput:
+    macro_id: strawberry.ID = strawberry.field(description="The ID of the macro.")
+
+
+@strawberry.input(description="The macro to apply, and the ticket.")
+class MacroApplyInput:
+    macro_id: strawberry.ID = strawberry.field(description="The ID of the macro.")
+    ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+def macros(
+    info: Info,
+    include_archived: Annotated[
+        bool, strawberry.argument(description="Whether to include archived macros.")
+    ] = False,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
+) -> DeferredPage:
+    """The macros that the viewer sees."""
+    rows = Macro.visible_to(info.context.viewer)
+    rows = rows if include_archived else rows.filter(archived_at=None)
+    return page(rows, BY_NAME, PageRequest(first, after, last, before), info.context.viewer)
+
+
+async def create(info: Info, input: MacroCreateInput) -> Macro:
+    """Create a macro."""
+    context = info.context
+    if not support_macros.may_manage(context.user, context.user.pk if input.personal else None):
+        raise Forbidden
+    with Checks() as check:
+        name = check(line, input.name, "name", MACRO_NAME_LENGTH)
+        actions = await check.wait(check_input(input.actions))
+        key = check(client_key, input.idempotency_key)
+    return await support_macros.create_macro(
+        context.action(), context.user, name, actions, key, is_personal=input.personal
+    )
+
+
+async def update(info: Info, input: MacroUpdateInput) -> Macro:
+    """Replace the name and the actions of a macro."""
+    context = info.context
+    with Checks() as check:
+        macro = await check.wait(load_visible(Macro, input.macro_id, context.viewer, "macroId"))
+        name = check(line, input.name, "name", MACRO_NAME_LENGTH)
+        actions = await check.wait(check_input(input.actions))
+    return await support_macros.update_macro(context.action(), context.user, macro, name, actions)
+
+
+async def archive(info: Info, input: MacroArchiveInput) -> Macro:
+    """Archive a macro."""
+    context = info.context
+    macro = await load_visible(Macro, input.macro_id, context.viewer, "macroId")
+    return await support_macros.archive_macro(context.action(), context.user, macro)
+
+
+async def apply(info: Info, input: MacroApplyInput) -> MacroUse:
+    """Apply a macro to a ticket."""
+    context = info.context
+    with Checks() as check:
+        macro = await check.wait(load_visible(Macro, input.macro_id, context.viewer, "macroId"))
+        ticket = await check.wait(load_visible(Ticket, input.ticket_id, context.viewer, "ticketId"))
+        key = check(client_key, input.idempotency_key)
+    return await support_macros.apply_macro(
+        context.action(), context.services.auth, context.viewer, macro, ticket, key
+    )
+
+
+def owners(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
+    """The agent whose own each macro is."""
+    return RowByForeignKey(parents, "owner_id", QuerySet(User))
+
+
+def viewer_can_change(context: Context, parents: Sequence[Macro]) -> list[bool]:
+    """Whether the viewer may change each macro."""
+    return [
+        macro.archived_at is None and support_macros.may_manage(context.user, macro.owner_id)
+        for macro in parents
+    ]
+
+
+def uses(context: Context, parents: Sequence[Ticket]) -> RowsByParent:
+    """The uses of macros in each ticket, oldest first."""
+    return RowsByParent(parents, MacroUse.visible_to(context.viewer), "ticket_id", "id")
+
+
+def macros_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
+    """The macro of each use. Whoever sees the ticket may know its name."""
+    return RowByForeignKey(parents, "macro_id", QuerySet(Macro))
+
+
+def users_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
+    """Who applied the macro."""
+    return RowByForeignKey(parents, "user_id", QuerySet(User))
+
+
+def messages_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
+    """The message that each use posted."""
+    return RowByForeignKey(parents, "message_id", QuerySet(Message))
+
+
+def notes_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
+    """The note that each use added."""
+    return RowByForeignKey(parents, "note_id", QuerySet(Note))
+
+
+def kinds(root: MacroUse) -> list[TicketActionKind]:
+    """What a use did."""
+    return [TicketActionKind(kind) for kind in root.kinds]
