@@ -68,6 +68,7 @@ from support.positions import store_delivered
 from support.presence import renew_leases
 from support.ratings import request_ratings
 from support.reply_emails import send_due_replies
+from support.scheduled_replies import send_due as send_scheduled_replies
 from support.search import index_new
 from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
@@ -328,6 +329,11 @@ def jobs(
             5,
             lambda: wake_due(Action(None, clock.now(), services.hub)),
             internal=True,
+        ),
+        Job(
+            "scheduled replies",
+            5,
+            lambda: send_scheduled_replies(Action(None, clock.now(), services.hub)),
         ),
         Job(
             "deadline reminders",

@@ -56,6 +56,7 @@ from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.reaction import Reaction
+from models.support.scheduled_reply import ScheduledReply
 from models.support.search_entry import SearchEntry
 from models.support.sla_clock import cancel_clocks
 from models.support.status_board import BoardEntry, StatusBoard
@@ -180,6 +181,7 @@ async def _delete_files(action: Action, services: ErasureServices, erasure: Eras
     belongs_to_account = (
         Q(account_id=account_id)
         | Q(message__ticket__account_id=account_id)
+        | Q(scheduled_reply__ticket__account_id=account_id)
         | Q(legal_name_change__account_id=account_id)
     )
     while files := await File.filter(belongs_to_account).limit(BATCH_SIZE):
@@ -241,7 +243,7 @@ async def _delete_notes(tx: Transaction, account_id: int) -> int:
     """
     for message_model in (MessageVersion, Reaction):
         await message_model.filter(message__ticket__account_id=account_id).using_db(tx.db).delete()
-    for model in (TicketTag, SearchEntry, Draft, MacroUse):
+    for model in (TicketTag, SearchEntry, Draft, MacroUse, ScheduledReply):
         await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 

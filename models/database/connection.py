@@ -82,6 +82,7 @@ MODULES = [
     "models.support.rating",
     "models.support.saved_filter",
     "models.support.macro",
+    "models.support.scheduled_reply",
     "models.support.search_entry",
     "models.support.status_board",
     "models.support.tag",

@@ -71,6 +71,14 @@ class SupportAuditAction(AuditAction):
         "phone_number.remove",
         "A phone number of a person (`userId`) or of a company was removed.",
     )
+    SCHEDULED_REPLY_CANCEL = (
+        "scheduled_reply.cancel",
+        "A reply that was to be sent later was canceled (`author` is who wrote it).",
+    )
+    SCHEDULED_REPLY_SEND = (
+        "scheduled_reply.send",
+        "A reply that was to be sent later was sent at once, in its author's name.",
+    )
     SLA_POLICY_REMOVE = "sla_policy.remove", "The SLA policy of a channel and priority was removed."
     SLA_POLICY_SET = (
         "sla_policy.set",

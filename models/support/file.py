@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from models.content.article import Article
     from models.identity.user import User
     from models.support.message import Message
+    from models.support.scheduled_reply import ScheduledReply
     from models.viewer import Viewer
 
 MAX_PER_MESSAGE = 10
 # references to what a file can be attached to
-ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id", "article_id")
+ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id", "article_id", "scheduled_reply_id")
 
 
 class FileStatus(StrEnum):
@@ -66,6 +67,13 @@ class File(Model):
     article: fields.ForeignKeyNullableRelation["Article"] = fields.ForeignKeyField(
         "models.Article", null=True, related_name=False, db_index=True, on_delete=fields.SET_NULL
     )
+    scheduled_reply: fields.ForeignKeyNullableRelation["ScheduledReply"] = fields.ForeignKeyField(
+        "models.ScheduledReply",
+        null=True,
+        related_name=False,
+        db_index=True,
+        on_delete=fields.SET_NULL,
+    )
     name = fields.CharField(max_length=200)
     content_type = fields.CharField(max_length=100)
     size = fields.BigIntField()
@@ -82,6 +90,7 @@ class File(Model):
     message_id: int | None
     legal_name_change_id: int | None
     article_id: int | None
+    scheduled_reply_id: int | None
 
     class Meta:
         table = "file"
@@ -101,6 +110,7 @@ class File(Model):
         files = cls.filter(abandoned_at=None)
         if viewer.is_agent:
             is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
+            is_attached |= Q(scheduled_reply_id__not_isnull=True)
             return files.filter(is_attached | Q(uploader_id=viewer.user_id))
         if viewer.account is None:
             return cls.filter(id=None)
@@ -131,6 +141,22 @@ async def attach_to_message(
     """
     if file_ids:
         await _attach(tx, author, account_id, file_ids, message_id=message.pk)
+
+
+async def attach_to_scheduled_reply(
+    tx: Transaction,
+    account_id: int,
+    reply: "ScheduledReply",
+    author: "User",
+    file_ids: tuple[int, ...],
+) -> None:
+    """Attach files that the author uploaded to their scheduled reply in a ticket of this account,
+    instead of those before. Raises FILE_REFUSED.
+    """
+    attached = File.filter(scheduled_reply_id=reply.pk)
+    await tx.lock_rows(File.filter(Q(scheduled_reply_id=reply.pk) | Q(pk__in=[*file_ids, 0])))
+    await attached.using_db(tx.db).update(scheduled_reply_id=None)
+    await _attach(tx, author, account_id, file_ids, scheduled_reply_id=reply.pk)
 
 
 async def attach_evidence(

@@ -65,6 +65,15 @@ class OpeningHours:
             closing = end
         return None if closing == at + HORIZON else closing
 
+    def next_beginning(self, at: datetime) -> datetime | None:
+        """When hours begin next after an instant: if it is open itself, those after the ones that
+        it lies in. None when none begin within HORIZON.
+        """
+        if not self.is_open(at):
+            return self.next_opening(at)
+        closing = self.next_closing(at)
+        return closing and self.next_opening(closing)
+
     def add(self, at: datetime, duration: timedelta) -> datetime | None:
         """The instant after which as much open time has passed, None when the calendar doesn't open
         long enough. Adding nothing gives the next opening.

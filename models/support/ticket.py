@@ -225,23 +225,46 @@ class Ticket(Model):
             if author.staff:
                 await lock_agent(tx, author.pk)
             ticket = await self.lock_with_target(tx)
-            if sent_message := await Message.find_sent(
-                self.pk, author, text, client_message_id, file_ids, tx.db
-            ):
-                return sent_message
-            follow_up = None
-            if ticket.status is TicketStatus.CLOSED:
-                follow_up = await ticket._lock_open_follow_up(tx)
-            await lock_files(tx, file_ids)
-            if ticket.status is TicketStatus.CLOSED:  # opening a ticket locks streams
-                is_live = False if author.staff or is_email else None
-                ticket = follow_up or await ticket._open_follow_up(tx, author, is_live=is_live)
-            message = await ticket.post(tx, author, text, client_message_id, origin=self.pk)
-            await attach_to_message(tx, ticket.account_id, message, author, file_ids)
-            if author.staff and ticket.status is not TicketStatus.CLOSED:
-                await ticket.take_up(tx, author)
-            if author.staff and ticket.pk != self.pk:  # a draft in a ticket that was merged
-                await Draft.filter(ticket_id=self.pk, user_id=author.pk).using_db(tx.db).delete()
+            return await self.append_reply(
+                tx, ticket, author, text, client_message_id, file_ids, is_email=is_email
+            )
+
+    async def append_reply(
+        self,
+        tx: Transaction,
+        ticket: "Ticket",
+        author: User,
+        text: str,
+        client_message_id: str,
+        file_ids: tuple[int, ...] = (),
+        *,
+        is_email: bool = False,
+        is_scheduled: bool = False,
+    ) -> Message:
+        """Append a message that was sent to this ticket, as `reply` does, to the one that
+        `lock_with_target` has returned. The author of one that `is_scheduled` may have written
+        something else since: their draft stays, and what they haven't read is unread.
+        """
+        if sent_message := await Message.find_sent(
+            self.pk, author, text, client_message_id, file_ids, tx.db
+        ):
+            return sent_message
+        follow_up = None
+        if ticket.status is TicketStatus.CLOSED:
+            follow_up = await ticket._lock_open_follow_up(tx)
+        await lock_files(tx, file_ids)
+        if ticket.status is TicketStatus.CLOSED:  # opening a ticket locks streams
+            is_live = False if author.staff or is_email else None
+            ticket = follow_up or await ticket._open_follow_up(tx, author, is_live=is_live)
+        message = await ticket.post(
+            tx, author, text, client_message_id, origin=self.pk, is_read=not is_scheduled
+        )
+        await attach_to_message(tx, ticket.account_id, message, author, file_ids)
+        if author.staff and ticket.status is not TicketStatus.CLOSED:
+            await ticket.take_up(tx, author, keeps_draft=is_scheduled)
+        if author.staff and ticket.pk != self.pk and not is_scheduled:
+            # a draft in a ticket that was merged
+            await Draft.filter(ticket_id=self.pk, user_id=author.pk).using_db(tx.db).delete()
         return message
 
     async def lock_with_target(self, tx: Transaction) -> "Ticket":
@@ -261,11 +284,12 @@ class Ticket(Model):
             raise TransactionConflict("merged")
         return ticket
 
-    async def take_up(self, tx: Transaction, agent: User) -> None:
+    async def take_up(self, tx: Transaction, agent: User, *, keeps_draft: bool = False) -> None:
         """An agent has answered the ticket, which the caller has locked: it is theirs unless
         somebody has it.
         """
-        await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
+        if not keeps_draft:
+            await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
         if self.assignee_id is None:
             await self.assign(tx, agent.pk, self.team_id)
         if self.status is TicketStatus.NEW:
@@ -316,15 +340,17 @@ class Ticket(Model):
         origin: int | None = None,
         *,
         is_reply: bool = True,
+        is_read: bool = True,
         replied_at: datetime | None = None,
         is_final: bool = False,
         is_automatic: bool = False,
     ) -> Message:
         """Append a message to this ticket, which the caller has locked, and update its response
         times. With `is_reply` False its author may not have read the ticket, and one of staff
-        leaves the customer waiting. `replied_at` is when they were answered, if that was before
-        the message is posted. Its author can't change one that `is_final`. One that `is_automatic`
-        is from staff, whoever its author is.
+        leaves the customer waiting. With `is_read` False the author of a reply hasn't read what
+        was written before it. `replied_at` is when they were answered, if that was before the
+        message is posted. Its author can't change one that `is_final`. One that `is_automatic` is
+        from staff, whoever its author is.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         values = {
@@ -348,7 +374,7 @@ class Ticket(Model):
             ticket_id=self.pk,
             message_id=message.pk,
         )
-        if is_reply:
+        if is_reply and is_read:
             await mark_read(Position(self.pk, author.pk, message.from_staff, sequence), tx.db)
         if not message.from_staff:
             await self._record_customer_message(tx)

@@ -33,6 +33,7 @@ from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
 from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.saved_filters import SavedFilterMutation, SavedFilterQuery
+from schema.support.scheduled_replies import ScheduledReplyMutation, ScheduledReplyQuery
 from schema.support.sla import SlaMutation, SlaQuery
 from schema.support.status_board import StatusBoardMutation, StatusBoardQuery
 from schema.support.teams import TeamMutation, TeamQuery
@@ -57,6 +58,7 @@ class SupportQuery(
     MacroQuery,
     RatingQuery,
     SavedFilterQuery,
+    ScheduledReplyQuery,
     SlaQuery,
     StatusBoardQuery,
     TeamQuery,
@@ -109,6 +111,7 @@ class SupportMutation(
     RatingMutation,
     PhoneNumberMutation,
     SavedFilterMutation,
+    ScheduledReplyMutation,
     SlaMutation,
     StatusBoardMutation,
     TeamMutation,

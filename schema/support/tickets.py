@@ -25,6 +25,7 @@ from resolvers.support import merging as merging_resolvers
 from resolvers.support import messages as message_resolvers
 from resolvers.support import notes as note_resolvers
 from resolvers.support import ratings as rating_resolvers
+from resolvers.support import scheduled_replies as scheduled_reply_resolvers
 from resolvers.support import sla as sla_resolvers
 from resolvers.support import splitting as splitting_resolvers
 from resolvers.support import tickets as ticket_resolvers
@@ -46,6 +47,7 @@ from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
     from schema.support.ratings import TicketRating
+    from schema.support.scheduled_replies import ScheduledReply
 
 
 @strawberry.type(description="A text that a message had before it was edited or deleted.")
@@ -295,6 +297,13 @@ class Ticket(Node):
     writers: list[Writer] = edge(
         draft_resolvers.other_writers,
         description="Who else is writing in the ticket. Empty unless the viewer is an agent.",
+    )
+    scheduled_replies: list[
+        Annotated["ScheduledReply", strawberry.lazy("schema.support.scheduled_replies")]
+    ] = edge(
+        scheduled_reply_resolvers.of_tickets,
+        description="The replies that are still to be sent, earliest first: those that wait, are "
+        "held back, or couldn't be sent. Empty unless the viewer is an agent.",
     )
     notes: Connection[Note] = connection(
         note_resolvers.notes,

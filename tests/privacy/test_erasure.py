@@ -58,6 +58,7 @@ from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.reaction import Reaction, ReactionKind
+from models.support.scheduled_reply import ScheduledReply
 from models.support.status_board import BoardEntry, StatusBoard
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
@@ -155,6 +156,26 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
         is_note=False,
         version=1,
         updated_at=action.at,
+    )
+    reply = await ScheduledReply.create(
+        ticket=ticket,
+        author=owner,
+        body=f"{MARK} scheduled",
+        send_at=action.at,
+        at_next_opening=False,
+        is_holdable=True,
+        seen_sequence=0,
+        created_at=action.at,
+        scheduled_at=action.at,
+    )
+    await File.create(
+        key=f"{MARK}-scheduled-0123456789",
+        uploader=dataset.alice.user,
+        scheduled_reply=reply,
+        name=f"{MARK} scheduled.pdf",
+        content_type="application/pdf",
+        size=3,
+        created_at=action.at,
     )
     await TicketRating.create(
         ticket=ticket, finished_at=action.at, score=2, comment=f"{MARK} comment", rater=owner
@@ -439,7 +460,7 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     )
     removed_counts = {each["kind"]: each["count"] for each in entries["removedCounts"]}
     assert removed_counts["people"] == 2
-    assert removed_counts["files"] == 3
+    assert removed_counts["files"] == 4
     assert removed_counts["messages"] == 3
     assert removed_counts["calls"] == 2
     assert await Call.all().count() == 0

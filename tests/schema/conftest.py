@@ -79,6 +79,7 @@ from models.support.opening_hours import HolidayCalendar
 from models.support.phone_number import PhoneNumber
 from models.support.rating import TicketRating
 from models.support.saved_filter import SavedFilter
+from models.support.scheduled_reply import ScheduledReply
 from models.support.sla_policy import SlaPolicy
 from models.support.status_board import StatusBoard
 from models.support.tag import TicketTag
@@ -513,10 +514,22 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         kinds=["NOTE"],
         at=action.at,
     )
+    scheduled_reply = await ScheduledReply.create(
+        ticket=ticket,
+        author=company.owner.user,
+        body=f"{company.mark} scheduled",
+        send_at=action.at,
+        at_next_opening=False,
+        is_holdable=True,
+        seen_sequence=0,
+        created_at=action.at,
+        scheduled_at=action.at,
+    )
     return [
         macro,
         macro_use,
         saved_filter,
+        scheduled_reply,
         team,
         tag,
         note,

@@ -690,6 +690,36 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": LONG, "version": 1},
         {("ticketId",), ("body",)},
     ),
+    "scheduledReplyCreate": (
+        agent_viewer,
+        {
+            "ticketId": BAD_ID,
+            "body": LONG,
+            "fileIds": ["x"],
+            "sendAt": "2020-01-01T00:00:00Z",
+            "atNextOpening": True,
+            "idempotencyKey": "",
+        },
+        {
+            ("ticketId",),
+            ("body",),
+            ("fileIds", "0"),
+            ("sendAt",),
+            ("atNextOpening",),
+            ("idempotencyKey",),
+        },
+    ),
+    "scheduledReplyUpdate": (
+        agent_viewer,
+        {
+            "scheduledReplyId": BAD_ID,
+            "body": LONG,
+            "fileIds": ["x"],
+            "sendAt": "2020-01-01T00:00:00Z",
+            "atNextOpening": True,
+        },
+        {("scheduledReplyId",), ("body",), ("fileIds", "0"), ("sendAt",), ("atNextOpening",)},
+    ),
     "ticketMerge": (
         agent_viewer,
         {"ticketId": BAD_ID, "intoTicketId": BAD_ID},

@@ -62,6 +62,7 @@ ARGUMENTS = {
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "renderedReply": f'cannedReplyId: "{encode("CannedReply", 2)}", '
     f'ticketId: "{encode("Ticket", 2)}"',
+    "scheduledReplyPreview": f'ticketId: "{encode("Ticket", 2)}"',
     "account": f'id: "{encode("Account", 2)}"',
     "articleSuggestions": 'text: "facture"',
     "caller": 'number: "+33142685399"',  # Marie's
@@ -173,7 +174,7 @@ async def test_outsiders_cannot_read_a_company(
             assert leaks == [], (each.name, request_text)
 
 
-INTERNAL_MARKS = ("team", "tag", "note")  # of create_internal_rows
+INTERNAL_MARKS = ("team", "tag", "note", "scheduled")  # of create_internal_rows
 
 
 async def test_p6_2_members_and_agents_read_what_their_role_allows(

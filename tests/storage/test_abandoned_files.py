@@ -4,6 +4,7 @@ never deleted.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +31,7 @@ from settings import read_settings
 from storage.abandoned_files import RETENTION
 from storage.file_service import scan_waiting_files
 from storage.scanner import scanner_from_url
+from support.scheduled_replies import ReplyValues, schedule
 from tests.accounts.company_fixtures import create_company, outcome
 from tests.people import create_staff, record_step_up
 from tests.storage.clamd import EICAR, FakeClamd
@@ -80,6 +82,14 @@ async def attach_to_a_chat_message(scenario: Scenario) -> None:
     await scenario.post_message(await scenario.upload(), channel=Channel.CHAT)
 
 
+async def attach_to_a_scheduled_reply(scenario: Scenario) -> None:
+    file, action = await scenario.upload(scenario.agent), scenario.site.action()
+    auth, send_at = scenario.site.services.auth, action.at + timedelta(days=200)
+    values = ReplyValues("Bonjour", None, (file.pk,), send_at, is_holdable=True)
+    ticket = await scenario.open_ticket()
+    await schedule(replace(action, actor=scenario.agent), auth, scenario.agent, ticket, values, "k")
+
+
 async def attach_as_evidence_of_a_request(scenario: Scenario) -> None:
     await scenario.request_legal_name(await scenario.upload())
 
@@ -104,6 +114,7 @@ async def attach_as_evidence_of_a_rejected_request(scenario: Scenario) -> None:
         attach_to_a_customers_message,
         attach_to_an_agents_message,
         attach_to_a_chat_message,
+        attach_to_a_scheduled_reply,
         attach_as_evidence_of_a_request,
         attach_as_additional_evidence,
         attach_as_evidence_of_a_rejected_request,

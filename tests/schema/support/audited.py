@@ -281,6 +281,33 @@ async def agent_update(scenario: Scenario) -> None:
     await scenario.mutate(operator, "agentUpdate", userId=alice, chatCapacity=2)
 
 
+async def _scheduled_reply(scenario: Scenario) -> str:
+    payload = await scenario.mutate(
+        scenario.dataset.alice,
+        "scheduledReplyCreate",
+        "scheduledReply { id }",
+        ticketId=scenario.dataset.paul.id(Ticket),
+        body="MARKED BODY",
+        sendAt="2026-12-24T12:00:00Z",
+        idempotencyKey="MARKED KEY",
+    )
+    return str(payload["scheduledReply"]["id"])
+
+
+async def scheduled_reply_cancel(scenario: Scenario) -> None:
+    reply = await _scheduled_reply(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice, "scheduledReplyCancel", scheduledReplyId=reply
+        )
+
+
+async def scheduled_reply_send(scenario: Scenario) -> None:
+    reply = await _scheduled_reply(scenario)
+    for _ in range(2):
+        await scenario.mutate(scenario.dataset.alice, "scheduledReplySend", scheduledReplyId=reply)
+
+
 async def ticket_move(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
