@@ -64,6 +64,42 @@ class _FlowControl(FlowControl):
             super().resume_reading()
 
 
+class _ResponseTransport:
+    """Writes the headers of a response together with the first part of its body: one system call
+    instead of two. When no body follows at once, the headers are written by themselves.
+    """
+
+    __slots__ = ("_headers", "_is_started", "_loop", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._headers = b""
+        self._is_started = False
+
+    def write(self, data: bytes) -> None:
+        if not self._is_started:
+            self._is_started = True
+            self._headers = data
+            self._loop.call_soon(self._flush)
+        elif self._headers:
+            data, self._headers = self._headers + data, b""
+            self._transport.write(data)
+        else:
+            self._transport.write(data)
+
+    def _flush(self) -> None:
+        if self._headers:
+            headers, self._headers = self._headers, b""
+            self._transport.write(headers)
+
+    def close(self) -> None:
+        self._flush()
+        self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+
 class HttpProtocol(HttpToolsProtocol):
     # One registry for the connections of a server: see `uvicorn_options`.
     registry: ClassVar[ConnectionRegistry] = ConnectionRegistry(ConnectionLimits())
@@ -231,6 +267,7 @@ class HttpProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
+        cycle.transport = _ResponseTransport(self.transport, self.loop)  # type: ignore[assignment] # all that a cycle uses
         super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:

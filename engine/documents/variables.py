@@ -153,8 +153,13 @@ def _coerce(value: Any, signature: GraphQLVariableSignature, leaf_type: Any, nul
         return None if nullable else Undefined
     if leaf_type:
         return leaf_type.coerce_input_value(value)
-    return (
-        Undefined
-        if input_is_nested_too_deeply(value, signature.type)
-        else coerce_input_value(value, signature.type)
+    if not _is_flat(value) and input_is_nested_too_deeply(value, signature.type):
+        return Undefined
+    return coerce_input_value(value, signature.type)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether a value contains no lists and objects, as most input objects."""
+    return isinstance(value, dict) and not any(
+        isinstance(each, dict | list) for each in value.values()
     )

@@ -14,6 +14,7 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from tortoise.connection import get_connection
+from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -26,6 +27,15 @@ Row = TypeVar("Row", bound=Model)
 def all_columns(model: type[Model]) -> tuple[str, ...]:
     """The names of a model's columns, in the order of their declaration."""
     return tuple(model._meta.fields_db_projection)
+
+
+def rows_where(model: type[Row], condition: Q) -> QuerySet[Row]:
+    """The rows of a model that meet a condition. Same as `model.filter(condition)`, which copies
+    the queryset and takes 20 microseconds.
+    """
+    queryset = QuerySet(model)
+    queryset._q_objects.append(condition)
+    return queryset
 
 
 async def read(

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import strawberry
+from tortoise.expressions import Q
 from tortoise.queryset import QuerySet
 
 from models.billing.offer import Offer, OfferStatus, Price
+from models.database.reading import rows_where
 from models.identity.user import Staff
 from models.text import can_be_stored
 from resolvers.arguments import SlugArgument
@@ -24,6 +26,8 @@ from resolvers.paging import (
     page,
 )
 from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
+
+_ON_SALE = Q(status=OfferStatus.ON_SALE)
 
 
 def offers(
@@ -57,9 +61,11 @@ def offers(
 
 def offer(info: Info, slug: SlugArgument) -> RowByKey | None:
     """The offer on sale with a slug; operators see any."""
-    is_operator = info.context.viewer.staff is Staff.OPERATOR
-    # One filter instead of that of Offer.visible_to and another one, which takes 10 microseconds.
-    rows = QuerySet(Offer) if is_operator else Offer.filter(status=OfferStatus.ON_SALE)
+    rows = (
+        QuerySet(Offer)
+        if info.context.viewer.staff is Staff.OPERATOR
+        else rows_where(Offer, _ON_SALE)
+    )
     return RowByKey(rows, "slug", slug) if can_be_stored(slug, 60) else None
 
 

@@ -65,6 +65,8 @@ class HttpServer:
             body += b"." * 65_536
         headers = [(b"content-length", b"%d" % len(body))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        if scope["path"].startswith("/later"):
+            await self.released.wait()
         await send({"type": "http.response.body", "body": body})
 
     def release(self) -> None:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from realtime.connection_limits import ConnectionLimits, ConnectionRegistry, LimitLog
 from tests.realtime.http_fixtures import LONG_TIMEOUTS, HttpServer, http_server, read_all
 from tests.realtime.socket_fixtures import wait_until
+from tests.waiting import MAX_WAIT
 
 SHORT_TIMEOUTS = replace(
     LONG_TIMEOUTS, head_seconds=0.2, body_seconds=0.2, body_rate=10**9, unread_seconds=0.2
@@ -47,6 +48,28 @@ def server() -> Iterator[HttpServer]:
 def short_timeout_server() -> Iterator[HttpServer]:
     with http_server(SHORT_TIMEOUTS) as running:
         yield running
+
+
+# Headers
+
+
+async def test_headers_do_not_wait_for_a_body_that_comes_later() -> None:
+    with http_server() as server:
+        async with server.connect() as (reader, writer):
+            writer.write(get("/later/0"))
+            async with asyncio.timeout(MAX_WAIT):
+                headers = await reader.readuntil(b"\r\n\r\n")
+                server.release()
+                body = await reader.readuntil(b">")
+    assert headers.startswith(b"HTTP/1.1 200 ")
+    assert answered(body) == ["/later/0"]
+
+
+async def test_the_response_to_head_has_headers_only(server: HttpServer) -> None:
+    request = b"HEAD /head/0 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    response = await server.exchange(request)
+    assert response.startswith(b"HTTP/1.1 200 ")
+    assert response.endswith(b"\r\n\r\n")
 
 
 # Queued requests and unread responses
