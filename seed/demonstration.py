@@ -27,6 +27,7 @@ from billing.bank.transfer import pay_by_transfer
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest, plan_change
 from billing.checkout import CheckoutServices
+from billing.corrections import CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.disputes import DisputeRequest, open_dispute
 from billing.dunning import dun_late_invoices
@@ -229,6 +230,14 @@ async def _credit(replay: Replay, entry: dict[str, Any]) -> None:
     await credit_invoice(action, replay.checkout_services, staff, request, _key(entry))
 
 
+async def _correct(replay: Replay, entry: dict[str, Any]) -> None:
+    staff = replay.users[entry["staff"]]
+    action = replay.action(staff, replay.at(entry["days_ago"], entry["at"]))
+    invoice = await _last_invoice(replay.users[entry["customer"]])
+    request = CorrectionRequest(invoice.pk, entry["reason"], order_number=entry["order_number"])
+    await correct_invoice(action, replay.checkout_services, staff, request, _key(entry))
+
+
 async def _dispute(replay: Replay, entry: dict[str, Any]) -> None:
     customer = replay.users[entry["customer"]]
     action = replay.action(customer, replay.at(entry["days_ago"], entry["at"]))
@@ -296,6 +305,7 @@ _FUNCTIONS = {
     "changes": _change,
     "statements": _import_statement,
     "credits": _credit,
+    "corrections": _correct,
     "disputes": _dispute,
     "tickets": _open_ticket,
 }

@@ -13,6 +13,7 @@ import pytest
 from auth.authentication import authenticate, sign_in_company
 from auth.services import AuthServices
 from billing.checkout import CheckoutServices
+from billing.documents.facts import InvoiceFacts
 from billing.gateways.sandbox import Sandbox
 from billing.reconciliation import reconciliation
 from billing.seller import seller
@@ -163,6 +164,18 @@ async def test_there_is_a_credit_note_a_refund_a_dispute_and_a_transfer_in_the_q
     assert (dispute.status, dispute.ticket.status) == (DisputeStatus.OPEN, TicketStatus.NEW)
     statuses = [line.status for line in await BankLine.all().order_by("id")]
     assert statuses == [BankLineStatus.MATCHED, BankLineStatus.UNMATCHED]
+
+
+async def test_a_corrective_invoice_replaces_one_without_an_order_number(
+    demonstration_data: None,
+) -> None:
+    corrective = await Invoice.get(type=DocumentType.CORRECTIVE_INVOICE)
+    original = await Invoice.get(pk=corrective.original_id)
+    assert corrective.gross_cents == original.gross_cents
+    order_numbers = [
+        InvoiceFacts.from_json(each.facts).order_number for each in (original, corrective)
+    ]
+    assert order_numbers == ["", "BC-2041-17"]
 
 
 async def test_no_document_is_made_before_someone_asks_for_it(demonstration_data: None) -> None:
