@@ -114,6 +114,7 @@ def create_app(
         paypal=settings.paypal_gateway(),
         security=settings.security,
         telephone=settings.telephone,
+        push=settings.push_channel,
     )
     return Application(settings, services).app()
 

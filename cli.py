@@ -132,6 +132,11 @@ def _parser() -> argparse.ArgumentParser:
         "encrypt everything with CAMCHA_SECRET_KEY that CAMCHA_SECRET_KEY_PREVIOUS encrypted",
     )
     command(
+        "push-key",
+        push_key,
+        "print a new private key for notifications on devices (VAPID), for CAMCHA_PUSH_KEY",
+    )
+    command(
         "hold",
         hold,
         "hold emails and other external jobs, before a copy of a database is started",
@@ -561,6 +566,13 @@ def code(args: argparse.Namespace) -> int:
             "only the demonstration's staff have codes here; everyone else uses an authenticator"
         )
     print(person.code_at(asyncio.run(_read_clock(settings)).now()))
+    return 0
+
+
+def push_key(args: argparse.Namespace) -> int:
+    from support.push.vapid import VapidKey
+
+    print(VapidKey.generate())
     return 0
 
 

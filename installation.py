@@ -221,6 +221,12 @@ def _weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
 
 
 def _network_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
+    if settings.push_key and not settings.front_url:
+        yield (
+            "notifications",
+            "Notifications on devices lead to the API's own page, not to the customer's request.",
+            "Set CAMCHA_FRONT_URL to the customer space.",
+        )
     if settings.base_url.startswith("http://"):
         yield (
             "base URL",

@@ -30,7 +30,7 @@ from billing.gateways.gateway import ChargeGateway, Gateway
 from billing.gateways.paypal import API_URL as PAYPAL_URL
 from billing.return_urls import ReturnUrls, return_url_errors
 from billing.seller import seller, seller_errors
-from mail.customer_space import customer_space_errors
+from mail.customer_space import customer_space, customer_space_errors
 from mail.message import parse_mailbox
 from mail.options import MailOptions
 from mail.reply_address import ReplyAddresses
@@ -50,6 +50,9 @@ from support.chat_options import ChatOptions
 from support.incoming.authentication import Authenticator
 from support.incoming.options import IncomingMailOptions, ListenerOptions, MailboxOptions
 from support.incoming.processing import IncomingMailServices
+from support.push.endpoints import KNOWN_SERVICES, named_service
+from support.push.sending import PushChannel, PushOptions
+from support.push.vapid import VapidKey
 from support.telephone import SignedWebhook
 
 DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
@@ -91,6 +94,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_MAIL_": MailOptions,
     "CAMCHA_INCOMING_MAIL_": IncomingMailOptions,
     "CAMCHA_CHAT_": ChatOptions,
+    "CAMCHA_PUSH_": PushOptions,
 }
 _MAX_REPLY_DELAY = 86_400
 
@@ -151,6 +155,9 @@ class Settings:
     incoming_authserv_id: str | None  # without it, DKIM and DMARC are checked here
     incoming_mail: IncomingMailOptions
     chat: ChatOptions
+    push_key: str | None = field(repr=False)  # without it, there are no notifications on devices
+    push_services: tuple[str, ...]  # besides the known ones
+    push: PushOptions
 
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
@@ -168,6 +175,20 @@ class Settings:
         if self.incoming_address is None:
             return None
         return ReplyAddresses(self.incoming_address, self.secret_key, self.previous_keys)
+
+    @property
+    def push_channel(self) -> PushChannel | None:
+        """How notifications are sent to devices, None when they aren't."""
+        if self.push_key is None:
+            return None
+        return PushChannel(
+            VapidKey.parse(self.push_key),
+            f"mailto:{parse_mailbox(self.mail_sender)[1]}",
+            (*map(named_service, self.push_services), *KNOWN_SERVICES),
+            self.base_url,
+            customer_space(self.front_url, self.front_paths),
+            self.push,
+        )
 
     def incoming_mail_services(
         self, auth: AuthServices, files: FileService
@@ -244,6 +265,9 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         incoming_authserv_id=environ.get("CAMCHA_INCOMING_MAIL_AUTHSERV_ID") or None,
         incoming_mail=_limits("CAMCHA_INCOMING_MAIL_", environ),
         chat=_limits("CAMCHA_CHAT_", environ),
+        push_key=environ.get("CAMCHA_PUSH_KEY") or None,
+        push_services=tuple(environ.get("CAMCHA_PUSH_SERVICES", "").replace(",", " ").split()),
+        push=_limits("CAMCHA_PUSH_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)
@@ -260,6 +284,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *customer_space_errors(settings.front_url, settings.front_paths),
         *_mail_errors(settings),
         *_incoming_mail_errors(settings),
+        *_push_errors(settings),
         *_scanner_errors(settings.scanner),
         *_redis_errors(settings.redis_url),
         *_files_errors(settings),
@@ -307,6 +332,8 @@ VARIABLES = {
     "CAMCHA_INCOMING_MAIL_LISTENER",
     "CAMCHA_INCOMING_MAIL_IMAP",
     "CAMCHA_INCOMING_MAIL_AUTHSERV_ID",
+    "CAMCHA_PUSH_KEY",
+    "CAMCHA_PUSH_SERVICES",
     "CAMCHA_ALLOWED_ORIGINS",
     "CAMCHA_ALLOWED_HOSTS",
     "CAMCHA_PASSKEY_ORIGINS",
@@ -435,6 +462,31 @@ def _incoming_mail_errors(settings: Settings) -> list[str]:
             "CAMCHA_INCOMING_MAIL_ADDRESS: must be an address such as support@example.fr, with at "
             "most 40 characters and no + before the @"
         )
+    return errors
+
+
+def _push_errors(settings: Settings) -> list[str]:
+    errors = []
+    if settings.push.delay > _MAX_REPLY_DELAY:
+        errors.append(f"CAMCHA_PUSH_DELAY: must be at most {_MAX_REPLY_DELAY} seconds, a day")
+    if settings.push_services and not settings.push_key:
+        errors.append("CAMCHA_PUSH_SERVICES: useless without CAMCHA_PUSH_KEY")
+    try:
+        if settings.push_key:
+            VapidKey.parse(settings.push_key)
+    except ValueError:
+        errors.append(
+            "CAMCHA_PUSH_KEY: must be a private key of 32 bytes in Base64url. Make one with "
+            "bin/cli push-key"
+        )
+    for name in settings.push_services:
+        try:
+            named_service(name)
+        except ValueError:
+            errors.append(
+                f"CAMCHA_PUSH_SERVICES: {name} is not a host such as push.example.fr, with a port "
+                "if it isn't 443"
+            )
     return errors
 
 

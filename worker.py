@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -66,6 +67,7 @@ from support.library.articles import publish_due
 from support.library.webinars import send_notices
 from support.positions import store_delivered
 from support.presence import renew_leases
+from support.push.sending import delete_ended, send_due
 from support.ratings import request_ratings
 from support.reply_emails import send_due_replies
 from support.scheduled_replies import send_due as send_scheduled_replies
@@ -146,6 +148,7 @@ def jobs(
             internal=True,
         ),
         *_incoming_mail_jobs(services, settings, incoming_mail),
+        *_push_jobs(services),
         Job(
             "payments",
             15,
@@ -407,6 +410,31 @@ def jobs(
             internal=True,
         ),
         Job("verification costs", 60, count_rows, internal=True),
+    ]
+
+
+def _push_jobs(services: Services) -> list[Job]:
+    """The jobs for notifications on devices: one for each push service, so that a slow one delays
+    no other. None when there are no notifications.
+    """
+    channel = services.push
+    if channel is None:
+        return []
+    return [
+        *(
+            Job(
+                f"notifications through {service.name}",
+                2,
+                partial(send_due, channel, service, services.clock.now),
+            )
+            for service in channel.services
+        ),
+        Job(
+            "devices of ended sessions",
+            3_600,
+            lambda: delete_ended(services.clock.now()),
+            internal=True,
+        ),
     ]
 
 

@@ -31,6 +31,7 @@ TABLES = (
     "webinar_sign_up",
     "refresh_token",
     "session",
+    "push_device",
     "legal_name_change",
     "vat_check",
     "billing_profile",

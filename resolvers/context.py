@@ -28,6 +28,7 @@ from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
 from realtime.presence import Presence
 from support.chat_watch import ChatWatch
+from support.push.sending import PushChannel
 from support.telephone import TelephoneSystem
 
 
@@ -41,7 +42,7 @@ class Services:
     they have received their tickets. `platform` is the invoicing platform, None when invoices are
     delivered by email only, and `paypal` is PayPal, None when it isn't offered.
     `security` is who is told of incidents, `telephone` the telephone system that reports calls,
-    None without one.
+    None without one, `push` is how notifications reach devices, None when they don't.
     """
 
     clock: Clock
@@ -61,6 +62,7 @@ class Services:
     paypal: ChargeGateway | None = None
     security: SecurityTeam = field(default_factory=SecurityTeam)
     telephone: TelephoneSystem | None = None
+    push: PushChannel | None = None
 
     @cached_property
     def chats(self) -> ChatWatch:

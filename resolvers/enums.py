@@ -40,13 +40,14 @@ describe_enum(
         "REPLY_AWAITED": "A customer is waiting for a reply.",
         "TICKET_UPDATED": "The priority or the tags of a ticket changed, it was snoozed or woken, "
         "or an agent has seen a mention. Agents only.",
-        "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. Agents only.",
         "SCHEDULED_REPLY_CHANGED": "A reply was scheduled, changed, sent or canceled; see "
         "`ticket { scheduledReplies }`. Agents only.",
         "SCHEDULED_REPLY_OVERTAKEN": "The customer wrote after a reply was scheduled, which is "
         "held back if its author wanted that; see `ticket { scheduledReplies }`. Agents only.",
         "SCHEDULED_REPLY_NOT_SENT": "A scheduled reply couldn't be sent; see "
         "`ticket { scheduledReplies { problem } }`. Agents only.",
+        "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. In `agentEvents`, it "
+        "mentions the viewer. Agents only.",
         "CALL_UNMATCHED": "A phone call was reported whose customer isn't certain; see "
         "`calls(filter: {isLinked: false})`. Agents only.",
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",

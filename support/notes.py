@@ -1,11 +1,11 @@
-"""Internal notes and mentions. The agents' inbox tells of them; the ticket's own stream, which its
-customers follow, doesn't.
+"""Internal notes and mentions. The agents' inbox tells of them, and so does the stream of each
+agent who is mentioned; the ticket's own stream, which its customers follow, doesn't.
 """
 
 from collections.abc import Sequence
 
 from models.action import Action
-from models.event import INBOX, EventKind
+from models.event import INBOX, EventKind, agent_stream
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.support.note import Mention, Note
@@ -30,7 +30,9 @@ async def add_note(
                 using_db=tx.db, note_id=note.pk, ticket_id=ticket.pk, user_id=user_id
             )
         await store_result(tx, owner, "noteAdd", key, note.pk)
-        await tx.append(INBOX, EventKind.NOTE_ADDED, ticket_id=ticket.pk)
+        mentioned_streams = map(agent_stream, sorted({*mentioned_ids} - {author.pk}))
+        for stream in (*mentioned_streams, INBOX):
+            await tx.append(stream, EventKind.NOTE_ADDED, ticket_id=ticket.pk)
     return note
 
 

@@ -37,6 +37,7 @@ from models.locale import Locale
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
+from support.push.vapid import VapidKey
 from tests.forked import inherited_environment, run
 from tests.people import viewer_of
 from tests.waiting import MAX_WAIT
@@ -112,6 +113,14 @@ def demonstration(shared_demonstration: Demonstration) -> Demonstration:
     if shared_demonstration.process.poll() is not None:
         shared_demonstration.start()
     return shared_demonstration
+
+
+def test_a_key_for_notifications_is_made_and_a_wrong_one_is_reported(tmp_path: Path) -> None:
+    key = command(tmp_path, "push-key").stdout.strip()
+    assert str(VapidKey.parse(key)) == key
+    checked = command(tmp_path, "check", PUSH_KEY=key[:-1])
+    assert checked.returncode == 1
+    assert "error: CAMCHA_PUSH_KEY: must be a private key of 32 bytes" in checked.stdout
 
 
 def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(

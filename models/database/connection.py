@@ -80,6 +80,7 @@ MODULES = [
     "models.support.phone_number",
     "models.support.draft",
     "models.support.rating",
+    "models.support.push_device",
     "models.support.saved_filter",
     "models.support.macro",
     "models.support.scheduled_reply",

@@ -59,6 +59,14 @@ class SupportErrorCode(ErrorCode):
     ALREADY_MERGED = "ALREADY_MERGED", _("This ticket has already been merged into another one.")
     MERGE_FINAL = "MERGE_FINAL", _("A merge can only be undone for a day.")
     MERGE_REFUSED = "MERGE_REFUSED", _("Choose another ticket of the same company.")
+    PUSH_UNAVAILABLE = (
+        "PUSH_UNAVAILABLE",
+        _("Notifications on devices aren’t available."),
+    )
+    PUSH_SERVICE_UNKNOWN = (
+        "PUSH_SERVICE_UNKNOWN",
+        _("Notifications can’t be sent through this browser’s push service."),
+    )
     NOT_RATABLE = (
         "NOT_RATABLE",
         _("You can rate a request once our support team has answered and solved it."),

@@ -9,6 +9,7 @@ from models.support.incoming_email import (
     IncomingEmailStatus,
 )
 from models.support.live_chat import ChatState
+from models.support.push_device import PushKind
 from models.support.reaction import ReactionKind
 from models.support.team import ChatAvailability
 from models.support.ticket_status import TicketStatus
@@ -23,6 +24,22 @@ describe_enum(
         "QUARANTINED": "The file is waiting for the virus scan.",
         "AVAILABLE": "The file can be downloaded.",
         "INFECTED": "The virus scan found malware, and the file's content was deleted.",
+    },
+)
+
+
+describe_enum(
+    PushKind,
+    "What a notification on a device is about.",
+    {
+        "TICKET_REPLY": "Support replied to one of the customer's tickets. Customers only.",
+        "TICKET_STATUS": "One of the customer's tickets waits for them, or was solved or closed. "
+        "Customers only.",
+        "TICKET_ASSIGNED": "The agent was assigned a ticket or a chat by somebody else. Agents "
+        "only.",
+        "MENTION": "The agent is mentioned in a note. Agents only.",
+        "SLA_WARNING": "A target of a ticket that concerns the agent is at risk or was missed. "
+        "Agents only.",
     },
 )
 

@@ -31,6 +31,7 @@ from schema.support.message_exports import MessageExportMutation
 from schema.support.messages import MessageMutation
 from schema.support.notes import NoteMutation
 from schema.support.phone_numbers import PhoneNumberMutation
+from schema.support.push_devices import PushDeviceMutation, PushDeviceQuery
 from schema.support.ratings import RatingMutation, RatingQuery
 from schema.support.saved_filters import SavedFilterMutation, SavedFilterQuery
 from schema.support.scheduled_replies import ScheduledReplyMutation, ScheduledReplyQuery
@@ -56,6 +57,7 @@ class SupportQuery(
     CannedReplyQuery,
     InboxQuery,
     MacroQuery,
+    PushDeviceQuery,
     RatingQuery,
     SavedFilterQuery,
     ScheduledReplyQuery,
@@ -108,6 +110,7 @@ class SupportMutation(
     MessageMutation,
     MergingMutation,
     NoteMutation,
+    PushDeviceMutation,
     RatingMutation,
     PhoneNumberMutation,
     SavedFilterMutation,

@@ -53,6 +53,7 @@ from models.content.policy import (
 )
 from models.content.webinar import WebinarSignUp
 from models.database.connection import connect, disconnect, sqlite_path
+from models.event import account_stream
 from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
@@ -77,6 +78,7 @@ from models.support.message import Message, MessageVersion
 from models.support.note import Note
 from models.support.opening_hours import HolidayCalendar
 from models.support.phone_number import PhoneNumber
+from models.support.push_device import PushDevice
 from models.support.rating import TicketRating
 from models.support.saved_filter import SavedFilter
 from models.support.scheduled_reply import ScheduledReply
@@ -276,7 +278,21 @@ async def create_private_rows(action: Action, company: Company) -> None:
             created_at=action.at,
             confirmed_at=action.at,
         )
+        device = await PushDevice.create(
+            user=viewer.user,
+            session=viewer.session,
+            endpoint=f"https://fcm.googleapis.com/{company.mark}/{viewer.user_id}",
+            service="fcm.googleapis.com",
+            p256dh=f"{company.mark} key",
+            auth=f"{company.mark} auth",
+            name=f"{company.mark} phone",
+            created_at=action.at,
+            stream=account_stream(company.account.pk),
+            sequence=0,
+            next_attempt_at=action.at,
+        )
         rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
+        rows.append(device)
     company.restricted_rows.append(
         await IncomingEmail.create(
             source=IncomingEmailSource.LMTP,

@@ -740,6 +740,16 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"macroId": BAD_ID, "ticketId": BAD_ID, "idempotencyKey": ""},
         {("macroId",), ("ticketId",), ("idempotencyKey",)},
     ),
+    "pushDeviceSubscribe": (
+        owner,
+        {"endpoint": "http://x", "p256dh": "x", "auth": "x", "kinds": ["MENTION"]},
+        {("endpoint",), ("p256dh",), ("auth",), ("kinds", "0")},
+    ),
+    "pushDeviceUpdate": (
+        owner,
+        {"pushDeviceId": BAD_ID, "kinds": ["TICKET_REPLY", "MENTION"]},
+        {("pushDeviceId",), ("kinds", "1")},
+    ),
     "savedFilterCreate": (
         agent_viewer,
         {

@@ -110,6 +110,9 @@ MUTATIONS_WITHOUT_KEY = {
         "purchaseReprice",
         "purchaseUndoCancellation",
         "purchaseUpdateBilling",
+        "pushDeviceRemove",
+        "pushDeviceSubscribe",  # a repeat returns the same device
+        "pushDeviceUpdate",
         "reactionAdd",
         "reactionRemove",
         "savedFilterDelete",

@@ -120,6 +120,8 @@ def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
             )
             for fields in selections(field_type, DEPTH):
                 yield f"{{ {name}{arguments} {{ {fields} }} }}", {}
+        elif not any(map(is_required_argument, root.args.values())):
+            yield f"{{ {name} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     for kind in GRAPH.get_possible_types(node):
