@@ -64,7 +64,8 @@ async def open_dispute(
     """Dispute an invoice of a company: open a ticket, and stop the dunning of the invoice. The same
     key returns the same dispute.
 
-    Raises NOT_DISPUTABLE, ALREADY_DISPUTED, FILE_REFUSED, IDEMPOTENCY_MISMATCH and Throttled.
+    Raises NOT_DISPUTABLE, ALREADY_DISPUTED, DISPUTE_REJECTED, FILE_REFUSED, IDEMPOTENCY_MISMATCH
+    and Throttled.
     """
     owner = f"user:{requester.pk}"
     arguments = [request.invoice_id, request.reason.value, request.body, list(request.file_ids)]
@@ -81,6 +82,8 @@ async def open_dispute(
             raise Refusal(BillingErrorCode.NOT_DISPUTABLE, "input", "invoiceId")
         if receivable.disputed_at:
             raise Refusal(BillingErrorCode.ALREADY_DISPUTED, "input", "invoiceId")
+        if await Dispute.was_rejected(tx, invoice.pk, request.reason):
+            raise Refusal(BillingErrorCode.DISPUTE_REJECTED, "input", "reason")
         dispute = await store_dispute(
             tx,
             account,

@@ -34,7 +34,7 @@ from models.billing.delivery import (
     PlatformCursor,
     PlatformStatus,
 )
-from models.billing.dispute import DisputeReason
+from models.billing.dispute import Dispute, DisputeReason
 from models.billing.invoice import Invoice
 from models.billing.platform_status import PlatformStatusCode
 from models.billing.receivable import Receivable
@@ -235,7 +235,8 @@ async def _object(
     flow_id: str,
 ) -> None:
     """Open a dispute with its ticket, in the name of the member who manages the billing. Credit
-    notes, and invoices that were credited, can't be disputed, so there is a ticket only.
+    notes, and invoices that were credited, can't be disputed, and a reason that was rejected isn't
+    disputed again, so there is a ticket only.
     """
     if receivable and receivable.disputed_at:
         return
@@ -249,9 +250,13 @@ async def _object(
     body = text(message, requester.locale, number=invoice.number, reason=reason)
     account = await Account.get(pk=invoice.account_id, using_db=tx.db)
     key = f"platform:{flow_id}"
-    if receivable and not receivable.is_credited:
-        reason_ = DisputeReason.of(status.reason_code or "")
-        await store_dispute(tx, account, requester, invoice, receivable, reason_, body, key)
+    dispute_reason = DisputeReason.of(status.reason_code or "")
+    if (
+        receivable
+        and not receivable.is_credited
+        and not await Dispute.was_rejected(tx, invoice.pk, dispute_reason)
+    ):
+        await store_dispute(tx, account, requester, invoice, receivable, dispute_reason, body, key)
         return
     subject = text(_SUBJECT, requester.locale, number=invoice.number)
     ticket = await Ticket.open(

@@ -10,6 +10,7 @@ from tortoise.queryset import QuerySet
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
+    from models.action import Transaction
     from models.billing.invoice import Invoice
     from models.identity.user import User
     from models.support.ticket import Ticket
@@ -73,7 +74,8 @@ class DisputeStatus(StrEnum):
 class Dispute(Model):
     """A dispute of an invoice. Its text and its files are in the first message of `ticket`, and the
     decision's reason in a later one. While it is open, the invoice is not dunned
-    (`Receivable.disputed_at`), so an invoice has at most one open dispute.
+    (`Receivable.disputed_at`), so an invoice has at most one open dispute. A reason that was
+    rejected once can't stop the dunning again.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -107,6 +109,12 @@ class Dispute(Model):
 
     class Meta:
         table = "dispute"
+
+    @classmethod
+    async def was_rejected(cls, tx: "Transaction", invoice_id: int, reason: DisputeReason) -> bool:
+        """Whether a dispute of an invoice for a reason was rejected."""
+        rejected = cls.filter(invoice_id=invoice_id, reason=reason, status=DisputeStatus.REJECTED)
+        return await rejected.using_db(tx.db).exists()
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Dispute"]:

@@ -123,6 +123,13 @@ class BillingErrorCode(ErrorCode):
         "ALREADY_DISPUTED",
         _("This invoice is already disputed. Reply in the ticket of the dispute."),
     )
+    DISPUTE_REJECTED = (
+        "DISPUTE_REJECTED",
+        _(
+            "We have already rejected a dispute of this invoice for this reason. Reply in its "
+            "ticket."
+        ),
+    )
     SLUG_TAKEN = "SLUG_TAKEN", _("Another offer has this identifier. Choose another one.")
     OFFER_WITHOUT_PRICE = (
         "OFFER_WITHOUT_PRICE",

@@ -14,7 +14,7 @@ from billing.delivery.collections import report_due
 from billing.delivery.platform import Platform
 from billing.delivery.sending import deliver_due, retry_delivery
 from billing.delivery.statuses import read_statuses
-from billing.disputes import accept_dispute
+from billing.disputes import accept_dispute, reject_dispute
 from billing.document_requests import render_due
 from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
 from models.accounts.account import Membership
@@ -312,6 +312,13 @@ async def test_p3_2_a_refusal_opens_one_dispute_with_its_ticket_and_reason(
     assert row.status is not None
     assert row.status.number == status
     assert await Ticket.all().count() == 1
+    operator = await create_staff(action, "Omar", Staff.OPERATOR)
+    await reject_dispute(later(action, minutes=2), operator, dispute, "-")
+    platform_server.set_status(invoice.number, status, "TX_TVA_ERR", "Toujours erroné")
+    await read_statuses(later(action, minutes=3), platform)
+    receivable = await Receivable.get(invoice_id=invoice.pk)
+    assert (await Dispute.all().count(), receivable.disputed_at) == (1, None)
+    assert await Ticket.all().count() == 2
 
 
 async def test_a_refused_credit_note_or_credited_invoice_opens_a_ticket(

@@ -38,14 +38,14 @@ def scenario(
     return Scenario(dataset, services, engine, price, action)
 
 
-async def dispute(scenario: Scenario, key: str = "k") -> dict[str, Any]:
+async def dispute(scenario: Scenario, key: str = "k", reason: str = "VAT_RATE") -> dict[str, Any]:
     invoice = encode("Invoice", scenario.dataset.paul.row(Invoice).pk)
     return await scenario.mutate(
         scenario.owner,
         "invoiceDispute",
         DISPUTE,
         invoiceId=invoice,
-        reason="VAT_RATE",
+        reason=reason,
         body="Le taux est faux.",
         idempotencyKey=key,
     )
@@ -106,6 +106,17 @@ async def test_p3_2_a_rejected_dispute_gives_its_reason(scenario: Scenario) -> N
         idempotencyKey="k",
     )
     assert late["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+
+
+async def test_p3_2_a_rejected_reason_does_not_stop_the_dunning_again(scenario: Scenario) -> None:
+    opened = (await dispute(scenario))["dispute"]
+    agent = await agent_viewer(scenario)
+    await scenario.mutate(agent, "disputeReject", DISPUTE, disputeId=opened["id"], reason="-")
+    again = await dispute(scenario, "again")
+    assert again["userErrors"] == [{"code": "DISPUTE_REJECTED"}]
+    assert not await Receivable.exclude(disputed_at=None).exists()
+    other = await dispute(scenario, "other", "QUANTITY")
+    assert other["dispute"]["status"] == "OPEN"
 
 
 @pytest.mark.parametrize("status", [TicketStatus.SOLVED, TicketStatus.CLOSED])
