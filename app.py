@@ -74,17 +74,21 @@ from web import (
     webinars,
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
-from worker import jobs, run
+from worker import Job, jobs, run
 
 COST_LIMIT = 5_000
 COST_LIMIT_OF_ANALYSTS = 20_000
 
 
 def create_app(
-    settings: Settings, clock: Clock | None = None, gateway: Gateway | None = None
+    settings: Settings,
+    clock: Clock | None = None,
+    gateway: Gateway | None = None,
+    *,
+    works: bool = True,
 ) -> "FastPath":
-    """The ASGI application for these settings. Tests pass their own clock and gateway. Raises
-    SettingsError.
+    """The ASGI application for these settings. Without `works` it receives no emails and runs only
+    the jobs of its own connections. Tests pass their own clock and gateway. Raises SettingsError.
     """
     clock, hub, vendor = clock or SystemClock(), Hub(), seller(settings.seller)
     services = Services(
@@ -116,7 +120,7 @@ def create_app(
         telephone=settings.telephone,
         push=settings.push_channel,
     )
-    return Application(settings, services).app()
+    return Application(settings, services, works=works).app()
 
 
 @dataclass(frozen=True)
@@ -220,8 +224,8 @@ class FastPath(Starlette):
 class Application:
     """The routes and the lifespan of one server process."""
 
-    def __init__(self, settings: Settings, services: Services) -> None:
-        self.settings, self.services = settings, services
+    def __init__(self, settings: Settings, services: Services, *, works: bool = True) -> None:
+        self.settings, self.services, self._works = settings, services, works
         self.callers = CallerCache(services.hub, services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
@@ -424,16 +428,7 @@ class Application:
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await clock_offset()
         listener = await self._listen_for_emails()
-        timetable = asyncio.create_task(
-            run(
-                jobs(
-                    self.services,
-                    self.settings,
-                    transport_from_url(self.settings.mail_url),
-                    self.file_service,
-                )
-            )
-        )
+        timetable = asyncio.create_task(run(self._jobs()))
         relay = asyncio.create_task(self.relay.run()) if self.relay else None
         try:
             yield
@@ -452,9 +447,14 @@ class Application:
             await self.services.auth.throttle.close()
             await disconnect()
 
+    def _jobs(self) -> list[Job]:
+        transport = transport_from_url(self.settings.mail_url)
+        all_jobs = jobs(self.services, self.settings, transport, self.file_service)
+        return [job for job in all_jobs if self._works or job.local]
+
     async def _listen_for_emails(self) -> MailListener | None:
         addresses = self.settings.reply_addresses
-        if self.settings.incoming_listener is None or addresses is None:
+        if self.settings.incoming_listener is None or addresses is None or not self._works:
             return None
         listener = MailListener(
             ListenerOptions.from_url(self.settings.incoming_listener),

@@ -24,7 +24,13 @@ from engine import ManifestError
 from installation import Finding, Severity, database_findings, setting_findings
 from models.action import Action
 from models.clock import SystemClock, local_date
-from models.database.connection import connect, disconnect, migrate_database, pending_migrations
+from models.database.connection import (
+    connect,
+    disconnect,
+    migrate_database,
+    pending_migrations,
+    sqlite_path,
+)
 from models.database.problems import database_problem
 from models.errors import Refusal, ServiceUnavailable, message_for
 from models.identity.user import Staff
@@ -34,10 +40,11 @@ from models.operations.installation import Installation
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof
 from operations.held_work import discard_emails, held_work
 from operations.invoice_numbering import numbering_errors
+from operations.version import VERSION
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
-from server import CommandError, bind, lock_database, url_of
+from server import CommandError, bind, lock_database, run_jobs, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
 
@@ -110,6 +117,16 @@ def _parser() -> argparse.ArgumentParser:
         default=8000,
         help="port to listen on, 0 for any free port (default: %(default)s)",
     )
+    subparser.add_argument(
+        "--no-worker",
+        action="store_true",
+        help="leave emails, renewals and all other jobs to processes that run the work command",
+    )
+    command(
+        "work",
+        work,
+        "run the jobs of servers that were started with --no-worker; any number of processes",
+    )
     subparser = command(
         "check",
         check,
@@ -148,6 +165,7 @@ def _parser() -> argparse.ArgumentParser:
     subparser.add_argument(
         "--discard-emails", action="store_true", help="give up the emails that are waiting"
     )
+    command("version", version, "print the version")
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
     command(
         "bill",
@@ -234,6 +252,8 @@ def serve(args: argparse.Namespace) -> int:
     with bind(args.host, args.port) as listener:
         settings = read_settings(os.environ, url_of(listener))
         _require_ready(settings)
+        if args.no_worker:
+            _require_postgresql(settings, "serve --no-worker")
         with lock_database(settings.database_url):
             clock = asyncio.run(
                 _prepare_demonstration(settings)
@@ -243,11 +263,39 @@ def serve(args: argparse.Namespace) -> int:
             from app import create_app  # the whole graph, which the other commands need not load
 
             return run_server(
-                create_app(settings),
+                create_app(settings, works=not args.no_worker),
                 listener,
                 lambda: _announce(settings, clock),
                 settings.connection_limits,
             )
+
+
+def version(args: argparse.Namespace) -> int:
+    print(VERSION)
+    return 0
+
+
+def work(args: argparse.Namespace) -> int:
+    settings = read_settings(os.environ)
+    if not os.environ.get("CAMCHA_BASE_URL"):
+        raise SettingsError(
+            ["CAMCHA_BASE_URL: set it to the public address of the servers, for links in emails"]
+        )
+    _require_ready(settings)
+    _require_postgresql(settings, "work")
+    asyncio.run(_recognize_installation(settings))
+    from app import create_app  # the whole graph, which the other commands need not load
+
+    run_jobs(create_app(settings), lambda: log.info("worker.started"))
+    return 0
+
+
+def _require_postgresql(settings: Settings, command: str) -> None:
+    if sqlite_path(settings.database_url):
+        raise CommandError(
+            f"{command} needs PostgreSQL, because SQLite supports one process: use serve, which "
+            f"runs the jobs as well"
+        )
 
 
 def _require_ready(settings: Settings) -> None:

@@ -1,7 +1,9 @@
 """Starting the server: one process per SQLite file, and a callback once it accepts connections."""
 
+import asyncio
 import fcntl
 import gc
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 import uvicorn
+import uvloop
 from starlette.applications import Starlette
 from uvicorn.server import Server
 
@@ -107,6 +110,23 @@ def serve(
     with suppress(KeyboardInterrupt):  # uvicorn has shut down by then
         server.run([listener])
     return 0 if server.started else 1
+
+
+def run_jobs(app: Starlette, on_started: Callable[[], None]) -> None:
+    """Run the jobs of an application that serves nobody, until the process is asked to stop. Calls
+    `on_started` once they run.
+    """
+
+    async def run_until_stopped() -> None:
+        stopped, loop = asyncio.Event(), asyncio.get_running_loop()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signal_number, stopped.set)
+        async with app.router.lifespan_context(app):
+            _tune_garbage_collector()
+            on_started()
+            await stopped.wait()
+
+    uvloop.run(run_until_stopped())
 
 
 class _Server(Server):

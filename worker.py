@@ -1,4 +1,7 @@
-"""The jobs that every server process runs at intervals, one line each.
+"""The jobs that server processes run at intervals, one line each.
+
+`serve` runs all of them. With `serve --no-worker` a process runs only those that concern its own
+connections and memory, and `work` processes run the others.
 
 A job may run in several processes at once: it finds its work in the database and claims it there. A
 job that fails is logged and runs again at its next interval; the others are not affected.
@@ -91,13 +94,15 @@ class Job:
     is announced that `listen` listens to.
 
     An `internal` job changes nothing but this database. The others don't run while the installation
-    is held (models/operations/installation.py).
+    is held (models/operations/installation.py). A `local` job concerns the connections and the
+    memory of its process, so each process that serves clients runs it.
     """
 
     name: str
     seconds: float
     work: Callable[[], Awaitable[object]]
     internal: bool = False
+    local: bool = False
     listen: Callable[[], AbstractContextManager[asyncio.Event]] | None = None
 
 
@@ -146,6 +151,7 @@ def jobs(
             1,
             lambda: store_delivered(Action(None, clock.now(), services.hub), services.delivered),
             internal=True,
+            local=True,
         ),
         *_incoming_mail_jobs(services, settings, incoming_mail),
         *_push_jobs(services),
@@ -296,6 +302,7 @@ def jobs(
             10,
             lambda: renew_leases(Action(None, clock.now(), services.hub), services.presence.agents),
             internal=True,
+            local=True,
             listen=lambda: services.hub.listen(CONNECTIONS),
         ),
         Job(
@@ -311,6 +318,7 @@ def jobs(
             5,
             services.chats.refresh,
             internal=True,
+            local=True,
             listen=lambda: services.hub.listen(CHATS, INBOX),
         ),
         Job(
@@ -401,15 +409,16 @@ def jobs(
             5,
             lambda: call_webhook(Action(None, clock.now(), services.hub), services.security),
         ),
-        Job("streams", SWEEP_SECONDS, services.hub.sweep, internal=True),
+        Job("streams", SWEEP_SECONDS, services.hub.sweep, internal=True, local=True),
         Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub)), internal=True),
         Job(
             "sessions",
             SWEEP_SECONDS,
             lambda: announce_ended_sessions(services.hub, clock.now()),
             internal=True,
+            local=True,
         ),
-        Job("verification costs", 60, count_rows, internal=True),
+        Job("verification costs", 60, count_rows, internal=True, local=True),
     ]
 
 

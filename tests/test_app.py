@@ -22,6 +22,7 @@ from models.support.incoming_email import (
     IncomingEmailReason,
     IncomingEmailStatus,
 )
+from operations.version import VERSION
 from realtime.hub import Hub
 from settings import Settings, read_settings
 from tests.people import PASSWORD, create_user
@@ -110,6 +111,7 @@ async def test_the_server_is_not_ready_without_its_migrations(tmp_path: Path) ->
         response = await client.get("/readyz")
     assert response.status_code == 503
     assert "0001_initial" in response.json()["pendingMigrations"]
+    assert response.json()["version"] == VERSION
 
 
 async def test_anonymous_viewers_cannot_introspect_outside_the_demonstration(

@@ -34,6 +34,7 @@ from models.database.sql import execute
 from models.errors import Refusal, ServiceUnavailable
 from models.identity.user import Staff
 from models.locale import Locale
+from operations.version import VERSION
 from realtime.hub import Hub
 from seed.people import AGENT, people
 from seed.policies import FOLDER, install, read_policies
@@ -173,6 +174,21 @@ def test_a_port_in_use_is_reported(tmp_path: Path) -> None:
         result = command(tmp_path, "serve", "--port", str(port))
     assert result.returncode == 1
     assert result.stderr.startswith(f"error: can't listen on 127.0.0.1, port {port}: ")
+
+
+def test_jobs_run_in_a_process_of_their_own_on_postgresql_only(tmp_path: Path) -> None:
+    settings = TEST_SETTINGS | {"DATABASE_URL": f"sqlite://{tmp_path}/ours.sqlite3"}
+    result = command(tmp_path, "work", **settings)
+    assert (result.returncode, "CAMCHA_BASE_URL" in result.stderr) == (2, True)
+    settings["BASE_URL"] = "http://127.0.0.1:8000"
+    for arguments in (["work"], ["serve", "--port", "0", "--no-worker"]):
+        result = command(tmp_path, *arguments, **settings)
+        assert result.returncode == 1
+        assert "needs PostgreSQL" in result.stderr
+
+
+def test_the_version_is_printed(tmp_path: Path) -> None:
+    assert command(tmp_path, "version").stdout.strip() == VERSION
 
 
 def test_errors_of_the_environment_are_printed_one_per_line(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from models.database.sql import execute
 from models.database.workload import Workload, workload
 from models.errors import ServiceUnavailable
 from models.translations import _
+from operations.version import VERSION
 from web.page import Page, page_response
 
 
@@ -32,7 +33,8 @@ async def healthz(request: Request) -> Response:
 
 
 async def readyz(request: Request) -> Response:
-    """200 when the database responds and all migrations are applied, else 503 with what is missing.
+    """200 when the database responds and all migrations are applied, else 503 with what is missing,
+    and in any case the version of the program.
 
     It answers within seconds whatever happens to the database. On PostgreSQL it has a connection of
     its own, so that a high load doesn't look like an outage.
@@ -43,9 +45,14 @@ async def readyz(request: Request) -> Response:
                 await execute("SELECT 1")
                 missing = await pending_migrations()
     except (BaseORMException, ServiceUnavailable, OSError):  # TimeoutError is an OSError
-        return _json_response({"ready": False, "database": False}, 503)
+        return _json_response({"ready": False, "version": VERSION, "database": False}, 503)
     return _json_response(
-        {"ready": not missing, "database": True, "pendingMigrations": missing},
+        {
+            "ready": not missing,
+            "version": VERSION,
+            "database": True,
+            "pendingMigrations": missing,
+        },
         503 if missing else 200,
     )
 

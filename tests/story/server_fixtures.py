@@ -49,6 +49,7 @@ class Server:
     process: ForkedProcess | subprocess.Popen[bytes] | None = None
     program: Path | None = None  # instead of `python -m cli`
     redis_url: str | None = None
+    options: tuple[str, ...] = ()  # of `serve`
 
     @property
     def url(self) -> str:
@@ -79,7 +80,7 @@ class Server:
 
     def start(self) -> None:
         """Starts the server and waits until it is ready."""
-        arguments, log = ["serve", "--port", str(self.port)], self.folder / "log"
+        arguments, log = ["serve", "--port", str(self.port), *self.options], self.folder / "log"
         if self.program:
             with log.open("ab") as file:
                 command = [sys.executable, str(self.program), *arguments]

@@ -1,6 +1,9 @@
-"""P5.5: a customer and an agent of one chat who are connected to two processes."""
+"""Several processes: a customer and an agent of one chat who are connected to two servers, and
+jobs that run in a process of their own.
+"""
 
 import asyncio
+import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -9,6 +12,7 @@ import asyncpg
 import orjson
 import pytest
 
+from tests.forked import ROOT, ForkedProcess
 from tests.people import hire, sign_up
 from tests.redis_server import RedisServer
 from tests.story.server_fixtures import (
@@ -104,3 +108,21 @@ async def test_p5_5_a_chat_goes_on_across_processes_with_and_without_redis(
             await be_routed(customer, agent)
     assert sequences == list(range(1, len(sequences) + 1))
     assert bodies[1:] == ["Bonjour", "Redis est absent", "Redis est revenu"]
+
+
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
+async def test_p6_4_jobs_run_in_a_process_of_their_own(catalogue_url: str, tmp_path: Path) -> None:
+    for name in ("web", "worker"):
+        (tmp_path / name).mkdir()
+    web = Server(catalogue_url, tmp_path / "web", options=("--no-worker",))
+    worker = Server(catalogue_url, tmp_path / "worker", port=web.port)  # the same address
+    with run_server(web):
+        log = worker.folder / "log"
+        process = ForkedProcess(["work"], cwd=ROOT, env=worker.environment, stdout=log, stderr=log)
+        try:
+            await sign_up(worker, "paul@boulangerie.example")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            status = await asyncio.to_thread(process.wait, MAX_WAIT)
+    assert (status, web.emails("@")) == (0, [])
+    assert "Traceback" not in worker.log
