@@ -48,6 +48,13 @@ def positions_stream(ticket_id: int) -> str:
     return f"positions:{ticket_id}"
 
 
+def writers_stream(ticket_id: int) -> str:
+    """The key under which changes of the drafts in a ticket are announced. It counts them, and has
+    no events.
+    """
+    return f"writers:{ticket_id}"
+
+
 def agent_stream(user_id: int) -> str:
     """The key of the stream of what an agent is notified of."""
     return f"agent:{user_id}"

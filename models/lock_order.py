@@ -75,4 +75,5 @@ STREAMS = (
     "agent",
     "inbox",
     "positions",
+    "writers",
 )  # by the part of the key before the colon

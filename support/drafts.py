@@ -4,6 +4,7 @@ from models.action import Action
 from models.database.sql import execute
 from models.database.writing import find_one
 from models.errors import Refusal
+from models.event import writers_stream
 from models.identity.user import User
 from models.support.draft import Draft
 from models.support.errors import SupportErrorCode
@@ -24,10 +25,13 @@ async def save_draft(
     Raises DRAFT_CHANGED when another device has saved or discarded it meanwhile.
     """
     key = (ticket.pk, user.pk)
-    if version == 0:
-        rows = await execute(_INSERT, *key, text, is_note, action.at)
-    else:
-        rows = await execute(_UPDATE, text, is_note, action.at, *key, version)
+    async with action.transaction() as tx:
+        if version == 0:
+            rows = await execute(_INSERT, *key, text, is_note, action.at, db=tx.db)
+        else:
+            rows = await execute(_UPDATE, text, is_note, action.at, *key, version, db=tx.db)
+        if rows:
+            await tx.next_sequence(writers_stream(ticket.pk))
     draft = await find_one(Draft, ticket_id=ticket.pk, user_id=user.pk)
     if draft and (rows or _is_repeat(draft, text, is_note, version)):
         return draft
@@ -38,6 +42,8 @@ def _is_repeat(draft: Draft, text: str, is_note: bool, version: int) -> bool:
     return (draft.body, draft.is_note, draft.version) == (text, is_note, version + 1)
 
 
-async def discard_draft(ticket: Ticket, user: User) -> None:
+async def discard_draft(action: Action, ticket: Ticket, user: User) -> None:
     """Discard what a person was writing in a ticket. A repeat changes nothing."""
-    await Draft.filter(ticket_id=ticket.pk, user_id=user.pk).delete()
+    async with action.transaction() as tx:
+        if await Draft.filter(ticket_id=ticket.pk, user_id=user.pk).using_db(tx.db).delete():
+            await tx.next_sequence(writers_stream(ticket.pk))

@@ -7,7 +7,8 @@ one statement, which is its own transaction and takes a fifth of the time. It al
 author's read position, and tells the account's stream about a message of staff. The statement only
 applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
 first response, a ticket that nobody has or that is snoozed, a draft, reopening, a follow-up, files,
-a repeat) it matches no row, and the steps run under the lock of the ticket.
+a repeat) it matches no row, and the steps run under the lock of the ticket. They also look for
+answers that the author hasn't seen, if that is asked for.
 
 Of two concurrent messages the second waits for the ticket's row and then sees what the first one
 changed, except the first one's message: if it has the same key, the unique constraint (origin,
@@ -30,7 +31,7 @@ from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal, Throttled
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
-from models.support.message import Message
+from models.support.message import AnsweredMeanwhile, Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus
 from models.text import client_key, message_text, optional_message_text
@@ -45,12 +46,14 @@ async def reply(
     body: str,
     client_message_id: str,
     file_ids: Sequence[int | None] = (),
+    *,
+    seen_sequence: int | None = None,
 ) -> Message:
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
 
     Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
-    id that the author has sent with another message, and Throttled, except for a repeat, which
-    returns the stored message and doesn't count.
+    id that the author has sent with another message, AnsweredMeanwhile as `Ticket.reply` does, and
+    Throttled, except for a repeat, which returns the stored message and doesn't count.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
@@ -70,6 +73,7 @@ async def reply(
     if (
         ticket_id
         and not files
+        and seen_sequence is None
         and (
             message := await _post_in_one_statement(
                 action, viewer, viewer.user, ticket_id, text, key
@@ -81,7 +85,13 @@ async def reply(
     if sent_message := await Message.find_sent(ticket.pk, viewer.user, text, key, files):
         await auth.uncount_message(viewer.user, company_id)
         return sent_message
-    return await ticket.reply(action, viewer.user, text, key, files)
+    try:
+        return await ticket.reply(
+            action, viewer.user, text, key, files, seen_sequence=seen_sequence
+        )
+    except AnsweredMeanwhile:
+        await auth.uncount_message(viewer.user, company_id)
+        raise
 
 
 async def _visible_tickets(viewer: Viewer, ticket_id: int | None) -> list[Ticket]:

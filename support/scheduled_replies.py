@@ -20,7 +20,14 @@ from models.database.sql import fetch_records
 from models.database.writing import find_one
 from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.event import INBOX, EventKind, agent_stream, last_sequence_of, ticket_stream
+from models.event import (
+    INBOX,
+    EventKind,
+    agent_stream,
+    last_sequence_of,
+    ticket_stream,
+    writers_stream,
+)
 from models.idempotency import earlier_result, has_earlier_result, owner_of, store_result
 from models.identity.user import Staff, User
 from models.support.agents import lock_agent
@@ -163,9 +170,12 @@ async def schedule(
         await _plan(tx, ticket, reply, values.send_at)
         await reply.save(using_db=tx.db)
         await attach_to_scheduled_reply(tx, ticket.account_id, reply, author, values.file_ids)
-        await Draft.filter(ticket_id=ticket.pk, user_id=author.pk).using_db(tx.db).delete()
+        drafts = Draft.filter(ticket_id=ticket.pk, user_id=author.pk)
+        has_draft = await drafts.using_db(tx.db).delete()
         await store_result(tx, owner, _OPERATION, key, reply.pk)
         await _tell_inbox(tx, reply)
+        if has_draft:
+            await tx.next_sequence(writers_stream(ticket.pk))
     return reply
 
 

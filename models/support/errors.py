@@ -10,6 +10,7 @@ class SupportErrorCode(ErrorCode):
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     DRAFT_CHANGED = "DRAFT_CHANGED", _("You have changed this draft on another device.")
+    ANSWERED_MEANWHILE = "ANSWERED_MEANWHILE", _("%(agent)s has answered meanwhile.")
     REPLY_SETTLED = "REPLY_SETTLED", _("This reply has already been sent or canceled.")
     NOT_AUTHOR = "NOT_AUTHOR", _("You can only change your own messages.")
     MESSAGE_FINAL = (

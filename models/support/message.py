@@ -8,9 +8,11 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.action import Transaction
 from models.database.writing import find_one
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff, User
+from models.support.errors import SupportErrorCode
 from models.support.file import File
 
 if TYPE_CHECKING:
@@ -96,6 +98,27 @@ class Message(Model):
         versions = MessageVersion.filter(message_id=self.pk).order_by("id")
         version = await (versions.using_db(db) if db else versions).first()
         return version.body if version else self.body
+
+
+class AnsweredMeanwhile(Refusal):
+    """Another agent has posted a message that the author of an answer hasn't seen."""
+
+    def __init__(self, newer_message: Message, agent: str) -> None:
+        super().__init__(SupportErrorCode.ANSWERED_MEANWHILE, "input", "seenSequence", agent=agent)
+        self.newer_message = newer_message
+
+
+async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: int) -> None:
+    """Raise AnsweredMeanwhile when another agent has answered a ticket, which the caller has
+    locked, after the message with this sequence.
+    """
+    answers = Message.filter(
+        ticket_id=ticket_id, from_staff=True, sequence__gt=sequence, deleted_at=None
+    )
+    answers = answers.exclude(author_id=author.pk).using_db(tx.db)
+    if newer := await answers.order_by("sequence").first():
+        agent = await User.get(pk=newer.author_id, using_db=tx.db)
+        raise AnsweredMeanwhile(newer, agent.name)
 
 
 class MessageVersion(Model):

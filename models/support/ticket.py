@@ -32,7 +32,7 @@ from models.support.file import attach_to_message, lock_files
 from models.support.legal_deadlines import legal_deadline, next_deadline_reminder
 from models.support.live_chat import follow_assignment, follow_finish, start_chat
 from models.support.merge import merge_targets
-from models.support.message import Message
+from models.support.message import Message, require_seen
 from models.support.rating import follow_status as plan_rating
 from models.support.sla_clock import follow_status, start_clocks, start_response
 from models.support.sla_policy import SlaMeasure
@@ -210,6 +210,7 @@ class Ticket(Model):
         file_ids: tuple[int, ...] = (),
         *,
         is_email: bool = False,
+        seen_sequence: int | None = None,
     ) -> Message:
         """Append a message. A repeated `client_message_id` of the same author returns the first
         one's message.
@@ -218,13 +219,20 @@ class Ticket(Model):
         lands there. The follow-up of a chat is a live chat, unless the reply is an email. An agent
         who answers a ticket without an assignee gets it, and a new one becomes open. Raises BLANK,
         TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for someone who no longer answers
-        customers, and IDEMPOTENCY_MISMATCH for a repeated id with another text or other files.
+        customers, IDEMPOTENCY_MISMATCH for a repeated id with another text or other files, and
+        AnsweredMeanwhile when another agent has answered after the message with `seen_sequence`.
         """
         text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
             if author.staff:
                 await lock_agent(tx, author.pk)
             ticket = await self.lock_with_target(tx)
+            if sent_message := await Message.find_sent(
+                self.pk, author, text, client_message_id, file_ids, tx.db
+            ):
+                return sent_message
+            if author.staff and seen_sequence is not None:
+                await require_seen(tx, self.pk, author, seen_sequence)
             return await self.append_reply(
                 tx, ticket, author, text, client_message_id, file_ids, is_email=is_email
             )
@@ -245,10 +253,6 @@ class Ticket(Model):
         `lock_with_target` has returned. The author of one that `is_scheduled` may have written
         something else since: their draft stays, and what they haven't read is unread.
         """
-        if sent_message := await Message.find_sent(
-            self.pk, author, text, client_message_id, file_ids, tx.db
-        ):
-            return sent_message
         follow_up = None
         if ticket.status is TicketStatus.CLOSED:
             follow_up = await ticket._lock_open_follow_up(tx)

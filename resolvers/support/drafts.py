@@ -1,20 +1,23 @@
 """Drafts of answers and notes."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 import strawberry
 from tortoise.queryset import QuerySet
 
 from models.checks import Checks
+from models.event import ticket_stream
 from models.identity.user import User
 from models.support.draft import Draft
 from models.support.ticket import Ticket
 from models.text import message_text
 from resolvers.context import Context, Info
-from resolvers.ids import load_visible
+from resolvers.ids import key_argument, load_visible
 from resolvers.rows import FirstRowByParent, RowByForeignKey
+from resolvers.support.events import TicketIdArgument, open_stream, require_ticket
 from support import drafts
+from support.writers import TicketWriters, drafts_of_others, is_writing, watch_writers
 
 
 @strawberry.input(description="What the viewer is writing in a ticket.")
@@ -52,7 +55,7 @@ async def save(info: Info, input: DraftSaveInput) -> Draft:
 async def discard(info: Info, input: DraftDiscardInput) -> Ticket:
     """Discard what the viewer was writing."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
-    await drafts.discard_draft(ticket, info.context.user)
+    await drafts.discard_draft(info.context.action(), ticket, info.context.user)
     return ticket
 
 
@@ -65,10 +68,27 @@ async def other_writers(context: Context, parents: Sequence[Ticket]) -> list[lis
     """The drafts of others in each ticket, for agents, without their texts."""
     groups = defaultdict(list)
     if context.viewer.is_agent:
-        rows = Draft.filter(ticket_id__in=[ticket.pk for ticket in parents])
-        for row in await rows.exclude(user_id=context.viewer.user_id).order_by("id"):
+        rows = drafts_of_others(context.viewer.user_id)
+        keys = [ticket.pk for ticket in parents]
+        for row in await rows.filter(ticket_id__in=keys).order_by("id"):
             groups[row.ticket_id].append(row)
     return [groups[ticket.pk] for ticket in parents]
+
+
+async def watch(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[TicketWriters, None]:
+    """Who else is writing in one ticket, for agents who follow it."""
+    context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
+    stream = open_stream(
+        context, ticket_stream(key), None, lambda context: require_ticket(context, key)
+    )
+    services = context.services
+    return watch_writers(services.hub, services.clock, key, context.user.pk, stream.require_access)
+
+
+def are_writing(context: Context, parents: Sequence[Draft]) -> list[bool]:
+    """Whether each draft is being written now."""
+    now = context.services.clock.now()
+    return [is_writing(draft, now) for draft in parents]
 
 
 def writers(context: Context, parents: Sequence[Draft]) -> RowByForeignKey:

@@ -44,6 +44,12 @@ class TicketReplyInput:
         description="The IDs of uploaded files to attach (at most 10). Each file can be attached "
         "once.",
     )
+    seen_sequence: BigInt | None = strawberry.field(
+        default=None,
+        description="For agents: the `sequence` of the last message that the viewer had seen when "
+        "they began to write. When another agent has answered after it, nothing is posted, and the "
+        "draft stays: ANSWERED_MEANWHILE. Null to post in any case.",
+    )
 
 
 @strawberry.input(description="The ticket that the viewer has read, and up to where.")

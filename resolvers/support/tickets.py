@@ -27,7 +27,7 @@ from models.identity.user import User
 from models.support.file import File
 from models.support.inbox_view import is_in_view
 from models.support.live_chat import LiveChat
-from models.support.message import Message
+from models.support.message import AnsweredMeanwhile, Message
 from models.support.saved_filter import SavedFilter
 from models.support.search_entry import search_tickets
 from models.support.tag import TicketTag
@@ -244,15 +244,19 @@ async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
     context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
     with workload(Workload.CHAT):
-        message = await support_messages.reply(
-            context.action(),
-            context.services.auth,
-            context.viewer,
-            ticket_id,
-            input.body,
-            input.client_message_id,
-            files,
-        )
+        try:
+            message = await support_messages.reply(
+                context.action(),
+                context.services.auth,
+                context.viewer,
+                ticket_id,
+                input.body,
+                input.client_message_id,
+                files,
+                seen_sequence=input.seen_sequence,
+            )
+        except AnsweredMeanwhile as refusal:
+            return {"refusals": refusal.refusals, "newer_message": refusal.newer_message}
     return {"message": message, "ticket_id": message.ticket_id}
 
 

@@ -19,7 +19,7 @@ from schema.support.calls import CallMutation, CallQuery
 from schema.support.canned_replies import CannedReplyMutation, CannedReplyQuery
 from schema.support.chats import ChatMutation, ChatSubscription
 from schema.support.contact import Contact
-from schema.support.drafts import DraftMutation
+from schema.support.drafts import DraftMutation, DraftSubscription
 from schema.support.escalations import EscalationMutation
 from schema.support.events import AccountEvent, AgentEvent, InboxEvent, TicketEvent, Typing
 from schema.support.files import FileAnnouncePayload
@@ -131,6 +131,7 @@ class SupportMutation(
         ticket_resolvers.reply,
         "message",
         "ticket_id",
+        "newer_message",
         allow=customer | agent,
         audit=_OWN_RECORD,
         description="Posts a message in a ticket.",
@@ -204,7 +205,7 @@ class SupportMutation(
 
 
 @strawberry.type
-class SupportSubscription(ChatSubscription):
+class SupportSubscription(ChatSubscription, DraftSubscription):
     ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
         event_resolvers.ticket_events,
         allow=customer | agent,

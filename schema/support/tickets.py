@@ -363,6 +363,10 @@ class TicketReplyPayload:
         description="The ticket that contains the message: the follow-up ticket if the original "
         "was closed.",
     )
+    newer_message: Message | None = field(
+        "The answer of another agent that the viewer hasn't seen. Null unless the user error is "
+        "ANSWERED_MEANWHILE."
+    )
     user_errors: list[UserError] = errors()
 
 

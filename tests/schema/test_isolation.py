@@ -313,7 +313,7 @@ async def test_outsiders_cannot_change_a_company(
         }
 
 
-@pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping", "ticketChat"])
+@pytest.mark.parametrize("name", ["ticketEvents", "ticketTyping", "ticketChat", "ticketPositions"])
 async def test_outsiders_cannot_subscribe_to_a_companys_ticket(
     engine: Engine, services: Services, dataset: "Dataset", name: str
 ) -> None:
