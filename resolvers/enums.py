@@ -38,6 +38,8 @@ describe_enum(
         "`ticket { assignee team }`.",
         "STATUS_CHANGED": "The status of a ticket changed; see `status`.",
         "REPLY_AWAITED": "A customer is waiting for a reply.",
+        "CATEGORY_CHANGED": "An agent corrected the category of a ticket; see "
+        "`ticket { category }`.",
         "TICKET_UPDATED": "The priority or the tags of a ticket changed, it was snoozed or woken, "
         "or an agent has seen a mention. Agents only.",
         "SCHEDULED_REPLY_CHANGED": "A reply was scheduled, changed, sent or canceled; see "

@@ -1,4 +1,6 @@
-"""Priority and tags, by which agents sort tickets. Customers see neither, nor that they changed."""
+"""Priority and tags, by which agents sort tickets: customers see neither, nor that they changed.
+And the category, which customers choose and agents correct.
+"""
 
 from collections.abc import Sequence
 
@@ -6,10 +8,14 @@ from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind
 from models.support.audit_actions import SupportAuditAction
-from models.support.classification import Priority
+from models.support.classification import Category, Priority
+from models.support.errors import SupportErrorCode
+from models.support.legal_deadlines import LEGAL_DEADLINES
 from models.support.sla_clock import follow_policy
 from models.support.tag import MAX_TAGS, TicketTag
+from models.support.team import Team
 from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus, require_transition
 
 
 async def classify(
@@ -62,3 +68,47 @@ async def change_tags(
     for tag in sorted(after - before):
         await TicketTag.create(using_db=tx.db, ticket_id=ticket.pk, tag=tag)
     return before != after
+
+
+async def change_category(action: Action, ticket: Ticket, category: Category) -> Ticket:
+    """Correct the category of a ticket. A repeat changes nothing. Raises CATEGORY_FIXED for legal
+    requests, and TRANSITION_ILLEGAL for a closed ticket.
+    """
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, ticket.pk)
+        if ticket.category is not category:
+            require_category_change(ticket, category)
+            await set_category(tx, ticket, category)
+    return ticket
+
+
+def require_category_change(ticket: Ticket, category: Category) -> None:
+    """Raise CATEGORY_FIXED when the ticket is a legal request or would become one, whose deadline
+    runs from when it was made (`LEGAL_DEADLINES`), and TRANSITION_ILLEGAL when it is closed.
+    """
+    if ticket.deadline_at or category in LEGAL_DEADLINES:
+        raise Refusal(SupportErrorCode.CATEGORY_FIXED, "input", "category")
+    require_transition(ticket.status, TicketStatus.OPEN)
+
+
+async def set_category(tx: Transaction, ticket: Ticket, category: Category) -> None:
+    """Change the category of a ticket, which the caller has locked and checked. One that nobody has
+    and that is where its category took it goes to the team of the new category, as if it had been
+    opened with that. Whoever has a ticket keeps it. Targets don't depend on the category.
+    """
+    before, ticket.category = ticket.category, category
+    ticket.updated_at = tx.action.at
+    await ticket.save(using_db=tx.db, update_fields=["category", "updated_at"])
+    tx.audit(
+        SupportAuditAction.TICKET_CHANGE_CATEGORY,
+        ticket,
+        before=before.value,
+        category=category.value,
+    )
+    await ticket.append_event(tx, EventKind.CATEGORY_CHANGED)
+    former_team = await Team.for_category(before, tx.db)
+    team = await Team.for_category(category, tx.db)
+    team_id = team.pk if team else None
+    is_routed = ticket.team_id == (former_team.pk if former_team else None)
+    if ticket.assignee_id is None and is_routed and team_id != ticket.team_id:
+        await ticket.assign(tx, None, team_id)

@@ -102,6 +102,10 @@ class SupportAuditAction(AuditAction):
         "ticket.send_transcript",
         "The transcript of a ticket was sent by email (`recipientId`).",
     )
+    TICKET_CHANGE_CATEGORY = (
+        "ticket.change_category",
+        "An agent corrected the category of a ticket (`before`, `category`).",
+    )
     TICKET_CLASSIFY = "ticket.classify", "The priority or the tags of a ticket were changed."
     TEAM_CREATE = "team.create", "A team of agents was created."
     TEAM_UPDATE = "team.update", "The name, the categories or the members of a team were changed."

@@ -51,6 +51,13 @@ class SupportErrorCode(ErrorCode):
         "CATEGORY_TAKEN",
         _("Tickets of one of these categories already go to the team %(team)s."),
     )
+    CATEGORY_FIXED = (
+        "CATEGORY_FIXED",
+        _(
+            "The law sets a deadline for this request, or for those of the other category, so "
+            "its category can’t be changed."
+        ),
+    )
     ALREADY_ESCALATED = (
         "ALREADY_ESCALATED",
         _("This ticket has already been escalated. A supervisor takes care of it."),

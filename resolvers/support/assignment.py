@@ -7,7 +7,7 @@ import strawberry
 
 from models.checks import Checks
 from models.identity.user import User
-from models.support.classification import Priority
+from models.support.classification import Category, Priority
 from models.support.tag import TicketTag, clean_tags
 from models.support.team import Team
 from models.support.ticket import Ticket
@@ -69,6 +69,17 @@ class TicketUpdateInput:
     remove_tags: list[str] = strawberry.field(default_factory=list, description="Tags to remove.")
 
 
+@strawberry.input(description="The ticket, and its category.")
+class TicketChangeCategoryInput:
+    ticket_id: strawberry.ID = strawberry.field(
+        description="The ID of a ticket that isn't closed and no legal request."
+    )
+    category: Category = strawberry.field(
+        description="The category that the ticket belongs to. SECURITY is refused: such a request "
+        "has a legal deadline from when it is made."
+    )
+
+
 async def claim(info: Info, input: TicketClaimInput) -> Ticket:
     """Assign a ticket to the viewer."""
     ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
@@ -112,6 +123,12 @@ async def update(info: Info, input: TicketUpdateInput) -> Ticket:
     return await classification.classify(
         context.action(), ticket, input.priority, added_tags, removed_tags
     )
+
+
+async def change_category(info: Info, input: TicketChangeCategoryInput) -> Ticket:
+    """Correct the category of a ticket."""
+    ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
+    return await classification.change_category(info.context.action(), ticket, input.category)
 
 
 def priorities(context: Context, parents: Sequence[Any]) -> list[Priority | None]:

@@ -50,3 +50,13 @@ class AssignmentMutation:
         audit=SupportAuditAction.TICKET_CLASSIFY,
         description="Changes the priority and the tags of a ticket. Customers see neither.",
     )
+    ticket_change_category: TicketPayload | None = mutation(
+        assignment_resolvers.change_category,
+        "ticket",
+        allow=agent,
+        audit=SupportAuditAction.TICKET_CHANGE_CATEGORY,
+        description="Corrects the category of a ticket, which its customer sees "
+        "(CATEGORY_CHANGED). A ticket that nobody has goes to the team of the category, unless it "
+        "was transferred to another one. Legal requests (`Ticket.deadlineAt` isn't null) keep "
+        "their category.",
+    )

@@ -129,6 +129,7 @@ MUTATIONS_WITHOUT_KEY = {
         "statusBoardTurnOff",
         "staffDismiss",
         "agentSetChatAvailability",
+        "ticketChangeCategory",
         "ticketClaim",
         "ticketClose",
         "ticketMarkRead",

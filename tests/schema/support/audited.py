@@ -308,6 +308,16 @@ async def scheduled_reply_send(scenario: Scenario) -> None:
         await scenario.mutate(scenario.dataset.alice, "scheduledReplySend", scheduledReplyId=reply)
 
 
+async def ticket_change_category(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.dataset.alice,
+            "ticketChangeCategory",
+            ticketId=scenario.dataset.paul.id(Ticket),
+            category="BUG",
+        )
+
+
 async def ticket_move(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
