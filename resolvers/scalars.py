@@ -17,6 +17,7 @@ BigInt = NewType("BigInt", int)
 _INT64_LIMIT = 2**63
 _RFC_3339 = "https://www.rfc-editor.org/rfc/rfc3339"
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+_YEARS = range(1900, 3000)  # so that hours and days can be added anywhere
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
@@ -44,6 +45,18 @@ def _parser(
     return parse_value
 
 
+def _time(text: str) -> datetime:
+    """The time that a text in RFC 3339 says. Raises InvalidValueError for one that is too far from
+    today to be computed with.
+    """
+    at = datetime.fromisoformat(text)
+    if at.year not in _YEARS:
+        raise InvalidValueError(
+            "DateTime cannot represent this value: expected a year from 1900 to 2999."
+        )
+    return at
+
+
 SCALARS: dict[object, Any] = {
     BigInt: strawberry.scalar(
         name="BigInt",
@@ -63,9 +76,9 @@ SCALARS: dict[object, Any] = {
     datetime: strawberry.scalar(
         name="DateTime",
         description="A point in time with its offset from UTC (RFC 3339), such as "
-        "`2026-12-24T17:00:00+01:00`. Responses use UTC.",
+        "`2026-12-24T17:00:00+01:00`, from the year 1900 to 2999. Responses use UTC.",
         specified_by_url=_RFC_3339,
         serialize=methodcaller("isoformat"),
-        parse_value=_parser("DateTime", _DATE_TIME, datetime.fromisoformat, "2026-12-24T17:00:00Z"),
+        parse_value=_parser("DateTime", _DATE_TIME, _time, "2026-12-24T17:00:00Z"),
     ),
 }

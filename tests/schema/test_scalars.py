@@ -81,6 +81,29 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(
     assert str(value) not in str(error)
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "9999-12-31T23:59:59Z",
+        "3000-01-01T00:00:00Z",
+        "1899-12-31T23:59:59Z",
+        "0001-01-01T00:00:00Z",
+    ],
+)
+def test_a_time_that_is_too_far_to_be_computed_with_is_refused(engine: Engine, value: str) -> None:
+    """A webinar of the year 9999 made every list of webinars an internal error."""
+    queries = [
+        "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }",
+        f'{{ auditEntries(filter: {{at: {{gte: "{value}"}}}}) {{ totalCount }} }}',
+    ]
+    for query in queries:
+        with pytest.raises(RequestError) as refusal:
+            engine.prepare(Params(query=query, variables={"at": value}))
+        (error,) = refusal.value.errors
+        assert "from 1900 to 2999" in error["message"]
+        assert value not in str(error)
+
+
 async def test_a_time_with_an_offset_is_accepted(execute: "Execute", dataset: "Dataset") -> None:
     query = "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }"
     for at, all_of_them in (("2026-01-01T00:00:00.5+01:00", True), ("2100-01-01T00:00:00Z", False)):

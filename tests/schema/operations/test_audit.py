@@ -278,8 +278,6 @@ async def test_the_audit_log_is_filtered_and_paginated(
     [
         {"actor": encode("Ticket", 1)},
         {"object": "x"},
-        {"since": "0001-01-01T00:00:00+14:00"},
-        {"until": "9999-12-31T23:59:59-14:00"},
     ],
 )
 async def test_an_invalid_filter_is_refused(
