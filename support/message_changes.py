@@ -14,10 +14,11 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from auth.services import AuthServices
 from models.action import Action, Transaction
 from models.database.sql import execute
-from models.errors import CommonErrorCode, Refusal
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import INBOX, EventKind, account_stream, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
+from models.support.call import Call, CallOutcome
 from models.support.errors import SupportErrorCode
 from models.support.file import File
 from models.support.message import Message, MessageVersion
@@ -101,13 +102,16 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
 
 
 async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
-    """Let the customer wait again for whom no reply is left, since they wrote. Returns whether they
-    do.
+    """Let the customer wait again for whom no reply is left, since they wrote. Calls that nobody
+    answered are no replies. Returns whether they do.
     """
     if ticket.is_finished or ticket.reply_awaited_since:
         return False
     messages = Message.filter(ticket_id=ticket.pk, deleted_at=None).using_db(tx.db)
-    reply = await messages.filter(from_staff=True).order_by("-sequence").first()
+    attempts = Call.filter(ticket_id=ticket.pk).exclude(outcome=CallOutcome.ANSWERED)
+    attempt_ids = await attempts.using_db(tx.db).values_list("message_id", flat=True)
+    replies = messages.filter(from_staff=True).exclude(pk__in=attempt_ids)
+    reply = await replies.order_by("-sequence").first()
     unanswered = messages.filter(from_staff=False, sequence__gt=reply.sequence if reply else 0)
     first = await unanswered.order_by("sequence").first()
     if first:
@@ -128,20 +132,38 @@ async def may_have_been_emailed(message: Message) -> bool:
 async def _lock_own(
     tx: Transaction, user: User, message: Message
 ) -> tuple[Ticket, Message, list[Message]]:
-    """The ticket, the message, and its copies in tickets that were split off."""
+    """The ticket, the message, its copies in tickets that were split off, and theirs."""
     if message.author_id != user.pk:
         raise Refusal(SupportErrorCode.NOT_AUTHOR, "input", "messageId")
-    ticket = await tx.lock(Ticket, message.ticket_id)  # none is split off from now on
-    tickets = Ticket.filter(account_id=ticket.account_id)  # which is indexed
-    split_off = await tx.lock_rows(tickets.filter(split_from_id=ticket.pk))  # of later keys
-    copies = Message.filter(
-        origin_id__in=[each.pk for each in split_off] or [0],
-        author_id=user.pk,
-        client_message_id=copy_key(message.pk),
-    )
-    keys = [message.pk, *(each.pk for each in await copies.using_db(tx.db))]
+    ticket = await tx.lock(Ticket, message.ticket_id)
+    ticket_ids = await _split_off(tx, ticket)
+    await tx.lock_rows(Ticket.filter(pk__in=ticket_ids))  # of later keys
+    if await _split_off(tx, ticket) != ticket_ids:
+        raise TransactionConflict("split")
+    keys, level = [message.pk], [message.pk]
+    while level and ticket_ids:
+        copies = Message.filter(
+            origin_id__in=ticket_ids,
+            author_id=user.pk,
+            client_message_id__in=[copy_key(key) for key in level],
+        )
+        level = [each.pk for each in await copies.using_db(tx.db)]
+        keys += level
     locked = {row.pk: row for row in await tx.lock_rows(Message.filter(pk__in=keys))}
     return ticket, locked.pop(message.pk), list(locked.values())
+
+
+async def _split_off(tx: Transaction, ticket: Ticket) -> list[int]:
+    """The tickets that were split off from a ticket, also by way of others, which no more are from
+    those that are locked.
+    """
+    tickets = Ticket.filter(account_id=ticket.account_id).using_db(tx.db)  # which is indexed
+    found, level = list[int](), [ticket.pk]
+    while level:
+        split_off = tickets.filter(split_from_id__in=level).order_by("id")
+        level = [int(str(key)) for key in await split_off.values_list("id", flat=True)]
+        found += level
+    return found
 
 
 def _require_changeable(action: Action, ticket: Ticket, message: Message) -> None:

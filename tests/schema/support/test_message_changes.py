@@ -320,13 +320,46 @@ async def test_a_copy_in_a_ticket_that_was_split_off_changes_with_the_message(ch
         "category": "BUG",
         "idempotencyKey": "k",
     }
-    response = await chat.scenario.execute(alice, query, i=variables)
-    copy = response["data"]["ticketSplit"]["ticket"]["lastMessage"]
-    assert copy["body"] == "Et mon mot de passe est girafe"
+    copies = []
+    for _ in range(3):  # a copy of the copy, and one of that
+        response = await chat.scenario.execute(alice, query, i=variables)
+        ticket = response["data"]["ticketSplit"]["ticket"]
+        assert ticket["lastMessage"]["body"] == "Et mon mot de passe est girafe"
+        copies.append(ticket["lastMessage"]["id"])
+        variables |= {
+            "ticketId": ticket["id"],
+            "messageIds": copies[-1:],
+            "idempotencyKey": ticket["id"],
+        }
     await chat.edit(owner, message["id"], "Et mon mot de passe est une girafe")
-    assert (await chat.read(alice, copy["id"]))["body"] == "Et mon mot de passe est une girafe"
+    for copy in copies:
+        assert (await chat.read(alice, copy))["body"] == "Et mon mot de passe est une girafe"
     await chat.delete(owner, message["id"])
-    for message_id in (message["id"], copy["id"]):
+    for message_id in (message["id"], *copies):
         deleted = await chat.read(alice, message_id)
         assert (deleted["body"], bool(deleted["deletedAt"])) == ("", True)
     assert not await chat.is_found("girafe")
+
+
+async def test_who_deletes_the_only_reply_leaves_the_customer_waiting_whatever_else_was_posted(
+    chat: Chat,
+) -> None:
+    """An attempt to call is posted by staff, and is no reply."""
+    owner, alice, ticket_id = chat.owner, chat.alice, chat.scenario.ticket_id
+    await chat.post(owner, "Toujours rien ?")
+    waiting = (await chat.ticket(alice))["replyAwaitedSince"]
+    assert waiting
+    call = {
+        "target": {"ticketId": ticket_id},
+        "direction": "OUTBOUND",
+        "outcome": "MISSED",
+        "startedAt": waiting,
+        "idempotencyKey": "k",
+    }
+    log = "mutation($i: CallLogInput!) { callLog(input: $i) { userErrors { code } } }"
+    response = await chat.scenario.execute(alice, log, i=call)
+    assert response["data"]["callLog"]["userErrors"] == []
+    reply = await chat.post(alice, "Rappelez-moi.")
+    assert (await chat.ticket(alice))["replyAwaitedSince"] is None
+    await chat.delete(alice, reply["id"])
+    assert (await chat.ticket(alice))["replyAwaitedSince"] == waiting
