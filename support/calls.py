@@ -28,6 +28,7 @@ from models.support.call import MAX_DURATION, Call, CallDirection, CallOutcome
 from models.support.classification import Category, Channel
 from models.support.errors import SupportErrorCode
 from models.support.merge import merge_targets
+from models.support.message import unused_key
 from models.support.note import Note
 from models.support.phone_number import PhoneNumber
 from models.support.ticket import Ticket
@@ -266,10 +267,10 @@ async def _find_target(report: CallReport) -> CallTarget | None:
     """The ticket that the call was made from, otherwise the ticket of the person who has the
     number. None when nobody has it, several people do, or they belong to several companies.
     """
-    if report.ticket_number and (
-        ticket := await Ticket.get_or_none(has_number(report.ticket_number))
-    ):
-        return CallTarget(ticket)
+    if report.ticket_number:
+        tickets = Ticket.filter(has_number(report.ticket_number))
+        if ticket := await tickets.exclude(account__status=AccountStatus.ERASED).first():
+            return CallTarget(ticket)
     memberships = await _members_with(report.facts.number)
     if len(memberships) != 1:
         return None
@@ -364,7 +365,7 @@ async def _post(tx: Transaction, call: Call, target: CallTarget, agent: User | N
         tx,
         agent if agent and facts.is_of_agent else requester,
         call_text(call, requester.locale),
-        f"call:{call.pk}",
+        unused_key("call"),
         is_reply=is_answered and (target.ticket is None or call.started_at >= awaited_since),
         replied_at=max(call.started_at, awaited_since),
         is_final=True,

@@ -27,6 +27,7 @@ from models.support.classification import Priority
 from models.support.errors import SupportErrorCode
 from models.support.escalation import Escalation
 from models.support.merge import merge_targets
+from models.support.message import unused_key
 from models.support.ticket import Ticket
 from models.support.ticket_position import mark_transferred
 from models.support.ticket_status import TicketStatus
@@ -79,7 +80,7 @@ async def escalate(
         if user.staff is None:
             label = text(_("What has been tried:"), user.locale)
             body = f"{details}\n\n{label}\n{steps_tried}"
-            await ticket.post(tx, user, body, f"escalate:{key}"[:64], is_final=True)
+            await ticket.post(tx, user, body, unused_key("escalate"), is_final=True)
         await set_priority(tx, ticket, Priority.URGENT)
         if supervisor:
             await _assign(tx, escalation, ticket, supervisor, account)
@@ -120,7 +121,7 @@ async def resolve(action: Action, supervisor: User, ticket: Ticket, outcome: str
             raise Refusal(SupportErrorCode.NOT_ESCALATED, "input", "ticketId")
         if ticket.status is TicketStatus.CLOSED:
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId")
-        await ticket.post(tx, supervisor, outcome, f"escalation:{escalation.pk}", is_final=True)
+        await ticket.post(tx, supervisor, outcome, unused_key("escalation"), is_final=True)
         escalation.resolved_at = action.at
         await escalation.save(using_db=tx.db, update_fields=["resolved_at"])
         await ticket.append_event(tx, EventKind.ESCALATION_RESOLVED)

@@ -16,7 +16,7 @@ from models.identity.user import User
 from models.support.classification import Category, Channel
 from models.support.errors import SupportErrorCode
 from models.support.live_chat import find_chat
-from models.support.message import Message
+from models.support.message import Message, unused_key
 from models.support.ticket import SUBJECT_LENGTH, Ticket
 from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 from models.text import client_key, masked_line, message_text
@@ -132,7 +132,7 @@ def _require_right_to_close(members: AccountMembers, user: User, ticket: Ticket)
 
 
 async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -> Message:
-    return await ticket.post(tx, user, text, f"reason:{tx.action.at.isoformat()}", is_final=True)
+    return await ticket.post(tx, user, text, unused_key("reason"), is_final=True)
 
 
 async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> set[int]:

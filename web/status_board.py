@@ -181,7 +181,7 @@ def _is_known(request: Request, etag: str, changed_at: datetime) -> bool:
         return is_unchanged(request, etag)
     try:
         known_at = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one with absurd numbers
         return False
     return known_at.tzinfo is not None and changed_at.replace(microsecond=0) <= known_at
 

@@ -11,9 +11,10 @@ from starlette.routing import Route
 
 from auth.webhook_signatures import SignatureInvalid
 from models.action import Action, retry_conflict
+from models.errors import Refusal
 from models.operations.installation import Installation
 from resolvers.context import Services
-from support.calls import ReportChanged, record_report
+from support.calls import ReportChanged, check_times, record_report
 from support.telephone import TelephoneSystem
 from web.webhooks import TIMEOUT_SECONDS, json_response, read_body
 
@@ -37,8 +38,9 @@ class _TelephoneEndpoint:
 
     async def receive(self, request: Request) -> Response:
         """200 when the call is stored, also when it was stored before or isn't about a call that
-        ended; 400 when the request is forged, too old or unreadable, 409 when the same call was
-        reported otherwise, 413 when it is too large, 503 while calls aren't taken.
+        ended; 400 when the request is forged, too old or unreadable, or the call is from the
+        future, 409 when the same call was reported otherwise, 413 when it is too large, 503 while
+        calls aren't taken.
         """
         if await Installation.is_held():
             return json_response(HTTPStatus.SERVICE_UNAVAILABLE, "HELD")
@@ -52,17 +54,19 @@ class _TelephoneEndpoint:
         return await self._record(request, body)
 
     async def _record(self, request: Request, body: bytes) -> Response:
+        action = Action(None, self.services.clock.now(), self.services.hub)
         try:
             report = self.system.read(request.headers, body)
+            if report:
+                check_times(action, report.facts.started_at, report.facts.duration_seconds)
         except SignatureInvalid as error:
             log.warning("telephone.refused", reason=error.args[0])
             return json_response(HTTPStatus.BAD_REQUEST, "SIGNATURE_INVALID")
-        except ValueError:
+        except (ValueError, Refusal):
             log.error("telephone.unreadable")
             return json_response(HTTPStatus.BAD_REQUEST, "UNREADABLE")
         if report is None:
             return json_response(HTTPStatus.OK, "IGNORED")
-        action = Action(None, self.services.clock.now(), self.services.hub)
         try:
             is_new = await retry_conflict(lambda: record_report(action, report))
         except ReportChanged:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -119,6 +120,11 @@ async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: 
     if newer := await answers.order_by("sequence").first():
         agent = await User.get(pk=newer.author_id, using_db=tx.db)
         raise AnsweredMeanwhile(newer, agent.name)
+
+
+def unused_key(kind: str) -> str:
+    """A `client_message_id` that no client can have used, for a message that none has sent."""
+    return f"{kind}:{uuid4().hex}"
 
 
 class MessageVersion(Model):

@@ -77,7 +77,8 @@ def caller_number(text: str | None) -> str | None:
     number = _parse(text or "")
     if number is None or not phonenumbers.is_possible_number(number):
         return None
-    return phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    e164 = phonenumbers.format_number(number, PhoneNumberFormat.E164)
+    return e164 if len(e164) <= NUMBER_LENGTH else None  # some countries allow more digits
 
 
 def display_number(number: str) -> str:

@@ -189,6 +189,8 @@ async def test_readers_keep_what_has_not_changed(
         {"If-None-Match": '"other"', "If-Modified-Since": response.headers["last-modified"]},
         {"If-Modified-Since": "Tue, 24 Nov 2026 09:00:00 GMT"},
         {"If-Modified-Since": "yesterday"},
+        {"If-Modified-Since": "Tue, 24 Nov 99999999999999999999 09:00:00 GMT"},
+        {"If-Modified-Since": "Tue, 24 Nov 2026 09:00:00 +99999999999999"},
         {"If-None-Match": response.headers["etag"], "Accept-Language": "en"},
     ]
     for headers in stale:

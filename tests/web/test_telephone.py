@@ -11,13 +11,14 @@ import orjson
 import pytest
 
 from auth.webhook_signatures import secret_bytes, signed_headers
-from models.accounts.account import Account, Role
+from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.event import INBOX, Event
 from models.identity.user import Staff, User
 from models.support.call import Call
 from models.support.message import Message
 from models.support.phone_number import PhoneNumber
 from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from support.calls import CallTarget, delete_old_calls, link_call
 from support.telephone import SignedWebhook
 from tests.people import add_member, create_account, create_staff, create_user
@@ -190,3 +191,40 @@ async def test_a_report_is_refused_unless_it_is_signed_recent_and_readable(site:
     assert await post(site, good) == (200, "STORED")
     assert await post(site, report(site, "1", **times)) == (409, "CHANGED")
     assert await Call.all().count() == 1
+
+
+async def test_a_call_is_stored_whatever_number_or_ticket_it_names(site: Site) -> None:
+    """Numbers of 17 digits and more are possible in some countries, and longer than E.164 allows.
+    Nobody can write in the closed ticket of a company that was deleted.
+    """
+    await create_customer(site)
+    assert await post(site, report(site, "1")) == (200, "STORED")
+    ticket = await Ticket.get()
+    await Ticket.all().update(status=TicketStatus.CLOSED)
+    await Account.all().update(status=AccountStatus.ERASED)
+    await Membership.all().delete()
+    unknown: list[dict[str, Any]] = [
+        {"ticketNumber": ticket.number},
+        {"from": "+49 1111111 11111111"},
+        {"from": "+62 11111111111111111"},
+    ]
+    for number, fields in enumerate(unknown, 2):
+        assert await post(site, report(site, f"{number}", **fields)) == (200, "STORED"), fields
+    calls = await Call.all().order_by("id")
+    assert [call.ticket_id for call in calls] == [ticket.pk, None, None, None]
+    assert [call.number for call in calls] == [NUMBER, NUMBER, None, None]
+    assert await Event.filter(stream=INBOX, kind="CALL_UNMATCHED").count() == 3
+
+
+async def test_a_call_in_the_future_is_refused(site: Site) -> None:
+    """The telephone system takes its own time for UTC. A first response would have been given
+    before it was asked for.
+    """
+    now = site.services.clock.now()
+    for hours, answer in ((2, (400, "UNREADABLE")), (0.05, (200, "STORED"))):
+        at = (now + timedelta(hours=hours)).isoformat()
+        fields = {"startedAt": at, "answeredAt": at, "endedAt": at}
+        assert await post(site, report(site, f"{hours}", **fields)) == answer
+    far = "9999-12-31T23:59:00-23:59"
+    times = {"startedAt": far, "endedAt": far}
+    assert await post(site, report(site, "far", **times)) == (400, "UNREADABLE")

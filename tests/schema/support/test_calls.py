@@ -250,3 +250,21 @@ async def test_p5_1_people_change_their_own_numbers_managers_those_of_the_compan
     for code in (None, "NOT_FOUND"):
         payload = (await execute(paul.owner, remove, id=ids[0]))["data"]["phoneNumberRemove"]
         assert [each["code"] for each in payload["userErrors"]] == ([code] if code else [])
+
+
+async def test_no_key_of_a_customer_prevents_a_call_or_an_escalation(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    paul, alice, ticket = dataset.paul, dataset.alice, dataset.paul.id(Ticket)
+    for key in (*(f"call:{number}" for number in range(1, 4)), "escalate:k"):
+        fields = {"ticketId": ticket, "body": key, "clientMessageId": key}
+        await mutate(execute, paul.owner, "ticketReply", "message { id }", **fields)
+    target = {"ticketId": ticket}
+    missed = await log_call(execute, alice, target, outcome="MISSED", durationSeconds=0)
+    assert missed["call"]["message"]["author"] == {"name": paul.owner.user.name}  # type: ignore[union-attr]
+    fields = {"ticketId": ticket, "details": "D", "stepsTried": "S", "idempotencyKey": "k"}
+    for _ in range(2):
+        payload = await mutate(
+            execute, paul.owner, "ticketEscalate", "escalation { details }", **fields
+        )
+        assert payload["escalation"] == {"details": "D"}
