@@ -1,6 +1,7 @@
 """The ASGI application: its services, its routes, and the jobs that run while it serves."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -25,10 +26,11 @@ from auth.sessions import session_key
 from billing.delivery.platform import configured_platform
 from billing.gateways.gateway import Gateway
 from billing.seller import seller
-from engine import Engine, ManifestError, load_manifest
+from engine import Engine, ManifestError, Observer, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
 from mail.customer_space import customer_space
 from mail.transport import transport_from_url
+from metrics import Metrics
 from models.clock import Clock, SystemClock
 from models.database.connection import connect, disconnect
 from models.database.workload import assign_person
@@ -232,7 +234,10 @@ class Application:
         # Behind a proxy the host may differ.
         self._pages = settings.allowed_origins | origins_of_server(settings.base_url)
         try:
-            self.engine = create_engine(settings.documents)
+            self.metrics = (
+                Metrics(_operation_names(settings.documents)) if settings.metrics else None
+            )
+            self.engine = create_engine(settings.documents, self.metrics)
         except ManifestError as error:
             raise SettingsError(
                 [f"CAMCHA_DOCUMENTS: {problem}" for problem in error.problems]
@@ -240,6 +245,8 @@ class Application:
         self.socket = SocketEndpoint(
             self.engine, self.socket_client, settings.socket_limits, self._pages
         )
+        if self.metrics:
+            self.metrics.watch_websockets(self.socket)
         self.relay = (
             Relay(settings.redis_url, settings.secret_key, services.hub, services.presence)
             if settings.redis_url
@@ -428,13 +435,16 @@ class Application:
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await clock_offset()
         listener = await self._listen_for_emails()
-        timetable = asyncio.create_task(run(self._jobs()))
+        close_metrics = self._serve_metrics()
+        timetable = asyncio.create_task(run(self._jobs(), self.metrics))
         relay = asyncio.create_task(self.relay.run()) if self.relay else None
         try:
             yield
         finally:
             if listener:
                 await listener.close()
+            if close_metrics:
+                await asyncio.to_thread(close_metrics)
             await self.socket.close_all()
             await self.engine.drain()
             for task in filter(None, (timetable, relay)):
@@ -450,7 +460,20 @@ class Application:
     def _jobs(self) -> list[Job]:
         transport = transport_from_url(self.settings.mail_url)
         all_jobs = jobs(self.services, self.settings, transport, self.file_service)
+        if self.metrics:
+            metrics, clock = self.metrics, self.services.clock
+            all_jobs.append(
+                Job("metrics", 15, lambda: metrics.read_database(clock.now()), True, local=True)
+            )
         return [job for job in all_jobs if self._works or job.local]
+
+    def _serve_metrics(self) -> Callable[[], None] | None:
+        if self.metrics is None or self.settings.metrics is None:
+            return None
+        try:
+            return self.metrics.serve(*self.settings.metrics)
+        except OSError as error:
+            raise SettingsError([f"CAMCHA_METRICS: can't listen: {error.strerror}"]) from None
 
     async def _listen_for_emails(self) -> MailListener | None:
         addresses = self.settings.reply_addresses
@@ -472,7 +495,7 @@ class Application:
         return listener
 
 
-def create_engine(documents: Path | None) -> Engine:
+def create_engine(documents: Path | None, observer: Observer | None = None) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted_documents = load_manifest(documents) if documents else {}
     trusted_documents |= {f"graphiql:{name}": text for name, text in graphiql.operations().items()}
@@ -482,7 +505,17 @@ def create_engine(documents: Path | None) -> Engine:
         cost_of=cost_of,
         batch_of=batch_of,
         trusted_documents=trusted_documents,
+        observer=observer,
     )
+
+
+def _operation_names(documents: Path | None) -> set[str]:
+    """The names of the operations of a manifest. Raises ManifestError."""
+    texts = load_manifest(documents) if documents else {}
+    return {name for text in texts.values() for name in _OPERATION_NAME.findall(text)}
+
+
+_OPERATION_NAME = re.compile(r"\b(?:query|mutation)\s+(\w+)")
 
 
 def cost_limit(viewer: Viewer) -> int:

@@ -133,6 +133,7 @@ class Settings:
     vat_service: str | None
     security: SecurityTeam = field(repr=False)  # who is told of incidents besides the operators
     telephone: SignedWebhook | None  # without it, no calls are reported
+    metrics: tuple[str, int] | None  # the address at which they can be read
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
     paypal: PaypalOptions | None  # beside the other provider
@@ -243,6 +244,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         vat_service=environ.get("CAMCHA_VAT_SERVICE") or None,
         security=_security_team(environ),
         telephone=_telephone(environ),
+        metrics=_metrics_address(environ.get("CAMCHA_METRICS", "")),
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
         paypal=_paypal(environ),
@@ -293,6 +295,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_vat_service_errors(settings.vat_service),
         *settings.security.errors,
         *(settings.telephone.errors if settings.telephone else []),
+        *_metrics_errors(environ.get("CAMCHA_METRICS", "")),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
@@ -327,6 +330,7 @@ VARIABLES = {
     "CAMCHA_FRONT_URL",
     "CAMCHA_FRONT_PATHS",
     "CAMCHA_MAIL_URL",
+    "CAMCHA_METRICS",
     "CAMCHA_MAIL_SENDER",
     "CAMCHA_INCOMING_MAIL_ADDRESS",
     "CAMCHA_INCOMING_MAIL_LISTENER",
@@ -535,6 +539,23 @@ def _security_team(environ: Mapping[str, str]) -> SecurityTeam:
         environ.get("CAMCHA_SECURITY_WEBHOOK") or "",
         environ.get("CAMCHA_SECURITY_WEBHOOK_SECRET") or "",
     )
+
+
+_METRICS_ADDRESS = re.compile(
+    r"(?:\[(?P<v6>[0-9a-fA-F:]+)\]|(?P<host>[^\[\]:]+)):(?P<port>\d{1,5})"
+)
+
+
+def _metrics_address(text: str) -> tuple[str, int] | None:
+    match = _METRICS_ADDRESS.fullmatch(text)
+    return (match["v6"] or match["host"], int(match["port"])) if match else None
+
+
+def _metrics_errors(text: str) -> list[str]:
+    address = _metrics_address(text)
+    if not text or (address and 0 < address[1] < 65_536):
+        return []
+    return ["CAMCHA_METRICS: must be an address and a port, such as 127.0.0.1:9464"]
 
 
 def _telephone(environ: Mapping[str, str]) -> SignedWebhook | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from time import monotonic
+from typing import Protocol
 
 import structlog
 
@@ -489,30 +490,43 @@ def _incoming_mail_jobs(
     ]
 
 
-async def run(jobs: Sequence[Job]) -> None:
+class Observer(Protocol):
+    """Is told of the runs of jobs."""
+
+    def job_ended(self, name: str, seconds: float, *, succeeded: bool) -> None:
+        """A run has ended, after so many seconds."""
+
+
+async def run(jobs: Sequence[Job], observer: Observer | None = None) -> None:
     """Run the jobs until cancelled."""
     async with asyncio.TaskGroup() as group:
         for job in jobs:
-            work = _repeat_when_announced(job, job.listen) if job.listen else _repeat(job)
+            work = (
+                _repeat_when_announced(job, job.listen, observer)
+                if job.listen
+                else _repeat(job, observer)
+            )
             group.create_task(work, name=job.name)
 
 
-async def _repeat(job: Job) -> None:
+async def _repeat(job: Job, observer: Observer | None) -> None:
     assign_workload(Workload.JOBS)
     while True:
-        await _run_once(job)
+        await _run_once(job, observer)
         await asyncio.sleep(job.seconds)
 
 
 async def _repeat_when_announced(
-    job: Job, listen: Callable[[], AbstractContextManager[asyncio.Event]]
+    job: Job,
+    listen: Callable[[], AbstractContextManager[asyncio.Event]],
+    observer: Observer | None,
 ) -> None:
     assign_workload(Workload.JOBS)
     with listen() as announced:
         while True:
             announced.clear()
             began_at = monotonic()
-            await _run_once(job)
+            await _run_once(job, observer)
             pause = max(PAUSE_SECONDS, PAUSE_SHARE * (monotonic() - began_at))
             await asyncio.sleep(min(pause, job.seconds))
             with suppress(TimeoutError):
@@ -520,11 +534,15 @@ async def _repeat_when_announced(
                     await announced.wait()
 
 
-async def _run_once(job: Job) -> None:
+async def _run_once(job: Job, observer: Observer | None) -> None:
+    began_at, succeeded = monotonic(), False
     try:
         if job.internal or not await Installation.is_held():
             await retry_conflict(job.work)
+        succeeded = True
     except Exception as error:
         # The message of an error may contain personal data, so only its class and location are
         # logged.
         log.error("job.failed", job=job.name, error=type(error).__name__, exc_info=error)
+    if observer:
+        observer.job_ended(job.name, monotonic() - began_at, succeeded=succeeded)

@@ -11,7 +11,7 @@ from engine.documents.params import Params
 from engine.documents.persisted import ManifestError, load_manifest
 from engine.documents.value_errors import InvalidValueError
 from engine.encoding import decode_json, encode_json
-from engine.engine import Engine
+from engine.engine import Engine, Observer, Result
 from engine.errors import TIMEOUT, RequestError, internal_error, mask_error, request_error
 from engine.execution.deferred import Batch, BatchLookup, Deferred, SelectedField, Selection
 from engine.execution.sharing import sharing_key
@@ -25,9 +25,11 @@ __all__ = [
     "InvalidValueError",
     "Limits",
     "ManifestError",
+    "Observer",
     "Operation",
     "Params",
     "RequestError",
+    "Result",
     "SelectedField",
     "Selection",
     "decode_json",

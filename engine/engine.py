@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
-from typing import Any
+from time import perf_counter
+from typing import Any, Protocol
 
 from graphql import (
     ASTValidationRule,
@@ -51,6 +52,16 @@ FormatError = Callable[[GraphQLError, Any], dict[str, Any]]
 Result = dict[str, Any]  # a response: `data`, `errors` if there are any, `extensions`
 
 
+class Observer(Protocol):
+    """Is told what an engine does, in the same task: it must be fast, and must not raise."""
+
+    def executed(self, operation: Operation, context: Any, result: Result, seconds: float) -> None:
+        """A query or a mutation was executed, with this response."""
+
+    def refused(self, error: RequestError) -> None:
+        """An operation was refused before its execution."""
+
+
 class Engine:
     """Executes GraphQL operations over a schema.
 
@@ -58,7 +69,8 @@ class Engine:
     default masks what is not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its
     batch function (execution/deferred.py). `rules` are validation rules in addition to those of the
     specification. `trusted_documents` are texts by id, which are never evicted; raises
-    `ManifestError` when some are invalid.
+    `ManifestError` when some are invalid. `observer` is told of all operations but subscriptions
+    that began.
     """
 
     def __init__(
@@ -71,6 +83,7 @@ class Engine:
         rules: Sequence[type[ASTValidationRule]] = (),
         trusted_documents: Mapping[str, str] | None = None,
         batch_of: BatchLookup = no_batch,
+        observer: Observer | None = None,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
@@ -79,6 +92,7 @@ class Engine:
         self._format_error, self._cost_of, self._batch_of = format_error, cost_of, batch_of
         self._documents = DocumentStore(schema, self.limits, rules, trusted_documents)
         self._mutations: set[asyncio.Task[Result]] = set()
+        self._observer = observer
 
     # Preparation
 
@@ -97,6 +111,16 @@ class Engine:
         names of the schema. With `trusted_only`, every document that is not one of the trusted
         documents is DOCUMENT_NOT_TRUSTED.
         """
+        try:
+            return self._prepare(params, cost_limit, introspection, trusted_only)
+        except RequestError as error:
+            if self._observer:
+                self._observer.refused(error)
+            raise
+
+    def _prepare(
+        self, params: Params, cost_limit: int | None, introspection: bool, trusted_only: bool
+    ) -> Operation:
         document = self._documents.find(
             params, suggest_names=introspection, trusted_only=trusted_only
         )
@@ -149,8 +173,21 @@ class Engine:
                 "A subscription can't be executed like a query: send it over the websocket."
             )
         if operation.kind == "mutation":
-            return await self._run_shielded(self._execute(operation, context))
-        return await self._run_with_timeout(operation, self._execute(operation, context))
+            return await self._run_shielded(
+                self._observe(operation, context, self._execute(operation, context))
+            )
+        execution = self._run_with_timeout(operation, self._execute(operation, context))
+        return await self._observe(operation, context, execution)
+
+    async def _observe(
+        self, operation: Operation, context: Any, execution: Coroutine[Any, Any, Result]
+    ) -> Result:
+        if self._observer is None:
+            return await execution
+        started_at = perf_counter()
+        result = await execution
+        self._observer.executed(operation, context, result, perf_counter() - started_at)
+        return result
 
     def encode(self, operation: Operation, result: Result, max_bytes: int | None = None) -> bytes:
         """The response as JSON. One that is larger than `max_bytes` (None for the engine's limit)

@@ -43,6 +43,11 @@ class SocketEndpoint:
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
 
+    @property
+    def open_count(self) -> int:
+        """How many websockets are open."""
+        return len(self._registry)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         network = client_network(websocket.client.host) if websocket.client else ""

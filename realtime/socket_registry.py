@@ -42,6 +42,9 @@ class SocketRegistry:
         # Those that are not signed in, by network, in the order in which they were opened.
         self._anonymous_connections: dict[str, dict[LimitedConnection, None]] = {}
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     def make_room(self, network: str) -> bool:
         """Let another websocket of this network give way when there are too many. False when none
         can.

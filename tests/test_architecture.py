@@ -35,7 +35,17 @@ DOMAINS = (
     "analytics",
     "operations",
 )
-ENTRY_POINTS = ("app", "cli", "server", "worker", "logs", "log_writer", "settings", "installation")
+ENTRY_POINTS = (
+    "app",
+    "cli",
+    "server",
+    "worker",
+    "logs",
+    "log_writer",
+    "settings",
+    "installation",
+    "metrics",
+)
 ENVIRONMENT_READERS = {"cli.py"}
 
 

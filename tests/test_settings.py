@@ -21,6 +21,9 @@ PAYPAL = {"CAMCHA_PAYPAL_CLIENT_ID": "x", "CAMCHA_PAYPAL_CLIENT_SECRET": "y"}
 STRIPE = {"CAMCHA_STRIPE_KEY": "sk_live_x", "CAMCHA_STRIPE_WEBHOOK_SECRET": "whsec_x"}
 
 ERRORS = [
+    ({"CAMCHA_METRICS": "9464"}, "CAMCHA_METRICS: must be an address and a port"),
+    ({"CAMCHA_METRICS": "127.0.0.1:0"}, "CAMCHA_METRICS: must be an address and a port"),
+    ({"CAMCHA_METRICS": "::1:9464"}, "CAMCHA_METRICS: must be an address and a port"),
     ({"CAMCHA_DATABSE_URL": "sqlite://x"}, "CAMCHA_DATABSE_URL: unknown setting"),
     (
         {"CAMCHA_DATABASE_URL": "mysql://camcha@db.example/camcha"},

@@ -50,6 +50,7 @@ class Server:
     program: Path | None = None  # instead of `python -m cli`
     redis_url: str | None = None
     options: tuple[str, ...] = ()  # of `serve`
+    metrics_port: int | None = None
 
     @property
     def url(self) -> str:
@@ -70,6 +71,7 @@ class Server:
             "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000",
             "PYTHONUNBUFFERED": "1",
             **({"CAMCHA_REDIS_URL": self.redis_url} if self.redis_url else {}),
+            **({"CAMCHA_METRICS": f"127.0.0.1:{self.metrics_port}"} if self.metrics_port else {}),
         }
 
     def command(self, *arguments: str) -> str:

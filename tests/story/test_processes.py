@@ -1,5 +1,5 @@
 """Several processes: a customer and an agent of one chat who are connected to two servers, and
-jobs that run in a process of their own.
+jobs that run in a process of their own, and the metrics of both.
 """
 
 import asyncio
@@ -9,8 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import asyncpg
+import httpx
 import orjson
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from tests.forked import ROOT, ForkedProcess
 from tests.people import hire, sign_up
@@ -18,6 +20,8 @@ from tests.redis_server import RedisServer
 from tests.story.server_fixtures import (
     Client,
     Server,
+    free_port,
+    http_client,
     run_server,
 )
 from tests.waiting import MAX_WAIT, driver_url
@@ -110,19 +114,53 @@ async def test_p5_5_a_chat_goes_on_across_processes_with_and_without_redis(
     assert bodies[1:] == ["Bonjour", "Redis est absent", "Redis est revenu"]
 
 
+async def read_metrics(server: Server, http: httpx.AsyncClient) -> dict[str, float]:
+    """The samples by their names and labels."""
+    response = await http.get(f"http://127.0.0.1:{server.metrics_port}/metrics")
+    return {
+        sample.name
+        + (
+            "{"
+            + ",".join(f'{name}="{value}"' for name, value in sorted(sample.labels.items()))
+            + "}"
+            if sample.labels
+            else ""
+        ): sample.value
+        for family in text_string_to_metric_families(response.text)
+        for sample in family.samples
+    }
+
+
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p6_4_jobs_run_in_a_process_of_their_own(catalogue_url: str, tmp_path: Path) -> None:
     for name in ("web", "worker"):
         (tmp_path / name).mkdir()
-    web = Server(catalogue_url, tmp_path / "web", options=("--no-worker",))
-    worker = Server(catalogue_url, tmp_path / "worker", port=web.port)  # the same address
+    web, worker = (
+        Server(catalogue_url, tmp_path / name, metrics_port=free_port())
+        for name in ("web", "worker")
+    )
+    web.options, worker.port = ("--no-worker",), web.port  # the same address
     with run_server(web):
         log = worker.folder / "log"
         process = ForkedProcess(["work"], cwd=ROOT, env=worker.environment, stdout=log, stderr=log)
         try:
-            await sign_up(worker, "paul@boulangerie.example")
+            paul = await sign_up(worker, "paul@boulangerie.example")
+            await paul.data("query Mine { viewer { user { id } } }")
+            await Client(web).data("query Strange { offers { nodes { id } } }")
+            await Client(web).execute("query Wrong { paul }")
+            async with paul.socket(), http_client() as http:
+                counted, jobs_run = await read_metrics(web, http), await read_metrics(worker, http)
         finally:
             process.send_signal(signal.SIGTERM)
             status = await asyncio.to_thread(process.wait, MAX_WAIT)
     assert (status, web.emails("@")) == (0, [])
+    assert counted['camcha_operations_total{code="OK",kind="query",operation="Mine"}'] == 1
+    assert counted['camcha_operations_total{code="OK",kind="query",operation="other"}'] == 1
+    assert counted['camcha_operations_refused_total{code="BAD_USER_INPUT"}'] == 1
+    assert counted['camcha_operation_duration_seconds_count{kind="query"}'] == 2
+    assert counted["camcha_websockets"] == 1
+    assert 'camcha_job_runs_total{job="emails",result="ok"}' not in counted
+    assert jobs_run['camcha_job_runs_total{job="emails",result="ok"}'] >= 1
+    assert jobs_run['camcha_job_last_success_timestamp_seconds{job="emails"}'] > 1e9
+    assert jobs_run["camcha_emails_waiting"] >= 0
     assert "Traceback" not in worker.log
