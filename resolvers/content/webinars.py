@@ -14,7 +14,7 @@ from models.content.article import Article
 from models.content.webinar import WebinarSignUp
 from models.identity.user import User
 from resolvers.context import Context, Info
-from resolvers.ids import load_visible
+from resolvers.ids import key_of, load_visible
 from resolvers.paging import Order, PageRequest, pages_of
 from resolvers.rows import FirstRowByParent, RowByForeignKey
 from support.library import webinars
@@ -96,9 +96,17 @@ async def sign_up(info: Info, input: WebinarSignUpInput) -> WebinarSignUp:
 
 
 async def withdraw(info: Info, input: WebinarWithdrawInput) -> Article:
-    """Withdraw the viewer."""
+    """Withdraw the viewer, also from a webinar that isn't published any more."""
     context = info.context
-    article = await load_visible(Article, input.article_id, context.viewer, "articleId")
+    own = WebinarSignUp.filter(
+        user_id=context.user.pk, article_id=key_of(Article, input.article_id)
+    )
+    signed_up = await own.select_related("article").first()
+    article = (
+        signed_up.article
+        if signed_up
+        else await load_visible(Article, input.article_id, context.viewer, "articleId")
+    )
     organizer = organizer_of(context.services.seller)
     return await webinars.withdraw(context.action(), context.user, article, organizer)
 

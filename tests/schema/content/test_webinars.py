@@ -302,3 +302,22 @@ async def test_webinars_are_scheduled_in_the_future_by_editors(
     for viewer in (webinars.dataset.alice, webinars.dataset.paul.owner):
         response = await webinars.execute(viewer, document, i={"articleId": webinars.id})
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
+
+
+async def test_who_signed_up_can_withdraw_from_a_webinar_that_is_no_longer_published(
+    webinars: Webinars,
+) -> None:
+    owner, member = webinars.dataset.paul.owner, webinars.dataset.paul.member
+    await webinars.schedule()
+    for viewer in (owner, member):
+        await webinars.sign_up(viewer)
+    await Article.all().update(published_at=None)
+    await new_emails()
+    for _ in range(2):
+        await webinars.withdraw(owner)
+    assert await new_emails() == [
+        (name(member), "Une place s’est libérée", "REQUEST"),
+        (name(owner), "Désinscription confirmée", "CANCEL"),
+    ]
+    marie = webinars.dataset.marie.owner
+    assert codes(await webinars.withdraw(marie)) == [("NOT_FOUND", "articleId")]
