@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, last_sequence_of, ticket_stream
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
 from models.support.escalation import Escalation
+from models.support.live_chat import follow_finish
 from models.support.merge import UNDO_PERIOD, TicketMerge, merged_ticket_ids
 from models.support.message import Message
 from models.support.rating import TicketRating
@@ -143,12 +145,17 @@ async def with_merged(tx: Transaction, ticket: Ticket) -> list[Ticket]:
 
 
 async def undo(action: Action, ticket: Ticket) -> Ticket:
-    """Undo the merge of a ticket. A repeat changes nothing. Raises MERGE_FINAL a day after it."""
+    """Undo the merge of a ticket. A chat that was live is live again. A repeat changes nothing.
+    Raises MERGE_FINAL a day after the merge, and TRANSITION_ILLEGAL for a deleted account.
+    """
     async with action.transaction() as tx:
+        account = await tx.lock(Account, ticket.account_id)
         ticket = await tx.lock(Ticket, ticket.pk)
         merge = await TicketMerge.get_or_none(ticket_id=ticket.pk, using_db=tx.db)
         if merge is None:
             return ticket
+        if account.status is AccountStatus.ERASED:
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId")
         if action.at >= merge.at + UNDO_PERIOD:
             raise Refusal(SupportErrorCode.MERGE_FINAL, "input", "ticketId")
         await merge.delete(using_db=tx.db)
@@ -164,6 +171,7 @@ async def _restore(tx: Transaction, ticket: Ticket, before: dict[str, Any]) -> N
     for name in _TIMES:
         setattr(ticket, name, _time(before[name]))
     await ticket.save(using_db=tx.db, update_fields=[*_RESTORED, "updated_at"])
+    await follow_finish(tx, ticket)
     for key, state, running_since in before["clocks"]:
         await resume_clock(tx, key, ClockState(state), _time(running_since))
     await _plan_rating(tx, ticket, _time(before["rating_request_at"]))

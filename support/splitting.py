@@ -6,12 +6,13 @@ one. The messages stay there as well, with their files: what people have read do
 
 from collections.abc import Sequence
 
-from models.accounts.account import Account, AccountStatus
+from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action, Transaction
 from models.checks import require_keys
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind
 from models.idempotency import earlier_result, owner_of, store_result
+from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Category
 from models.support.message import Message
@@ -47,8 +48,8 @@ async def split(
     """Open a ticket with copies of a customer's messages in another one. Returns the new ticket; a
     repeat of the key returns the same.
 
-    Raises NOT_FOUND for messages that the ticket doesn't have, that staff wrote or that were
-    deleted, TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
+    Raises NOT_FOUND for messages that the ticket doesn't have, that staff wrote, that were deleted
+    or have no text, TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
     """
     owner = owner_of(action)
     arguments = [ticket.pk, sorted(message_keys), subject, category.value]
@@ -63,7 +64,7 @@ async def split(
         new_ticket = await Ticket.open(
             tx,
             account,
-            messages[0].author,
+            await _requester(tx, ticket, messages),
             is_live=False,
             subject=subject,
             channel=ticket.channel,
@@ -80,13 +81,26 @@ async def split(
     return new_ticket
 
 
+async def _requester(tx: Transaction, ticket: Ticket, messages: Sequence[Message]) -> User:
+    """Who wrote the first message, or else the ticket's requester: somebody who is told of the
+    replies, because they haven't left the company.
+    """
+    author = messages[0].author
+    members = Membership.filter(account_id=ticket.account_id, user_id=author.pk)
+    if await members.using_db(tx.db).exists():
+        return author
+    return await User.get(pk=ticket.requester_id, using_db=tx.db)
+
+
 async def _messages(tx: Transaction, ticket: Ticket, keys: Sequence[int]) -> list[Message]:
-    """The messages with their authors, in their order."""
+    """The messages with their authors, in their order. Those that consist of files have no text to
+    copy.
+    """
     found = Message.filter(
         pk__in=list(keys), ticket_id=ticket.pk, from_staff=False, deleted_at=None
-    )
+    ).exclude(body="")
     messages = await found.using_db(tx.db).order_by("sequence").select_related("author")
     if len(messages) != len(set(keys)):
-        message = _("Choose messages that customers wrote in this ticket.")
+        message = _("Choose messages with a text that customers wrote in this ticket.")
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "messageIds", message=message)
     return messages

@@ -6,14 +6,16 @@ import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action
 from models.operations.email import Email
+from models.support.message import Message
 from models.support.sla_clock import SlaClock
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from realtime.delivered_positions import DeliveredPositions
 from resolvers.context import Services
-from resolvers.ids import key_of
+from resolvers.ids import encode, key_of
 from support.reply_emails import send_due_replies
 from tests.conftest import MovableClock
 from tests.schema.billing.catalogue_fixtures import codes, mutate
@@ -116,6 +118,41 @@ async def test_a_merged_ticket_is_continued_by_the_other_one_and_restored_by_und
     await merge(execute, alice, ticket, target)
     clock.advance(timedelta(days=1))
     assert codes(await unmerge(execute, alice, ticket)) == [("MERGE_FINAL", "ticketId")]
+
+
+async def test_a_chat_waits_again_when_its_merge_is_undone(
+    execute: "Execute", dataset: "Dataset", action: Action
+) -> None:
+    paul, alice = dataset.paul, dataset.alice
+    target = await open_ticket(execute, paul.owner, "Export")
+    async with action.transaction() as tx:
+        assert paul.account
+        assert paul.owner.user
+        row = await Ticket.open(
+            tx, paul.account, paul.owner.user, subject="S", channel="CHAT", category="BUG"
+        )
+    chat = encode("Ticket", row.pk)
+    document = "query($id: ID!) { node(id: $id) { ... on Ticket { chat { state } } } }"
+
+    async def state() -> str:
+        return str((await execute(alice, document, id=chat))["data"]["node"]["chat"]["state"])
+
+    assert await state() == "WAITING"
+    await merge(execute, alice, chat, target)
+    assert await state() == "ENDED"
+    await unmerge(execute, alice, chat)
+    assert await state() == "WAITING"
+
+
+async def test_the_merge_of_a_company_that_was_deleted_stays(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    alice, ticket = dataset.alice, dataset.paul.id(Ticket)
+    target = await open_ticket(execute, dataset.paul.owner, "Export")
+    await merge(execute, alice, ticket, target)
+    await Account.all().update(status=AccountStatus.ERASED)
+    assert codes(await unmerge(execute, alice, ticket)) == [("TRANSITION_ILLEGAL", "ticketId")]
+    assert (await read(execute, alice, ticket))["status"] == "CLOSED"
 
 
 async def test_what_is_merged_again_is_continued_by_the_last_ticket(
@@ -253,3 +290,11 @@ async def test_what_a_customer_wrote_about_something_else_gets_its_own_ticket(
         ("IDEMPOTENCY_MISMATCH", "idempotencyKey")
     ]
     assert codes(await split([*chosen] * 11, "many")) == [("VALUE_INVALID", "messageIds")]
+    # Who wrote it has left: the replies go to the requester of the original ticket.
+    await Membership.filter(user_id=paul.member.user.pk).delete()
+    assert paul.owner.user
+    left = (await split(chosen, "left"))["ticket"]
+    assert left["requester"] == {"name": paul.owner.user.name}
+    # The files of a message without text stay where they are.
+    await Message.filter(pk=key_of(Message, chosen[0])).update(body="")
+    assert codes(await split(chosen[:1], "files")) == [("NOT_FOUND", "messageIds")]
