@@ -22,6 +22,7 @@ class Purpose(StrEnum):
     INVOICE_RECIPIENT = "INVOICE_RECIPIENT"
     PAYMENT_CONFIRMATION = "PAYMENT_CONFIRMATION"
     TICKET_RATING = "TICKET_RATING"
+    CONSENT_WITHDRAWAL = "CONSENT_WITHDRAWAL"
 
 
 LIFETIME = {
@@ -33,6 +34,7 @@ LIFETIME = {
     Purpose.PAYMENT_CONFIRMATION: timedelta(days=7),
     Purpose.TICKET_RATING: timedelta(days=60),  # what can be rated is decided by the ticket
     Purpose.INVOICE_RECIPIENT: timedelta(days=3_650),  # every invoice can be stopped by its link
+    Purpose.CONSENT_WITHDRAWAL: timedelta(days=3_650),  # and so can what somebody agreed to
 }
 
 

@@ -44,6 +44,7 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
+from models.privacy.consent import ConsentChange
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.privacy.incident import FINISHED_STATUSES, Incident
 from models.support.call import Call
@@ -393,6 +394,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
         "search_text": None,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
+    await ConsentChange.withdraw_all(tx, user)
     await PhoneNumber.filter(user_id=user.pk).using_db(tx.db).delete()
     for model in (ArticleFeedback, WebinarSignUp):
         await model.filter(user_id=user.pk).using_db(tx.db).delete()

@@ -26,7 +26,7 @@ def named_promises() -> Iterator[tuple[str, str]]:
 
 def test_each_promise_has_a_known_state() -> None:
     assert len(STATES) == len(re.findall(r"^\| P\d", PAGE, re.M)) > 30
-    assert set(STATES.values()) == {"works", "partly", "open"}
+    assert set(STATES.values()) <= {"works", "partly", "open"}
 
 
 def test_tests_name_only_existing_promises() -> None:

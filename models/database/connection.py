@@ -30,6 +30,7 @@ MODULES = [
     "models.operations.clock_offset",
     "models.operations.installation",
     "models.operations.latest_time",
+    "models.privacy.consent",
     "models.privacy.erasure",
     "models.privacy.incident",
     "models.event",

@@ -10,6 +10,11 @@ class PrivacyAuditAction(AuditAction):
         "account.erase",
         "A company's account was erased, except for its invoices (`invoicesKept`).",
     )
+    CONSENT_GIVE = "consent.give", "A person gave a consent (`purpose`, `channel`)."
+    CONSENT_WITHDRAW = (
+        "consent.withdraw",
+        "A person withdrew a consent, or it ended with their erasure (`purpose`, `channel`).",
+    )
     INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
     INCIDENT_UPDATE = (
         "incident.update",

@@ -1,5 +1,6 @@
 """Enums of the privacy domain."""
 
+from models.privacy.consent import ConsentChannel, ConsentPurpose
 from models.privacy.incident import (
     IncidentAudience,
     IncidentEntryKind,
@@ -8,6 +9,26 @@ from models.privacy.incident import (
 )
 from resolvers.descriptions import describe_enum
 
+describe_enum(
+    ConsentPurpose,
+    "What a person can agree to. Nothing of it happens without their consent.",
+    {
+        "NEWSLETTER": "The newsletter, by email.",
+        "OFFERS": "Emails about the vendor's offers.",
+        "INVITATIONS": "Invitations to webinars and other events, by email.",
+        "SURVEYS": "Surveys, by email.",
+    },
+)
+describe_enum(
+    ConsentChannel,
+    "Where a consent was given or withdrawn.",
+    {
+        "WEB": "In a browser, while signed in.",
+        "APP": "In another application, while signed in.",
+        "EMAIL_LINK": "By the link of an email.",
+        "ERASURE": "By the erasure of the person.",
+    },
+)
 describe_enum(
     IncidentStatus,
     "The status of an incident.",

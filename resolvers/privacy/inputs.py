@@ -4,10 +4,20 @@ from datetime import datetime
 
 import strawberry
 
+from models.privacy.consent import ConsentChannel, ConsentPurpose
 from models.privacy.incident import IncidentAudience, IncidentSeverity, IncidentStatus
 from resolvers.arguments import IDEMPOTENCY_KEY
 
 _INCIDENT_ID = "The ID of the incident."
+
+
+@strawberry.input(description="A consent to give or to withdraw.")
+class ConsentUpdateInput:
+    purpose: ConsentPurpose = strawberry.field(description="What the viewer agrees to, or not.")
+    given: bool = strawberry.field(description="Whether the viewer agrees.")
+    channel: ConsentChannel = strawberry.field(
+        description="Where the viewer was asked: WEB or APP."
+    )
 
 
 @strawberry.input(description="A suspected breach of personal data.")

@@ -9,6 +9,7 @@ from resolvers.accounts import members as member_resolvers
 from resolvers.content import policies as policy_resolvers
 from resolvers.identity import authenticators as authenticator_resolvers
 from resolvers.identity import sessions as session_resolvers
+from resolvers.privacy import consents as consent_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import teams as team_resolvers
 from resolvers.support import tickets as ticket_resolvers
@@ -19,6 +20,7 @@ from schema.fields import edge, field
 from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
 from schema.identity.users import User
+from schema.privacy.consents import Consent
 from schema.support.teams import Agent
 
 
@@ -58,6 +60,11 @@ class Viewer:
     )
     policy_acceptances: list[PolicyAcceptance] = field(
         "All acceptances of the viewer, most recent first.", policy_resolvers.acceptances
+    )
+    consents: list[Consent] = field(
+        "What the viewer agrees to, beyond what their contract needs: one item for each purpose, "
+        "all off until the viewer turns one on with `consentUpdate`.",
+        consent_resolvers.viewer_consents,
     )
     account_sequence: BigInt | None = field(
         "The `sequence` of the latest event of the viewer's company, for `accountEvents(after:)`.",

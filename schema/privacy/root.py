@@ -2,12 +2,14 @@
 
 import strawberry
 
-from auth.rules import anyone, operator
+from auth.rules import anyone, operator, signed_in
 from models.privacy.audit_actions import PrivacyAuditAction
+from resolvers.privacy import consents as consent_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
 from resolvers.privacy import incidents as incident_resolvers
 from schema.fields import mutation, query
 from schema.nodes import Connection
+from schema.privacy.consents import ConsentPayload
 from schema.privacy.erasures import Erasure
 from schema.privacy.incidents import BreachReportPayload, Incident, IncidentPayload
 
@@ -30,6 +32,14 @@ class PrivacyQuery:
 
 @strawberry.type
 class PrivacyMutation:
+    consent_update: ConsentPayload | None = mutation(
+        consent_resolvers.update,
+        "consent",
+        allow=signed_in,
+        audit=PrivacyAuditAction.CONSENT_GIVE,
+        description="Gives or withdraws the viewer's consent to one purpose, at once. Repeating "
+        "the request changes nothing.",
+    )
     breach_report: BreachReportPayload | None = mutation(
         incident_resolvers.report,
         "number",

@@ -42,6 +42,7 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
+from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident, IncidentStatus
 from models.support.call import Call
@@ -252,6 +253,7 @@ async def add_library_rows(action: Action, dataset: Dataset) -> None:
     article.set_texts(texts, action.at)
     await article.save()
     for viewer, comment in ((dataset.paul.owner, MARK), (dataset.marie.owner, "Merci")):
+        assert viewer.user
         await ArticleFeedback.create(
             article=article,
             user=viewer.user,
@@ -263,6 +265,14 @@ async def add_library_rows(action: Action, dataset: Dataset) -> None:
         await WebinarSignUp.create(
             article=article, user=viewer.user, is_waiting=False, signed_up_at=action.at
         )
+        async with action.transaction() as tx:
+            await ConsentChange.record(
+                tx,
+                viewer.user,
+                ConsentPurpose.OFFERS,
+                given=True,
+                channel=ConsentChannel.WEB,
+            )
 
 
 async def add_calls(action: Action, dataset: Dataset, ticket: Ticket) -> None:
@@ -466,6 +476,14 @@ async def test_p1_2_operators_see_what_was_erased_and_what_is_kept(
     assert await Call.all().count() == 0
     assert await ArticleFeedback.all().count() == await WebinarSignUp.all().count() == 1
     assert [row.number for row in await PhoneNumber.all()] == ["+33142685302"]
+    consents = [
+        (row.user_id, row.given, row.channel) for row in await ConsentChange.all().order_by("id")
+    ]
+    assert consents == [
+        (dataset.paul.owner.user_id, True, ConsentChannel.WEB),
+        (dataset.marie.owner.user_id, True, ConsentChannel.WEB),
+        (dataset.paul.owner.user_id, False, ConsentChannel.ERASURE),
+    ]
     assert (
         await AuditEntry.filter(
             action=PrivacyAuditAction.ACCOUNT_ERASE, object_id=dataset.paul.account.pk

@@ -58,6 +58,7 @@ from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
+from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.support.calendar import Calendar, Closure
@@ -291,8 +292,15 @@ async def create_private_rows(action: Action, company: Company) -> None:
             sequence=0,
             next_attempt_at=action.at,
         )
-        rows += [viewer.session, authenticator, await PolicyAcceptance.get(user=viewer.user)]
-        rows.append(device)
+        consent = await ConsentChange.create(
+            user=viewer.user,
+            purpose=ConsentPurpose.SURVEYS,
+            given=True,
+            at=company.accepted_at,
+            channel=ConsentChannel.APP,
+        )
+        rows += [viewer.session, authenticator, device, consent]
+        rows.append(await PolicyAcceptance.get(user=viewer.user))
     company.restricted_rows.append(
         await IncomingEmail.create(
             source=IncomingEmailSource.LMTP,

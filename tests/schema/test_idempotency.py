@@ -66,6 +66,7 @@ MUTATIONS_WITHOUT_KEY = {
         "bankLineUndo",
         "refundMarkFailed",
         "refundMarkSent",
+        "consentUpdate",
         "disputeReject",
         "emailRetry",
         "incidentDecide",

@@ -7,6 +7,13 @@ from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, operator_viewer
 
 
+async def consent_update(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner, "consentUpdate", purpose="OFFERS", given=True, channel="WEB"
+        )
+
+
 async def breach_report(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(
