@@ -58,6 +58,7 @@ from support.incoming.listener import MailListener
 from support.incoming.options import ListenerOptions
 from web import (
     access,
+    consents,
     files,
     graphiql,
     health,
@@ -308,6 +309,7 @@ class Application:
             *access.routes(self.services),
             *invoice_recipients.routes(self.services),
             *policies.routes(self.services),
+            *consents.routes(self.services),
             *rating.routes(self.services),
             *status_board.routes(self.services),
             *sandbox.routes(self.services),

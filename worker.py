@@ -51,6 +51,7 @@ from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
 from privacy import erasure
 from privacy.incident_alerts import call_webhook, send_incident_reminders
+from privacy.mailings import send_mailings
 from realtime.connected_agents import CONNECTIONS
 from realtime.hub import SWEEP_SECONDS
 from resolvers.content.webinars import organizer_of
@@ -403,6 +404,12 @@ def jobs(
             lambda: send_incident_reminders(
                 Action(None, clock.now(), services.hub), services.security
             ),
+            internal=True,
+        ),
+        Job(
+            "mailings",
+            5,
+            lambda: send_mailings(Action(None, clock.now(), services.hub), services.auth.signer),
             internal=True,
         ),
         Job(

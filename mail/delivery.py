@@ -12,6 +12,8 @@ worker that dies is sent by another one within seconds. No lock is held while th
 mail server. Delivery is at least once: when a worker dies after the server accepted a message and
 before the row says so, the lease ends and the email is sent again, under the same Message-ID. SMTP
 allows no stronger promise.
+
+An email that needs a consent is deleted instead when its recipient doesn't agree anymore.
 """
 
 import asyncio
@@ -27,6 +29,7 @@ from mail.message import Sender, message
 from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
 from models.operations.email import Email, EmailPriority
+from models.privacy.consent import ConsentChange
 
 SEND_TIMEOUT = timedelta(seconds=30)  # for one email, until the server accepts it
 LEASE = timedelta(seconds=20)
@@ -130,6 +133,10 @@ class _Run:
     async def _send(self, email: Email) -> None:
         self._sending += 1
         try:
+            if await _lacks_consent(email):
+                await email.delete()
+                log.info("email.not_consented", email=email.pk, template=email.template)
+                return
             async with _renewed_lease(email, self._now):
                 error = await _try_to_send(email, self._transport, self._sender)
             await self._record(email, error)
@@ -194,6 +201,15 @@ async def _try_to_send(email: Email, transport: Transport, sender: Sender) -> Ex
         return error
     log.info("email.delivered", email=email.pk, template=email.template, link=link)
     return None
+
+
+async def _lacks_consent(email: Email) -> bool:
+    """Whether the recipient has withdrawn the consent that the email needs, however long it has
+    waited.
+    """
+    if email.purpose is None or email.user_id is None:
+        return email.purpose is not None
+    return not await ConsentChange.is_given(email.user_id, email.purpose)
 
 
 async def _attachment(email: Email) -> InvoiceDocument | None:

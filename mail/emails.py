@@ -14,7 +14,7 @@ from enum import StrEnum
 from secrets import token_hex
 from typing import Any
 
-from mail.message import BASE_URL, PRIVACY_POLICY
+from mail.message import BASE_URL, PRIVACY_POLICY, WITHDRAWAL_PATH
 from mail.rendering import render
 from models.accounts.account import Account
 from models.accounts.intervention import InterventionReason
@@ -39,8 +39,10 @@ from models.operations.email import (
     Email,
     EmailPriority,
 )
+from models.privacy.consent import PURPOSE_LABELS, ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.rating import SCORE_LABELS
@@ -941,6 +943,23 @@ async def send_webinar_notice(
     )
 
 
+async def send_mailing(
+    tx: Transaction, user: User, mailing: Mailing, withdrawal_token: str
+) -> Email:
+    """Send a mailing to somebody who consented to its purpose, with the link to withdraw that."""
+    return await _store_for_user(
+        tx,
+        user,
+        "mailing",
+        purpose=mailing.purpose,
+        withdrawal_token=withdrawal_token,
+        title=_one_line(mailing.subject(user.locale)),
+        paragraphs=[each for each in re.split(r"\n\s*\n", mailing.body(user.locale)) if each],
+        consent=text(PURPOSE_LABELS[mailing.purpose], user.locale),
+        stop_link=_page_url(WITHDRAWAL_PATH, withdrawal_token),
+    )
+
+
 async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
     """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art.
     12).
@@ -991,6 +1010,8 @@ async def _store(
     ticket: Ticket | None = None,
     thread: Sequence[str] = (),
     calendar: str | None = None,
+    purpose: ConsentPurpose | None = None,
+    withdrawal_token: str | None = None,
     **params: Any,
 ) -> Email:
     params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
@@ -1009,6 +1030,8 @@ async def _store(
         message_key=f"email-{token_hex(16)}",
         thread=" ".join(thread) or None,
         calendar=calendar,
+        purpose=purpose,
+        withdrawal_token=withdrawal_token,
         priority=EmailPriority.for_template(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,

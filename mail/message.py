@@ -24,6 +24,7 @@ from models.operations.email import STAFF_WELCOME, Email
 
 BASE_URL = "camcha:"  # stands for the base URL in stored emails, always with a path after it
 PRIVACY_POLICY = f"{BASE_URL}/policies/privacy"
+WITHDRAWAL_PATH = "consents/withdraw"  # of the page where a recipient withdraws a consent
 _LINK = re.compile(re.escape(BASE_URL) + r"/(?P<path>[\w./~-]*)(?P<query>\?[\w=.~-]+)?")
 _METHOD = re.compile(r"^METHOD:(\w+)\r?$", re.M)  # of a calendar file
 _EARLIER_PRIVACY_POLICY = "camcha:privacy-policy"  # in emails that an earlier version stored
@@ -42,9 +43,9 @@ class Sender:
     reply_addresses: ReplyAddresses | None = None
 
 
-class _MessageIdsHeader(UnstructuredHeader, BaseHeader):
-    """A header of Message-IDs, one on each line. Python would encode those that are longer than a
-    line (RFC 2047), and no mail program would recognize them.
+class _UnencodedHeader(UnstructuredHeader, BaseHeader):
+    """A header of Message-IDs or addresses of pages, one on each line. Python would encode those
+    that are longer than a line (RFC 2047), and no mail program would recognize them.
     """
 
     def fold(self, *, policy: Policy) -> str:
@@ -52,8 +53,8 @@ class _MessageIdsHeader(UnstructuredHeader, BaseHeader):
 
 
 _HEADERS = HeaderRegistry()
-_HEADERS.map_to_type("in-reply-to", _MessageIdsHeader)
-_HEADERS.map_to_type("references", _MessageIdsHeader)
+for _name in ("in-reply-to", "references", "list-unsubscribe"):
+    _HEADERS.map_to_type(_name, _UnencodedHeader)
 
 
 def message(email: Email, sender: Sender, document: InvoiceDocument | None = None) -> EmailMessage:
@@ -72,6 +73,10 @@ def message(email: Email, sender: Sender, document: InvoiceDocument | None = Non
     result["Date"] = format_datetime(email.created_at)
     result["Message-ID"] = message_id(email, mailbox)
     _set_thread(result, email, sender, mailbox)
+    if email.withdrawal_token:  # RFC 8058: mail programs show a button that withdraws at once
+        url = f"{sender.base_url}/{WITHDRAWAL_PATH}?token={email.withdrawal_token}"
+        result["List-Unsubscribe"] = f"<{url}>"
+        result["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     result["Auto-Submitted"] = (
         "auto-generated"  # RFC 3834: asks mailboxes not to send absence notes
     )

@@ -66,6 +66,7 @@ TABLES = (
     "price",
     "counter",
     "document_request",
+    "mailing",
     "email",
 )
 STREAMS = (

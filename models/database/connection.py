@@ -33,6 +33,7 @@ MODULES = [
     "models.privacy.consent",
     "models.privacy.erasure",
     "models.privacy.incident",
+    "models.privacy.mailing",
     "models.event",
     "models.support.answer_time",
     "models.support.calendar",

@@ -14,6 +14,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.identity.user import Staff
 from models.operations.audit_actions import OperationsAuditAction
 from models.operations.errors import OperationsErrorCode
+from models.privacy.consent import ConsentPurpose
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -52,21 +53,26 @@ _URGENT = {
     "verification",
 }
 
+_BULK = {"mailing"}
+
 _BATCH_SIZE = 500
 _CONTENT = ("text", "html", "recipient")
 
 
 class EmailPriority(IntEnum):
     """The order of delivery. URGENT emails, which someone waits for or which protect an account,
-    are sent first.
+    are sent first, and BULK emails, which many people get at once, last.
     """
 
     URGENT = 0
     NORMAL = 10
+    BULK = 20
 
     @classmethod
     def for_template(cls, template_name: str) -> "EmailPriority":
         """The priority of emails with this template."""
+        if template_name in _BULK:
+            return cls.BULK
         return cls.URGENT if template_name in _URGENT else cls.NORMAL
 
 
@@ -95,6 +101,9 @@ class Email(Model):
     user is the recipient, account the company that the email is about. Both are deleted together
     with their emails. ticket_id is the ticket that an answer to the email belongs to.
 
+    purpose is what its recipient must agree to when it is delivered, null for emails that need no
+    consent. withdrawal_token is what the link to withdraw that consent has.
+
     message_key is the part of the Message-ID before the @. thread has the Message-IDs of the
     emails that this one continues, oldest first and separated by spaces: our own ones as their key
     alone, because the domain is filled in when the message is made. bounced_at is when a mail
@@ -115,6 +124,8 @@ class Email(Model):
         "models.Account", null=True, related_name=False, db_index=True
     )
     ticket_id = fields.BigIntField(null=True, db_index=True)
+    purpose: Any = fields.CharEnumField(ConsentPurpose, max_length=11, null=True)
+    withdrawal_token = fields.CharField(max_length=400, null=True)
     message_key = fields.CharField(max_length=64, null=True, db_index=True)
     thread: str | None = fields.TextField(null=True)
     created_at: datetime = fields.DatetimeField()

@@ -15,6 +15,10 @@ class PrivacyAuditAction(AuditAction):
         "consent.withdraw",
         "A person withdrew a consent, or it ended with their erasure (`purpose`, `channel`).",
     )
+    MAILING_SEND = (
+        "mailing.send",
+        "An operator sent a mailing to everybody who consented to its `purpose`.",
+    )
     INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
     INCIDENT_UPDATE = (
         "incident.update",

@@ -20,6 +20,28 @@ class ConsentUpdateInput:
     )
 
 
+@strawberry.input(description="A mailing: what it says in both languages, and what it is about.")
+class MailingSendInput:
+    purpose: ConsentPurpose = strawberry.field(
+        description="What the recipients must have consented to."
+    )
+    subject_fr: str = strawberry.field(
+        description="The subject in French (at most 150 characters)."
+    )
+    subject_en: str = strawberry.field(
+        description="The subject in English (at most 150 characters)."
+    )
+    body_fr: str = strawberry.field(
+        description="The text in French: paragraphs with an empty line between them (at most "
+        "8,000 characters)."
+    )
+    body_en: str = strawberry.field(
+        description="The text in English: paragraphs with an empty line between them (at most "
+        "8,000 characters)."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
 @strawberry.input(description="A suspected breach of personal data.")
 class BreachReportInput:
     description: str = strawberry.field(

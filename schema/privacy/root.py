@@ -7,11 +7,13 @@ from models.privacy.audit_actions import PrivacyAuditAction
 from resolvers.privacy import consents as consent_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
 from resolvers.privacy import incidents as incident_resolvers
+from resolvers.privacy import mailings as mailing_resolvers
 from schema.fields import mutation, query
 from schema.nodes import Connection
 from schema.privacy.consents import ConsentPayload
 from schema.privacy.erasures import Erasure
 from schema.privacy.incidents import BreachReportPayload, Incident, IncidentPayload
+from schema.privacy.mailings import Mailing, MailingPayload
 
 
 @strawberry.type
@@ -28,10 +30,24 @@ class PrivacyQuery:
         description="The register of suspected and confirmed breaches of personal data, most "
         "recent first.",
     )
+    mailings: Connection[Mailing] | None = query(
+        mailing_resolvers.mailings,
+        allow=operator,
+        description="The mailings that operators sent, most recent first.",
+    )
 
 
 @strawberry.type
 class PrivacyMutation:
+    mailing_send: MailingPayload | None = mutation(
+        mailing_resolvers.send,
+        "mailing",
+        allow=operator,
+        audit=PrivacyAuditAction.MAILING_SEND,
+        description="Sends an email to each member of an active company who has consented to its "
+        "purpose. Each has a link, and a button of mail programs (RFC 8058), to withdraw the "
+        "consent.",
+    )
     consent_update: ConsentPayload | None = mutation(
         consent_resolvers.update,
         "consent",

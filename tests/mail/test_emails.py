@@ -26,8 +26,10 @@ from models.content.article import Article, ArticleTexts
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
+from models.privacy.consent import ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.ticket import Ticket
@@ -380,6 +382,20 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             tx, Recipient.of(user), incident(tx, ticket=ticket)
         )
         for ticket in (None, 42)
+    ],
+    "mailing": [
+        lambda tx, user: emails.send_mailing(
+            tx,
+            user,
+            Mailing(
+                purpose=ConsentPurpose.NEWSLETTER,
+                subject_fr="Les nouveautés de novembre",
+                subject_en="What’s new in November",
+                body_fr="Les exports sont plus rapides.",
+                body_en="Exports are faster.",
+            ),
+            "TOKEN-123",
+        )
     ],
     "account_erased": [
         lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),

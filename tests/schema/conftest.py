@@ -61,6 +61,7 @@ from models.operations.email import Email
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.mailing import Mailing
 from models.support.calendar import Calendar, Closure
 from models.support.call import Call, CallDirection, CallOutcome
 from models.support.canned_reply import CannedReply
@@ -301,6 +302,17 @@ async def create_private_rows(action: Action, company: Company) -> None:
         )
         rows += [viewer.session, authenticator, device, consent]
         rows.append(await PolicyAcceptance.get(user=viewer.user))
+    company.restricted_rows.append(
+        await Mailing.create(
+            purpose=ConsentPurpose.OFFERS,
+            sender=company.owner.user,
+            subject_fr=f"{company.mark} subject",
+            subject_en=f"{company.mark} subject",
+            body_fr=f"{company.mark} body",
+            body_en=f"{company.mark} body",
+            created_at=action.at,
+        )
+    )
     company.restricted_rows.append(
         await IncomingEmail.create(
             source=IncomingEmailSource.LMTP,

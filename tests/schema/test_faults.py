@@ -837,6 +837,18 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("description",), ("noticedAt",), ("name",), ("email",), ("idempotencyKey",)},
     ),
+    "mailingSend": (
+        operator_viewer,
+        {
+            "purpose": "OFFERS",
+            "subjectFr": " ",
+            "subjectEn": LONG,
+            "bodyFr": "",
+            "bodyEn": LONG,
+            "idempotencyKey": "",
+        },
+        {("subjectFr",), ("subjectEn",), ("bodyFr",), ("bodyEn",), ("idempotencyKey",)},
+    ),
     "incidentUpdate": (
         operator_viewer,
         {

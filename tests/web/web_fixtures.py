@@ -34,6 +34,7 @@ from tests.people import add_member, create_account, create_user, create_viewer
 from tests.quick_auth import quick_auth
 from web import (
     access,
+    consents,
     files,
     home,
     invoice_recipients,
@@ -103,6 +104,7 @@ def create_app(services: Services, file_service: FileService) -> Starlette:
             *access.routes(services),
             *invoice_recipients.routes(services),
             *policies.routes(services),
+            *consents.routes(services),
             *rating.routes(services),
             *status_board.routes(services),
             *files.routes(services, file_service),

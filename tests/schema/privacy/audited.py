@@ -14,6 +14,20 @@ async def consent_update(scenario: Scenario) -> None:
         )
 
 
+async def mailing_send(scenario: Scenario) -> None:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    texts = {name: f"MARKED {name}" for name in ("subjectFr", "subjectEn", "bodyFr", "bodyEn")}
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator,
+            "mailingSend",
+            "mailing { id }",
+            purpose="NEWSLETTER",
+            idempotencyKey="MARKED KEY 3",
+            **texts,
+        )
+
+
 async def breach_report(scenario: Scenario) -> None:
     for _ in range(2):
         await scenario.mutate(

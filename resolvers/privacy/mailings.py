@@ -1,0 +1,64 @@
+"""Mailings."""
+
+from collections.abc import Sequence
+
+from tortoise.queryset import QuerySet
+
+from models.identity.user import User
+from models.locale import Locale
+from models.privacy.mailing import Mailing
+from privacy import mailings as privacy_mailings
+from privacy.mailings import MailingTexts
+from resolvers.context import Context, Info
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
+from resolvers.privacy.inputs import MailingSendInput
+from resolvers.rows import RowByForeignKey
+
+NEWEST_FIRST = Order("id", descending=True)
+
+
+def mailings(
+    info: Info,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
+) -> DeferredPage:
+    """Every mailing."""
+    viewer = info.context.viewer
+    request = PageRequest(first, after, last, before)
+    return page(Mailing.visible_to(viewer), NEWEST_FIRST, request, viewer)
+
+
+async def send(info: Info, input: MailingSendInput) -> Mailing:
+    """Send a mailing."""
+    texts = MailingTexts(input.subject_fr, input.subject_en, input.body_fr, input.body_en)
+    return await privacy_mailings.send(
+        info.context.action(), input.purpose, texts, input.idempotency_key
+    )
+
+
+def subjects(
+    context: Context, parents: Sequence[Mailing], locale: Locale | None = None
+) -> list[str]:
+    """The subject of each mailing in the requested language, by default the viewer's."""
+    return [parent.subject(locale or context.viewer.locale) for parent in parents]
+
+
+def bodies(context: Context, parents: Sequence[Mailing], locale: Locale | None = None) -> list[str]:
+    """The text of each mailing in the requested language, by default the viewer's."""
+    return [parent.body(locale or context.viewer.locale) for parent in parents]
+
+
+def senders(context: Context, parents: Sequence[Mailing]) -> RowByForeignKey:
+    """The operator who sent each mailing."""
+    return RowByForeignKey(parents, "sender_id", QuerySet(User))

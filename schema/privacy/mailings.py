@@ -1,0 +1,51 @@
+"""Mailings to people who consented to them."""
+
+from datetime import datetime
+
+import strawberry
+
+import models.privacy.mailing
+from models.privacy.consent import ConsentPurpose
+from resolvers.privacy import mailings as mailing_resolvers
+from schema.fields import edge, field, localized_field
+from schema.identity.users import User
+from schema.nodes import Node, backed_by
+from schema.user_errors import UserError, errors
+
+
+@strawberry.type(
+    description="An email to everybody who consented to its purpose, such as an issue of the "
+    "newsletter."
+)
+@backed_by(models.privacy.mailing.Mailing)
+class Mailing(Node):
+    purpose: ConsentPurpose = field("What its recipients consented to.")
+    sender: User | None = edge(
+        mailing_resolvers.senders,
+        needs=("sender_id",),
+        description="The operator who sent it.",
+    )
+    subject: str = localized_field(
+        mailing_resolvers.subjects,
+        description="The subject.",
+        needs=("subject_fr", "subject_en"),
+    )
+    body: str = localized_field(
+        mailing_resolvers.bodies,
+        description="The text: paragraphs with an empty line between them.",
+        needs=("body_fr", "body_en"),
+    )
+    created_at: datetime = field("When the operator sent it.")
+    recipient_count: int = field(
+        "How many emails were stored for delivery so far. Who withdraws the consent before the "
+        "delivery gets none."
+    )
+    finished_at: datetime | None = field(
+        "When the emails of all recipients were stored. Null until then."
+    )
+
+
+@strawberry.type(description="The result of sending a mailing.")
+class MailingPayload:
+    mailing: Mailing | None = field("The mailing, whose emails are sent by and by.")
+    user_errors: list[UserError] = errors()

@@ -1,0 +1,126 @@
+"""P4.2: emails that need a consent go only to those who have given it, once, with a way to
+withdraw it in each.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from mail.delivery import deliver_due
+from mail.message import Sender
+from mail.transport import transport_from_url
+from models.action import Action
+from models.identity.user import User
+from models.operations.email import Email, EmailPriority
+from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
+from models.privacy.mailing import Mailing
+from models.viewer import Viewer
+from privacy import mailings
+from privacy.consents import link_of_token
+from tests.mail.smtp_server import SmtpServer
+from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
+
+if TYPE_CHECKING:
+    from resolvers.context import Services
+    from tests.schema.conftest import Dataset, Execute
+
+SENDER = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
+TEXTS = {
+    "subjectFr": "Les nouveautés de novembre",
+    "subjectEn": "What’s new in November",
+    "bodyFr": "Bonne nouvelle.\n\nLes exports sont plus rapides.",
+    "bodyEn": "Good news.\n\nExports are faster.",
+}
+MAILING = "mailing { id purpose subject recipientCount finishedAt sender { name } }"
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[SmtpServer]:
+    async with SmtpServer().open() as server:
+        yield server
+
+
+async def record(action: Action, user: User | None, given: bool = True) -> None:
+    assert user
+    async with action.transaction() as tx:
+        await ConsentChange.record(
+            tx, user, ConsentPurpose.NEWSLETTER, given=given, channel=ConsentChannel.WEB
+        )
+
+
+async def send(execute: "Execute", operator: Viewer, **fields: Any) -> dict[str, Any]:
+    values = TEXTS | {"purpose": "NEWSLETTER", "idempotencyKey": "november"} | fields
+    return await mutate(execute, operator, "mailingSend", MAILING, **values)
+
+
+async def deliver(server: SmtpServer, action: Action) -> int:
+    url = f"smtp://127.0.0.1:{server.port}?starttls=never"
+    return await deliver_due(transport_from_url(url), action.at, sender=SENDER)
+
+
+async def test_p4_2_a_mailing_reaches_those_who_consented_once(
+    execute: "Execute",
+    dataset: "Dataset",
+    services: "Services",
+    server: SmtpServer,
+    action: Action,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mailings, "BATCH_SIZE", 1)
+    await Email.all().delete()  # those of the dataset
+    paul, marie = dataset.paul, dataset.marie
+    for viewer in (paul.owner, paul.member, marie.owner, marie.member):
+        await record(action, viewer.user)
+    await record(action, paul.member.user, given=False)
+    unverified = marie.member.user
+    assert unverified
+    await User.filter(pk=unverified.pk).update(email_verified_at=None)
+    operator = await create_operator(action)
+    for _ in range(2):  # a repeat sends nothing more
+        payload = await send(execute, operator)
+    assert payload["mailing"]["subject"] == TEXTS["subjectFr"]
+    assert payload["mailing"]["finishedAt"] is None
+    signer = services.auth.signer
+    while await Mailing.filter(finished_at=None).exists():  # as in several processes
+        await asyncio.gather(*(mailings.send_mailings(action, signer) for _ in range(2)))
+    assert await mailings.send_mailings(action, signer) == 0
+    assert (await send(execute, operator))["mailing"]["recipientCount"] == 2
+
+    assert paul.owner.user
+    assert marie.owner.user
+    await record(action, marie.owner.user, given=False)  # before it is delivered
+    assert {email.priority for email in await Email.all()} == {EmailPriority.BULK}
+    assert await deliver(server, action) == 1
+    assert await Email.filter(sent_at=None).count() == 0
+    [(address, message)] = server.received
+    assert address == paul.owner.user.email
+    assert message["Subject"] == TEXTS["subjectFr"]
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    url = str(message["List-Unsubscribe"])
+    head = "<https://camcha.example/consents/withdraw?token="
+    assert url.startswith(head)
+    link = link_of_token(action, signer, url.removeprefix(head).removesuffix(">"))
+    assert (link.user_id, link.purpose) == (paul.owner.user_id, ConsentPurpose.NEWSLETTER)
+    for kind in ("plain", "html"):
+        part = message.get_body((kind,))
+        assert part
+        content = part.get_content()
+        assert url[1:-1] in content
+        assert "Les exports sont plus rapides." in content
+
+
+async def test_p4_2_only_operators_send_mailings(
+    execute: "Execute", dataset: "Dataset", action: Action
+) -> None:
+    operator = await create_operator(action)
+    payload = await send(execute, operator, subjectFr=" ", bodyEn="x" * 9_000)
+    assert codes(payload) == [("BLANK", "subjectFr"), ("TOO_LONG", "bodyEn")]
+    document = "{ mailings(first: 5) { totalCount nodes { subject } } }"
+    await send(execute, operator)
+    mailings_list = (await execute(operator, document))["data"]["mailings"]
+    assert mailings_list == {"totalCount": 1, "nodes": [{"subject": TEXTS["subjectFr"]}]}
+    for viewer in (Viewer(), dataset.paul.owner, dataset.alice, dataset.nadia):
+        response = await execute(viewer, document)
+        assert response["errors"]
