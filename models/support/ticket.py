@@ -261,7 +261,13 @@ class Ticket(Model):
             is_live = False if author.staff or is_email else None
             ticket = follow_up or await ticket._open_follow_up(tx, author, is_live=is_live)
         message = await ticket.post(
-            tx, author, text, client_message_id, origin=self.pk, is_read=not is_scheduled
+            tx,
+            author,
+            text,
+            client_message_id,
+            origin=self.pk,
+            is_read=not is_scheduled,
+            is_final=is_email,
         )
         await attach_to_message(tx, ticket.account_id, message, author, file_ids)
         if author.staff and ticket.status is not TicketStatus.CLOSED:

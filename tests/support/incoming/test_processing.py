@@ -82,6 +82,7 @@ async def test_p5_1_a_closed_ticket_gets_a_follow_up_and_a_solved_one_is_reopene
         email = await desk.receive(answer)
         assert email.reason.value == reason
         message = await Message.get(pk=email.posted_message_id).select_related("ticket")
+        assert message.is_final  # because the email exists elsewhere
         if status == "CLOSED":
             assert message.ticket.follows_id == ticket.pk
         else:
