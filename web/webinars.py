@@ -16,6 +16,7 @@ from web.page import HEADERS, language, not_found
 _HEADERS = {
     "Cache-Control": "public, max-age=300",
     "Content-Security-Policy": HEADERS["Content-Security-Policy"],
+    "Vary": "Accept-Language",
     "X-Content-Type-Options": "nosniff",
 }
 
@@ -47,7 +48,10 @@ class _Calendars:
             self.services.clock.now(),
             organizer_of(self.services.seller),
             article,
-            language(request),
+            locale := language(request),
         )
-        headers = _HEADERS | {"Content-Disposition": f'attachment; filename="{article.slug}.ics"'}
+        headers = _HEADERS | {
+            "Content-Disposition": f'attachment; filename="{article.slug}.ics"',
+            "Content-Language": locale.value,
+        }
         return Response(content, headers=headers, media_type="text/calendar; charset=utf-8")

@@ -33,6 +33,9 @@ async def test_p5_7_anybody_can_put_a_webinar_into_their_calendar(site: Site) ->
     for headers, title in ((FRENCH, "Payer une facture en retard"), (ENGLISH, "Late invoice")):
         response = await site.client.get("/webinars/pay.ics", headers=headers)
         assert response.headers["content-type"] == "text/calendar; charset=utf-8"
+        # It may be cached for everybody, so it says what it depends on.
+        assert response.headers["content-language"] == headers["Accept-Language"][:2]
+        assert "Accept-Language" in response.headers["vary"]
         calendar = Calendar.from_ical(response.content)
         (event,) = calendar.events
         assert str(event["SUMMARY"]).startswith(title)
