@@ -1,12 +1,13 @@
 """Apply and revert migrations, without building models that no migration asks for.
 
-Tortoise copies the models of all tables before each operation, builds those that an operation
+Tortoise copies the fields of all tables before each operation, builds the models that an operation
 changes and all that are related to them, and prepares all of them for queries. Ours change data
 with SQL only, and few operations look at the models from before. So models are built when they are
 first looked at, and nothing is prepared for queries.
 """
 
 from collections.abc import Callable
+from copy import copy
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -89,6 +90,17 @@ class _LazyState(State):
 
     def _reload(self, models_to_reload: object) -> None:
         self.apps.build_later(self.models)
+
+    def clone(self) -> "_LazyState":
+        models = {key: _clone_model_state(each) for key, each in self.models.items()}
+        return _LazyState(models=models, apps=self.apps.clone(models))
+
+
+def _clone_model_state(state: ModelState) -> ModelState:
+    """A copy that shares the fields: operations replace them, and change none in place."""
+    clone = copy(state)
+    clone.options, clone.fields = {**state.options}, {**state.fields}
+    return clone
 
 
 class Executor(MigrationExecutor):
