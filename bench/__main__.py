@@ -19,7 +19,7 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import invoices, renewals, reports, sign_in, two_processes
+from bench import chats, invoices, renewals, reports, sign_in, two_processes
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
 from bench.database import Database, filled_database
@@ -57,6 +57,7 @@ OWN_SERVER_COMMANDS = [
     "invoices",
     "renewals",
     "processes",
+    "chats",
 ]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
@@ -203,6 +204,10 @@ class Benchmark:
             elif command == "invoices":
                 await invoices.measure_invoices(
                     server, self.database.url, self.options.seconds, self.options.rounds
+                )
+            elif command == "chats":
+                await chats.measure_chats(
+                    server, self.sizes, self.options.subscribers, self.options.seconds
                 )
             elif command == "sign-in":
                 await sign_in.compare_times(server, self.sizes, self.options.samples)

@@ -138,6 +138,10 @@ class Subscriber(asyncio.Protocol):
         if self._transport:
             self._transport.close()
 
+    def stop_reading(self) -> None:
+        """Read nothing any more."""
+        self._transport.pause_reading()
+
     def connection_lost(self, error: Exception | None) -> None:
         if not self._closing:
             self._fail(f"a connection was lost: {error}")

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from statistics import NormalDist, median
 from uuid import uuid4
 
@@ -264,12 +264,22 @@ class Chat:
                 orjson.dumps({"id": "1", "type": "subscribe", "payload": payload}).decode()
             )
             self._reading = asyncio.create_task(self._read(socket))
-            # Without `after`, the subscription starts when the server has processed it.
-            await asyncio.sleep(0.5)
             try:
+                await self._wait_until_subscribed()
                 yield self
             finally:
                 self._reading.cancel()
+
+    async def _wait_until_subscribed(self) -> None:
+        """Post until a message arrives: without `after`, the subscription starts when the server
+        has processed it.
+        """
+        async with asyncio.timeout(60):
+            while not self._latencies:
+                await self._post_message()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._all_arrived.wait(), 0.5)
+        self._sent_at.clear()
 
     async def _read(self, socket: ClientConnection) -> None:
         async for text in socket:
@@ -283,7 +293,7 @@ class Chat:
             )
             for key in [key for key in self._sent_at if message and key[:20] in message["body"]]:
                 self._latencies.append(now - self._sent_at.pop(key))
-            if not self._sent_at:
+            if self._latencies and not self._sent_at:
                 self._all_arrived.set()
 
     async def post_messages(
