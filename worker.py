@@ -60,6 +60,7 @@ from resolvers.privacy.erasures import erasure_services
 from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
+from support.automation_runs import run_automations
 from support.calls import delete_old_calls
 from support.chats import handle_chats
 from support.deadline_reminders import send_deadline_reminders
@@ -358,6 +359,12 @@ def jobs(
             5,
             lambda: check_clocks(Action(None, clock.now(), services.hub)),
             internal=True,
+        ),
+        Job(
+            "automations",
+            5,
+            lambda: run_automations(Action(None, clock.now(), services.hub)),
+            listen=lambda: services.hub.listen(INBOX),
         ),
         Job(
             "answer times",

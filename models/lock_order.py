@@ -3,8 +3,8 @@
 - The tables of TABLES from the first to the last, and the rows of one table in the order of their
   keys. Changing or deleting a row locks it as well, unless the transaction has locked or inserted
   it before.
-- The clocks, the rating and the merge of a ticket belong to whoever has locked the ticket, so they
-  aren't locked.
+- The clocks, the rating and the merge of a ticket, and the cursor and the timers by which
+  automations follow it, belong to whoever has locked the ticket, so they aren't locked.
 - Counters in the order of the series FA, AV, and of the journals VE, BQ, OD.
 - Then streams, in the order of STREAMS. A ticket's stream belongs to whoever has locked the ticket,
   so it may be taken at any time after that.
@@ -54,6 +54,7 @@ TABLES = (
     "team",
     "canned_reply",
     "macro",
+    "automation",
     "sla_policy",
     "phone_call",
     "ticket",

@@ -47,6 +47,7 @@ from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.privacy.incident import FINISHED_STATUSES, Incident
+from models.support.automation import AutomationRun, AutomationTimer
 from models.support.call import Call
 from models.support.draft import Draft
 from models.support.escalation import Escalation
@@ -239,12 +240,20 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
-    """Delete what agents wrote for each other about the company, which macros they applied, what
-    searches found, and the former texts of messages.
+    """Delete what agents wrote for each other about the company, the logs of macros and
+    automations, what searches found, and the former texts of messages.
     """
     for message_model in (MessageVersion, Reaction):
         await message_model.filter(message__ticket__account_id=account_id).using_db(tx.db).delete()
-    for model in (TicketTag, SearchEntry, Draft, MacroUse, ScheduledReply):
+    for model in (
+        TicketTag,
+        SearchEntry,
+        Draft,
+        MacroUse,
+        ScheduledReply,
+        AutomationTimer,
+        AutomationRun,
+    ):
         await model.filter(ticket__account_id=account_id).using_db(tx.db).delete()
     return await Note.filter(ticket__account_id=account_id).using_db(tx.db).delete()
 

@@ -25,6 +25,7 @@ from models.support.sla_clock import ClockState, SlaClock, hours_by_key
 from models.support.sla_policy import RESPONSES, SlaPolicy
 from models.support.ticket import Ticket
 from models.translations import _
+from support.automation_runs import plan_for_clock
 
 _REQUIRED = _("This policy can’t be removed. Remove its targets instead.")
 
@@ -80,6 +81,7 @@ async def _check(action: Action, clock_id: int) -> bool:
             return False
         await clock.save(using_db=tx.db)
         if kind:
+            await plan_for_clock(tx, ticket, clock.pk, kind)
             await _tell(tx, ticket, kind)
         elif clock.is_breaching is not was_breaching:
             await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)

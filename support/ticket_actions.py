@@ -19,7 +19,6 @@ from models.identity.user import User
 from models.locale import Locale
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
-from models.support.draft import Draft
 from models.support.message import Message
 from models.support.note import Note
 from models.support.tag import MAX_TAGS, TicketTag, clean_tags
@@ -337,7 +336,6 @@ async def _reply(
     message = await ticket.post(tx, actor.user, text, actor.message_key)
     if ticket.assignee_id is None and not actions.assigns:
         await assign_ticket(tx, ticket, actor.user.pk, ticket.team_id)
-    await Draft.filter(ticket_id=ticket.pk, user_id=actor.user.pk).using_db(tx.db).delete()
     return message
 
 

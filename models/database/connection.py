@@ -86,6 +86,7 @@ MODULES = [
     "models.support.saved_filter",
     "models.support.macro",
     "models.support.scheduled_reply",
+    "models.support.automation",
     "models.support.search_entry",
     "models.support.status_board",
     "models.support.tag",

@@ -6,6 +6,19 @@ from models.audit_action import AuditAction
 class SupportAuditAction(AuditAction):
     """Actions of the support domain."""
 
+    AUTOMATION_ARCHIVE = "automation.archive", "An automation was archived."
+    AUTOMATION_CREATE = "automation.create", "An automation was created."
+    AUTOMATION_MOVE = "automation.move", "An automation got another `position`."
+    AUTOMATION_RUN = (
+        "automation.run",
+        "An automation acted on a ticket (`automation`, `version`, and the kinds of its "
+        "`actions`). The entries of the changes follow.",
+    )
+    AUTOMATION_SET_ENABLED = "automation.set_enabled", "An automation was enabled or disabled."
+    AUTOMATION_UPDATE = (
+        "automation.update",
+        "The name of an automation or what it does was changed (`version` is the one in force).",
+    )
     BOARD_RENEW = "status_board.renew", "An owner replaced the link to the company's status board."
     BOARD_TURN_OFF = "status_board.turn_off", "An owner turned the company's status board off."
     ACCOUNT_EXPORT_MESSAGES = (

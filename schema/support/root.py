@@ -14,6 +14,7 @@ from resolvers.support import tickets as ticket_resolvers
 from schema.fields import Unaudited, mutation, query, subscription
 from schema.nodes import Connection
 from schema.support.assignment import AssignmentMutation
+from schema.support.automations import AutomationMutation, AutomationQuery
 from schema.support.calendars import CalendarMutation, CalendarQuery
 from schema.support.calls import CallMutation, CallQuery
 from schema.support.canned_replies import CannedReplyMutation, CannedReplyQuery
@@ -52,6 +53,7 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 @strawberry.type
 class SupportQuery(
+    AutomationQuery,
     CalendarQuery,
     CallQuery,
     CannedReplyQuery,
@@ -98,6 +100,7 @@ class SupportQuery(
 @strawberry.type
 class SupportMutation(
     AssignmentMutation,
+    AutomationMutation,
     CalendarMutation,
     CannedReplyMutation,
     CallMutation,

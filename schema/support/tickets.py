@@ -14,6 +14,7 @@ from models.support.ticket_status import TicketStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import assignment as assignment_resolvers
+from resolvers.support import automations as automation_resolvers
 from resolvers.support import calls as call_resolvers
 from resolvers.support import chats as chat_resolvers
 from resolvers.support import drafts as draft_resolvers
@@ -34,6 +35,7 @@ from schema.content.articles import Article
 from schema.fields import connection, edge, field, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
+from schema.support.automations import AutomationRun
 from schema.support.calls import Call
 from schema.support.chats import LiveChat
 from schema.support.drafts import Draft, Writer
@@ -314,6 +316,11 @@ class Ticket(Node):
         macro_resolvers.uses,
         description="The macros that agents applied to the ticket, oldest first. Show them in its "
         "timeline. Empty unless the viewer is an agent.",
+    )
+    automation_runs: list[AutomationRun] = edge(
+        automation_resolvers.runs_of_tickets,
+        description="What automations did in the ticket, and what they were refused, oldest first. "
+        "Show it in its timeline. Empty unless the viewer is an agent.",
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."

@@ -62,6 +62,13 @@ from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.privacy.mailing import Mailing
+from models.support.automation import (
+    Automation,
+    AutomationEvent,
+    AutomationRun,
+    AutomationVersion,
+    ConditionMatch,
+)
 from models.support.calendar import Calendar, Closure
 from models.support.call import Call, CallDirection, CallOutcome
 from models.support.canned_reply import CannedReply
@@ -561,7 +568,40 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         created_at=action.at,
         scheduled_at=action.at,
     )
+    automation = await Automation.create(
+        name=f"{company.mark} automation",
+        unique_name=f"{company.mark} automation".casefold(),
+        position=1,
+        created_at=action.at,
+        updated_at=action.at,
+    )
+    automation_version = await AutomationVersion.create(
+        automation=automation,
+        number=1,
+        event=AutomationEvent.TICKET_OPENED,
+        match=ConditionMatch.ALL,
+        conditions={"tags": [f"{company.mark} tag"]},
+        actions={"note": f"{company.mark} note"},
+        created_at=action.at,
+    )
+    automation_run = await AutomationRun.create(
+        automation=automation,
+        version=automation_version,
+        ticket=ticket,
+        event=AutomationEvent.TICKET_OPENED,
+        root="event:1",
+        happened_at=action.at,
+        at=action.at,
+        first_sequence=2,
+        last_sequence=1,
+        kinds=["NOTE"],
+        refusals=[{"kind": "NOTE", "reason": "TEXT_TOO_LONG"}],
+        note=note,
+    )
     return [
+        automation,
+        automation_version,
+        automation_run,
         macro,
         macro_use,
         saved_filter,

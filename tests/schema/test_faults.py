@@ -72,6 +72,22 @@ BAD_ACTION_FIELDS = {
     ("actions", "addTags", "1"),
     ("actions", "removeTags", "0"),
 }
+BAD_DEFINITION = {
+    "event": "SLA_BREACHED",
+    "delayMinutes": 0,
+    "conditions": {"tags": [" "], "contains": ["!"], "country": ["ZZ"], "teamIds": ["x"]},
+    "exceptions": {"assigneeIds": ["x"], "offerIds": ["x"]},
+    "actions": BAD_ACTIONS,
+}
+BAD_DEFINITION_FIELDS = {
+    ("definition", "delayMinutes"),
+    *(
+        ("definition", "conditions", each, "0")
+        for each in ("tags", "contains", "country", "teamIds")
+    ),
+    *(("definition", "exceptions", each, "0") for each in ("assigneeIds", "offerIds")),
+    *(("definition", *path) for path in BAD_ACTION_FIELDS),
+}
 BAD_TEXTS = {"name": "", "description": LONG, "features": ["F", ""], "advantages": ["A"] * 21}
 BAD_TEXT_PATHS: set[tuple[str, ...]] = {
     ("name",),
@@ -724,6 +740,21 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         agent_viewer,
         {"ticketId": BAD_ID, "intoTicketId": BAD_ID},
         {("ticketId",), ("intoTicketId",)},
+    ),
+    "automationCreate": (
+        operator_viewer,
+        {"name": "", "definition": BAD_DEFINITION, "idempotencyKey": ""},
+        {("name",), ("idempotencyKey",), *BAD_DEFINITION_FIELDS},
+    ),
+    "automationUpdate": (
+        operator_viewer,
+        {"automationId": BAD_ID, "name": LONG, "definition": BAD_DEFINITION},
+        {("automationId",), ("name",), *BAD_DEFINITION_FIELDS},
+    ),
+    "automationMove": (
+        operator_viewer,
+        {"automationId": BAD_ID, "position": 0},
+        {("automationId",), ("position",)},
     ),
     "macroCreate": (
         agent_viewer,

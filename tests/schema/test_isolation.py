@@ -43,6 +43,7 @@ GRAPH = schema._schema
 DEPTH, NODE_DEPTH = (4, 3) if "CAMCHA_CASES" in os.environ else (3, 1)
 MAX_TOKENS = 1_900  # of a selection; a whole document may have 2,000
 ARGUMENTS = {
+    "automationDryRun": 'definition: {event: TICKET_OPENED, actions: {note: "x"}}',
     "offer": 'slug: "essentiel"',
     "article": 'slug: "essentiel"',
     "policy": "kind: TERMS",

@@ -120,6 +120,71 @@ async def canned_reply_delete(scenario: Scenario) -> None:
     await scenario.mutate(scenario.dataset.alice, "cannedReplyDelete", cannedReplyId=reply)
 
 
+async def automation_create(scenario: Scenario) -> str:
+    for _ in range(2):
+        payload = await scenario.mutate(
+            await _operator(scenario),
+            "automationCreate",
+            "automation { id }",
+            name="MARKED NAME",
+            definition={
+                "event": "CUSTOMER_REPLIED",
+                "conditions": {"contains": ["MARKED TEXT"], "tags": ["marked"]},
+                "exceptions": {"channel": ["CHAT"]},
+                "actions": {"replyFr": "MARKED BODY"},
+            },
+            idempotencyKey="MARKED KEY",
+        )
+    return str(payload["automation"]["id"])
+
+
+async def automation_update(scenario: Scenario) -> None:
+    automation = await automation_create(scenario)
+    definition = {"event": "TICKET_OPENED", "actions": {"note": "MARKED NOTE"}}
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "automationUpdate",
+            automationId=automation,
+            name="MARKED OTHER NAME",
+            definition=definition,
+        )
+
+
+async def automation_set_enabled(scenario: Scenario) -> None:
+    automation = await automation_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario),
+            "automationSetEnabled",
+            automationId=automation,
+            enabled=True,
+        )
+
+
+async def automation_move(scenario: Scenario) -> None:
+    automation = await automation_create(scenario)
+    await scenario.mutate(
+        await _operator(scenario),
+        "automationCreate",
+        name="MARKED SECOND",
+        definition={"event": "TICKET_OPENED", "actions": {"note": "MARKED NOTE"}},
+        idempotencyKey="MARKED SECOND KEY",
+    )
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario), "automationMove", automationId=automation, position=2
+        )
+
+
+async def automation_archive(scenario: Scenario) -> None:
+    automation = await automation_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            await _operator(scenario), "automationArchive", automationId=automation
+        )
+
+
 async def macro_create(scenario: Scenario) -> str:
     supervisor = await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
     for _ in range(2):

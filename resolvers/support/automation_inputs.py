@@ -1,0 +1,229 @@
+"""The inputs of automations, and how they are checked."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import strawberry
+from tortoise.models import Model
+
+from models.accounts.account import Organization
+from models.billing.offer import Offer
+from models.checks import Checks
+from models.countries import COUNTRY_CODES
+from models.errors import CommonErrorCode, Refusal
+from models.identity.user import User
+from models.locale import Locale
+from models.support.automation import AutomationEvent, ConditionMatch
+from models.support.classification import Category, Channel, Priority
+from models.support.search_entry import stems_of
+from models.support.tag import clean_tags
+from models.support.team import Team
+from models.support.ticket_status import TicketStatus
+from models.text import line
+from resolvers.arguments import IDEMPOTENCY_KEY
+from resolvers.ids import key_of
+from resolvers.support.ticket_actions import TicketActionsInput, check_input
+from support.automations import Definition, check_delay
+
+MAX_VALUES, PHRASE_LENGTH = 20, 100
+_NAME = "Its name (at most 60 characters), unique among automations."
+
+
+@strawberry.input(
+    description="Conditions on a ticket. What is omitted doesn't matter. Each list has at most 20 "
+    "values, one of which has to be met."
+)
+class AutomationConditionsInput:
+    channel: list[Channel] | None = strawberry.field(
+        default=None, description="Opened through one of these channels."
+    )
+    category: list[Category] | None = strawberry.field(
+        default=None, description="Of one of these categories."
+    )
+    status: list[TicketStatus] | None = strawberry.field(
+        default=None, description="In one of these statuses."
+    )
+    priority: list[Priority] | None = strawberry.field(
+        default=None, description="With one of these priorities."
+    )
+    tags: list[str] | None = strawberry.field(default=None, description="With one of these tags.")
+    team_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Of one of the teams with these IDs."
+    )
+    assignee_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="Assigned to one of the agents with these IDs."
+    )
+    assigned: bool | None = strawberry.field(
+        default=None, description="Whether the ticket has an assignee."
+    )
+    reply_awaited: bool | None = strawberry.field(
+        default=None, description="Whether the customer waits for a reply."
+    )
+    legal_request: bool | None = strawberry.field(
+        default=None, description="Whether the ticket is a legal request."
+    )
+    contains: list[str] | None = strawberry.field(
+        default=None,
+        description="One of these phrases (at most 100 characters each) is in the subject, or in "
+        "the message that was posted. Other events look at the customer's latest message, the "
+        "opening at the first one. Words are compared like those of a search: without accents, in "
+        "any of their forms.",
+    )
+    locale: list[Locale] | None = strawberry.field(
+        default=None, description="The customer's language is one of these."
+    )
+    organization: list[Organization] | None = strawberry.field(
+        default=None, description="The kind of the customer's company is one of these."
+    )
+    country: list[str] | None = strawberry.field(
+        default=None,
+        description="The company is established in one of these countries (ISO 3166-1 alpha-2).",
+    )
+    offer_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None, description="The company has bought one of the offers with these IDs."
+    )
+    within_opening_hours: bool | None = strawberry.field(
+        default=None,
+        description="Whether the event happened while the default calendar was open.",
+    )
+
+
+@strawberry.input(
+    description="When an automation acts, if which conditions are met, and what it then does."
+)
+class AutomationDefinitionInput:
+    event: AutomationEvent = strawberry.field(description="What it acts for.")
+    delay_minutes: int | None = strawberry.field(
+        default=None,
+        description="How many minutes after the event it acts, at most 525,600, unless something "
+        "newer makes the event obsolete: any message after a reply, another status or assignment. "
+        "Null for at once, as for SLA events.",
+    )
+    delay_in_business_time: bool = strawberry.field(
+        default=False, description="Whether only the time counts when the default calendar is open."
+    )
+    match: ConditionMatch = strawberry.field(
+        default=ConditionMatch.ALL, description="Whether all conditions have to be met, or any."
+    )
+    conditions: AutomationConditionsInput | None = strawberry.field(
+        default=None, description="The conditions. Null for every ticket."
+    )
+    exceptions: AutomationConditionsInput | None = strawberry.field(
+        default=None, description="Conditions of which none may be met."
+    )
+    actions: TicketActionsInput = strawberry.field(description="What it does.")
+
+
+@strawberry.input(description="The automation to create.")
+class AutomationCreateInput:
+    name: str = strawberry.field(description=_NAME)
+    definition: AutomationDefinitionInput = strawberry.field(description="What it does, and when.")
+    enabled: bool = strawberry.field(
+        default=False, description="Whether it acts, for what happens from now on."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="An automation with its new name and its whole new definition.")
+class AutomationUpdateInput:
+    automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
+    name: str = strawberry.field(description=_NAME)
+    definition: AutomationDefinitionInput = strawberry.field(
+        description="What it does, and when. Replaces the former definition."
+    )
+
+
+@strawberry.input(description="The automation to enable or disable.")
+class AutomationSetEnabledInput:
+    automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
+    enabled: bool = strawberry.field(description="Whether it acts, for what happens from now on.")
+
+
+@strawberry.input(description="The automation, and its new place.")
+class AutomationMoveInput:
+    automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
+    position: int = strawberry.field(
+        description="Its new position, 1 for the first one. The others make room."
+    )
+
+
+@strawberry.input(description="The automation to archive.")
+class AutomationArchiveInput:
+    automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
+
+
+async def check_definition(input: AutomationDefinitionInput) -> Definition:
+    """The definition of an input. Raises all of its errors at once."""
+    with Checks("definition") as check:
+        check_delay(check, input.event, input.delay_minutes)
+        conditions = check(_conditions, input.conditions, "conditions")
+        exceptions = check(_conditions, input.exceptions, "exceptions")
+        actions = await check.wait(check_input(input.actions, is_automation=True))
+    return Definition(
+        event=input.event,
+        delay_minutes=input.delay_minutes,
+        is_delay_business_time=input.delay_in_business_time and input.delay_minutes is not None,
+        match=input.match,
+        conditions=conditions,
+        exceptions=exceptions,
+        actions=actions,
+    )
+
+
+def _conditions(input: AutomationConditionsInput | None, field: str) -> dict[str, Any]:
+    """Conditions as they are stored: without those that don't matter."""
+    if input is None:
+        return {}
+    stored: dict[str, Any] = {}
+    with Checks(field) as check:
+        for name in ("channel", "category", "status", "priority", "locale", "organization"):
+            if (values := getattr(input, name)) is not None:
+                stored[name] = sorted({value.value for value in values})
+        for name in ("assigned", "reply_awaited", "legal_request", "within_opening_hours"):
+            if (value := getattr(input, name)) is not None:
+                stored[name] = value
+        if input.tags is not None:
+            stored["tags"] = check(clean_tags, input.tags, "tags")
+        if input.contains is not None:
+            stored["contains"] = check(_each, input.contains, "contains", _phrase)
+        if input.country is not None:
+            stored["country"] = check(_each, input.country, "country", _country)
+        for name, ids, model, path in (
+            ("team_id", input.team_ids, Team, "teamIds"),
+            ("assignee_id", input.assignee_ids, User, "assigneeIds"),
+            ("offer_id", input.offer_ids, Offer, "offerIds"),
+        ):
+            if ids is not None:
+                stored[name] = check(_each, ids, path, _key_check(model))
+    return stored
+
+
+def _each(values: Sequence[str], field: str, check_value: Callable[[str, str], Any]) -> list[Any]:
+    if len(values) > MAX_VALUES:
+        raise Refusal(CommonErrorCode.TOO_MANY, "input", field, limit=MAX_VALUES)
+    with Checks(field) as check:
+        checked = [check(check_value, value, str(index)) for index, value in enumerate(values)]
+    return list(dict.fromkeys(checked))
+
+
+def _phrase(text: str, index: str) -> str:
+    phrase = line(text, index, PHRASE_LENGTH)
+    if not stems_of(phrase):  # nothing would contain it
+        raise Refusal(CommonErrorCode.BLANK, "input", index)
+    return phrase
+
+
+def _country(code: str, index: str) -> str:
+    if code not in COUNTRY_CODES:
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", index)
+    return code
+
+
+def _key_check(model: type[Model]) -> Callable[[str, str], int]:
+    def check_key(global_id: str, index: str) -> int:
+        key = key_of(model, global_id)
+        if key is None:
+            raise Refusal(CommonErrorCode.NOT_FOUND, "input", index)
+        return key
+
+    return check_key
