@@ -26,7 +26,6 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
 from models.support.errors import SupportErrorCode
 from models.support.escalation import Escalation
-from models.support.merge import merge_targets
 from models.support.message import unused_key
 from models.support.ticket import Ticket
 from models.support.ticket_position import mark_transferred
@@ -50,18 +49,18 @@ async def escalate(
     steps_tried: str,
     key: str,
 ) -> Escalation:
-    """Escalate a ticket that the user sees. What a customer writes is posted in the ticket, and
-    reopens it; a closed one gets a follow-up. A repeat of the key returns the escalation.
+    """Escalate a ticket that the user sees, or the one that it was merged into. What a customer
+    writes is posted in the ticket, and reopens it; a closed one gets a follow-up. A repeat of the
+    key returns the escalation.
 
     `details` and `steps_tried` are as `escalation_texts` returns them. Raises ALREADY_ESCALATED,
     TRANSITION_ILLEGAL for a closed ticket of a deleted account, IDEMPOTENCY_MISMATCH and Throttled.
     """
     owner, arguments = owner_of(action), [ticket.pk, details, steps_tried]
-    ticket = await target_of(ticket)
     async with action.transaction() as tx:
         supervisor = await _lock_supervisor(tx)
         account = await Account.get(pk=ticket.account_id, using_db=tx.db)
-        ticket = await tx.lock(Ticket, ticket.pk)
+        ticket = await ticket.lock_with_target(tx)
         if earlier_id := await earlier_result(tx, owner, "ticketEscalate", key, arguments):
             return await Escalation.get(pk=earlier_id, using_db=tx.db)
         await auth.count_message(user, None if user.staff else ticket.account_id)
@@ -90,12 +89,6 @@ async def escalate(
             await emails.send_escalation_received(tx, user, ticket)
         tx.audit(SupportAuditAction.TICKET_ESCALATE, ticket)
     return escalation
-
-
-async def target_of(ticket: Ticket) -> Ticket:
-    """The ticket itself, or the one that it was merged into."""
-    targets = await merge_targets(ticket.pk)
-    return await Ticket.get(pk=targets[-1]) if targets else ticket
 
 
 def escalation_texts(check: Checks, details: str, steps_tried: str, key: str) -> tuple[str, str]:

@@ -12,6 +12,7 @@ from resolvers.ids import encode
 from support.escalations import assign_waiting
 from tests.people import create_staff_viewer
 from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
+from tests.schema.support.test_merging import merge, open_ticket
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Dataset, Execute
@@ -179,3 +180,19 @@ async def test_an_escalated_ticket_gets_the_targets_of_urgent_ones(
     query = "query($id: ID!) { node(id: $id) { ... on Ticket { replyDueAt } } }"
     node = (await execute(dataset.alice, query, id=ticket))["data"]["node"]
     assert node == {"replyDueAt": "2026-11-23T09:30:00+00:00"}
+
+
+async def test_what_is_merged_while_it_is_escalated_gets_no_follow_up(
+    execute: "Execute", dataset: "Dataset"
+) -> None:
+    paul, alice = dataset.paul, dataset.alice
+    for number in range(4):
+        target = await open_ticket(execute, paul.owner, f"target {number}")
+        ticket = await open_ticket(execute, paul.owner, f"merged {number}")
+        merged, escalated = await asyncio.gather(
+            merge(execute, alice, ticket, target),
+            escalate(execute, paul.owner, ticket, f"{number}"),
+        )
+        expected = ticket if codes(merged) else target
+        assert escalated["escalation"]["ticket"]["id"] == expected
+    assert not await Ticket.filter(follows_id__not_isnull=True).exists()
