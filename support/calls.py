@@ -7,7 +7,7 @@ call, and a missed one begins it; both have the targets of the channel PHONE.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -219,6 +219,7 @@ async def record_report(action: Action, report: CallReport) -> bool:
     async with action.transaction() as tx:
         if target:
             await _require_member(tx, target)
+            target = await _open_target(tx, report, target)
         if agent:
             agent = await lock_agent(tx, agent.pk)
         call = await _insert(tx, report.facts, agent, report)
@@ -264,8 +265,8 @@ async def _find_agent(email: str | None) -> User | None:
 
 
 async def _find_target(report: CallReport) -> CallTarget | None:
-    """The ticket that the call was made from, otherwise the ticket of the person who has the
-    number. None when nobody has it, several people do, or they belong to several companies.
+    """The ticket that the call was made from, otherwise the person who has the number. None when
+    nobody has it, several people do, or they belong to several companies.
     """
     if report.ticket_number:
         tickets = Ticket.filter(has_number(report.ticket_number))
@@ -274,17 +275,28 @@ async def _find_target(report: CallReport) -> CallTarget | None:
     memberships = await _members_with(report.facts.number)
     if len(memberships) != 1:
         return None
-    membership = memberships[0]
+    return CallTarget(None, memberships[0].account, memberships[0].user)
+
+
+async def _open_target(
+    tx: Transaction, report: CallReport, target: CallTarget
+) -> CallTarget | None:
+    """The target with the open ticket of its person, if there is one. The caller has locked the
+    company, so of two calls that are reported at once the second one finds the ticket of the first.
+    None for an attempt to call somebody who has no ticket.
+    """
+    if target.ticket or not (target.account and target.requester):
+        return target
     recent = Ticket.filter(
-        account_id=membership.account_id,
-        requester_id=membership.user_id,
+        account_id=target.account.pk,
+        requester_id=target.requester.pk,
         channel=Channel.PHONE,
         status__not_in=FINISHED_STATUSES,
     )
-    ticket = await recent.order_by("-id").first()
+    ticket = await recent.using_db(tx.db).order_by("-id").first()
     if ticket is None and report.facts.is_attempt:
         return None
-    return CallTarget(ticket, membership.account, membership.user)
+    return replace(target, ticket=ticket)
 
 
 async def _members_with(number: str | None) -> Sequence[Membership]:

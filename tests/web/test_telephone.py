@@ -1,5 +1,6 @@
 """P5.1: calls that a telephone system reports by its signed webhook."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -228,3 +229,12 @@ async def test_a_call_in_the_future_is_refused(site: Site) -> None:
     far = "9999-12-31T23:59:00-23:59"
     times = {"startedAt": far, "endedAt": far}
     assert await post(site, report(site, "far", **times)) == (400, "UNREADABLE")
+
+
+async def test_calls_that_are_reported_at_once_get_into_one_ticket(site: Site) -> None:
+    """As when the telephone system repeats what it couldn't report."""
+    await create_customer(site)
+    answers = await asyncio.gather(*(post(site, report(site, f"{n}")) for n in range(4)))
+    assert answers == [(200, "STORED")] * 4
+    assert await Ticket.all().count() == 1
+    assert await Message.all().count() == 4
