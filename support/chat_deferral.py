@@ -6,8 +6,11 @@ or when nothing happens in it. It keeps its channel, CHAT. The targets and the p
 those of requests from the account.
 """
 
-from datetime import timedelta
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
+
+from tortoise.expressions import Q
 
 from mail import emails
 from models.accounts.account import Membership
@@ -15,22 +18,27 @@ from models.action import Action, Transaction
 from models.due_rows import handle_each
 from models.event import EventKind
 from models.identity.user import User
-from models.support.calendar import default_hours
 from models.support.chat_agents import available_agents
 from models.support.live_chat import ChatState, LiveChat, find_chat
+from models.support.opening_hours import OpeningHours
 from models.support.sla_clock import follow_policy, response_due_at
+from models.support.team import hours_by_team
 from models.support.ticket import Ticket
 from support.chat_options import ChatOptions
 
 
 async def defer_due(action: Action, options: ChatOptions) -> int:
     """Make tickets of the chats that have waited too long, or in which nothing has happened for
-    long; outside of opening hours, when no agent is left, of all that wait. Returns how many.
+    long; outside of the hours of their team, when no agent is left, of all that wait. Returns how
+    many.
     """
     waiting = LiveChat.filter(state=ChatState.WAITING)
-    if (await default_hours()).is_open(action.at) or await available_agents(action.at):
-        longest_wait = timedelta(seconds=options.wait_seconds)
-        waiting = waiting.filter(since__lte=action.at - longest_wait)
+    has_waited_too_long = Q(since__lte=action.at - timedelta(seconds=options.wait_seconds))
+    closed = _closed_queues(await hours_by_team(), action.at)
+    if closed and not await available_agents(action.at):
+        waiting = waiting.filter(has_waited_too_long | closed)
+    else:
+        waiting = waiting.filter(has_waited_too_long)
     idle_since = action.at - timedelta(seconds=options.idle_seconds)
     idle = LiveChat.filter(
         state=ChatState.ACTIVE, since__lte=idle_since, ticket__updated_at__lte=idle_since
@@ -38,6 +46,19 @@ async def defer_due(action: Action, options: ChatOptions) -> int:
     count = await handle_each(waiting, partial(_defer_waiting, action), "chat.not_deferred")
     defer = partial(_defer_idle, action, options)
     return count + await handle_each(idle, defer, "chat.not_deferred")
+
+
+def _closed_queues(hours: Mapping[int | None, OpeningHours], at: datetime) -> Q | None:
+    """The queues that are outside of their hours, None when all of them are open. `hours` are those
+    of the teams with a calendar of their own, and, under None, of all other queues.
+    """
+    own = [team_id for team_id in hours if team_id is not None]
+    closed = [team_id for team_id in own if not hours[team_id].is_open(at)]
+    condition = Q(team_id__in=closed) if closed else None
+    if not hours[None].is_open(at):
+        others = Q(team_id=None) | ~Q(team_id__in=own) if own else Q(pk__gt=0)
+        condition = condition | others if condition else others
+    return condition
 
 
 async def _defer_waiting(action: Action, key: int) -> bool:

@@ -15,13 +15,12 @@ from itertools import pairwise
 from tortoise.connection import get_connection
 
 from models.database.reading import read
-from models.support.calendar import default_hours
 from models.support.chat_agents import ChatAgent, available_agents
 from models.support.classification import Category
 from models.support.live_chat import ChatState, LiveChat, positions
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.sla_policy import RESPONSES
-from models.support.team import Team
+from models.support.team import Team, team_hours
 from models.support.ticket import Ticket
 
 MEASURED_PERIOD = timedelta(hours=1)
@@ -67,14 +66,16 @@ class ChatView:
 
 async def chat_service(at: datetime, category: Category | None = None) -> ChatService:
     """Whether chats of a category, or any chats, are answered."""
-    hours = await default_hours()
+    db, team_id = get_connection("default"), None
+    if category is not None:
+        team = await Team.for_category(category, db)
+        team_id = team.pk if team else None
+    hours = await team_hours(team_id, db)
     if not hours.is_open(at):
         return ChatService(ChatServiceStatus.CLOSED, opens_at=hours.next_opening(at))
-    agents, team_id = await available_agents(at), None
+    agents = await available_agents(at)
     serving = _Serving(len(agents), sum(agent.free_slots for agent in agents))
     if category is not None:
-        team = await Team.for_category(category, get_connection("default"))
-        team_id = team.pk if team else None
         serving = _serving(agents, team_id, category)
     if not serving.agents:
         return ChatService(ChatServiceStatus.UNATTENDED)

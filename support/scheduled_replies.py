@@ -32,13 +32,11 @@ from models.idempotency import earlier_result, has_earlier_result, owner_of, sto
 from models.identity.user import Staff, User
 from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
-from models.support.calendar import default_hours
 from models.support.draft import Draft
 from models.support.errors import SupportErrorCode
 from models.support.file import File, attach_to_scheduled_reply, lock_files
 from models.support.merge import merge_targets
 from models.support.message import Message
-from models.support.opening_hours import OpeningHours
 from models.support.scheduled_reply import (
     MAX_DELAY,
     UNSENT_STATES,
@@ -46,6 +44,7 @@ from models.support.scheduled_reply import (
     ScheduledReplyProblem,
     ScheduledReplyState,
 )
+from models.support.team import hours_by_team, team_hours
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus, require_transition
 from models.text import message_text, optional_message_text
@@ -89,16 +88,11 @@ def require_source(body: str | None, draft_version: int | None) -> None:
 
 async def preview(action: Action, ticket: Ticket, send_at: datetime | None) -> Preview:
     """What a time means for a reply in a ticket, None for when the hours of its team begin next."""
-    hours = await _hours(ticket)
+    hours = await team_hours(ticket.team_id)
     at = send_at or hours.next_beginning(action.at)
     is_open = at is not None and hours.is_open(at)
     opens_at = hours.next_opening(at) if at and not is_open else None
     return Preview(at, is_open, opens_at, hours.zone.key)
-
-
-async def _hours(ticket: Ticket) -> OpeningHours:
-    """When a ticket's customers are answered."""
-    return await default_hours()
 
 
 @dataclass(frozen=True)
@@ -204,7 +198,7 @@ async def _plan(
     ticket as it is.
     """
     at = tx.action.at
-    planned_at = send_at or (await _hours(ticket)).next_beginning(at)
+    planned_at = send_at or (await team_hours(ticket.team_id)).next_beginning(at)
     if planned_at is None:
         message = _("The opening hours of this ticket don’t begin within the next year.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "atNextOpening", message=message)
@@ -404,10 +398,12 @@ async def _follow_hours(action: Action) -> int:
     """
     changed = [0]
     rows = ScheduledReply.filter(state=ScheduledReplyState.WAITING, at_next_opening=True)
-    for reply in await rows.order_by("id"):
-        hours = await _hours(await Ticket.get(pk=reply.ticket_id))
-        if reply.planned_time(hours, action.at) != reply.send_at:
-            changed.append(reply.pk)
+    if waiting := await rows.order_by("id").select_related("ticket"):
+        hours = await hours_by_team()
+        for reply in waiting:
+            own_hours = hours.get(reply.ticket.team_id, hours[None])
+            if reply.planned_time(own_hours, action.at) != reply.send_at:
+                changed.append(reply.pk)
     replan = partial(_plan_again, action)
     return await handle_each(rows.filter(pk__in=changed), replan, "scheduled_reply.failed")
 
@@ -416,7 +412,7 @@ async def _plan_again(action: Action, key: int) -> bool:
     reply = await ScheduledReply.get(pk=key)
     async with action.transaction() as tx:
         ticket, reply = await _lock(tx, reply)
-        planned_at = reply.planned_time(await _hours(ticket), action.at)
+        planned_at = reply.planned_time(await team_hours(ticket.team_id), action.at)
         if reply.state is not ScheduledReplyState.WAITING or planned_at == reply.send_at:
             return False
         reply.send_at = planned_at

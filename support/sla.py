@@ -7,6 +7,7 @@ processes and be killed at any time.
 """
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -21,12 +22,15 @@ from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.calendar import Calendar
 from models.support.classification import Channel, Priority
-from models.support.sla_clock import ClockState, SlaClock, hours_by_key
+from models.support.sla_clock import ClockState, SlaClock, follow_calendar, hours_by_key
 from models.support.sla_policy import RESPONSES, SlaPolicy
+from models.support.team import Team
 from models.support.ticket import Ticket
+from models.support.ticket_status import TicketStatus
 from models.translations import _
 from support.automation_runs import plan_for_clock
 
+_SETTLING_TIME = timedelta(minutes=1)
 _REQUIRED = _("This policy can’t be removed. Remove its targets instead.")
 
 
@@ -39,6 +43,8 @@ async def check_clocks(action: Action) -> int:
     count = 0
     for calendar in await Calendar.filter(changed_at__not_isnull=True).order_by("id"):
         count += await _plan_again(action, calendar)
+    for team in await Team.filter(calendar_changed_at__not_isnull=True).order_by("id"):
+        count += await _follow_team_calendar(action, team)
     running = SlaClock.filter(state=ClockState.RUNNING)
     answered = running.filter(
         measure__in=RESPONSES,
@@ -57,6 +63,28 @@ async def _plan_again(action: Action, calendar: Calendar) -> int:
     unchanged = Calendar.filter(pk=calendar.pk, changed_at=calendar.changed_at)
     await unchanged.update(changed_at=None)
     return count
+
+
+async def _follow_team_calendar(action: Action, team: Team) -> int:
+    """Let the clocks of a team's tickets go on by its calendar from when it was changed."""
+    changed_at = team.calendar_changed_at or action.at
+    tickets = Ticket.filter(team_id=team.pk).exclude(status=TicketStatus.CLOSED)
+    follow = partial(_follow_calendar, action, changed_at)
+    count = await handle_each(tickets, follow, "sla_clock.failed")
+    # Not before whoever had read the former calendar has stored their ticket.
+    settled = Team.filter(pk=team.pk, calendar_changed_at=changed_at)
+    await settled.filter(calendar_changed_at__lte=action.at - _SETTLING_TIME).update(
+        calendar_changed_at=None
+    )
+    return count
+
+
+async def _follow_calendar(action: Action, at: datetime, ticket_id: int) -> bool:
+    async with action.transaction() as tx:
+        has_changed = await follow_calendar(tx, await tx.lock(Ticket, ticket_id), at)
+        if has_changed:
+            await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket_id)
+    return has_changed
 
 
 async def _check_all(action: Action, clocks: QuerySet[SlaClock]) -> int:

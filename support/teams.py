@@ -11,6 +11,7 @@ from models.event import INBOX, EventKind
 from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
+from models.support.calendar import Calendar
 from models.support.classification import Category
 from models.support.errors import SupportErrorCode
 from models.support.team import AgentProfile, Team, TeamMember
@@ -88,6 +89,24 @@ async def update_team(
             await _record(tx, team, SupportAuditAction.TEAM_UPDATE)
     except IntegrityError:
         raise Refusal(SupportErrorCode.NAME_TAKEN, "input", "name") from None
+    return team
+
+
+async def set_team_calendar(action: Action, team_id: int | None, calendar: Calendar | None) -> Team:
+    """Let a team answer during the hours of a calendar, None for the default one. The SLA clocks of
+    its tickets follow by their job, as of now. A repeat changes nothing. Raises NOT_FOUND.
+    """
+    await _require_team(team_id)
+    async with action.transaction() as tx:
+        team = await tx.lock(Team, team_id or 0)
+        calendar_id = calendar.pk if calendar else None
+        if team.calendar_id != calendar_id:
+            former_id, team.calendar_id = team.calendar_id, calendar_id
+            team.calendar_changed_at = action.at
+            await team.save(using_db=tx.db, update_fields=["calendar_id", "calendar_changed_at"])
+            tx.audit(
+                SupportAuditAction.TEAM_SET_CALENDAR, team, before=former_id, calendar=calendar_id
+            )
     return team
 
 

@@ -127,6 +127,13 @@ def _default(model: type[Model], field: Any, editor: BaseSchemaEditor) -> str:
     return str(editor._escape_default_value(field.to_db_value(field.default, model)))
 
 
+def _db_default(editor: BaseSchemaEditor, model: type[Model], field: Any) -> str | None:
+    """What the database stores in a column when nobody gives a value, None without a default."""
+    if field is None or not field.has_db_default():
+        return None
+    return str(editor._escape_default_value(field.to_db_value(field.db_default, model)))
+
+
 async def _copy_table(
     editor: BaseSchemaEditor, old: type[Model], new: type[Model], fill: Mapping[str, str]
 ) -> None:
@@ -169,6 +176,11 @@ async def _alter_table(
         await run(f"UPDATE {table} SET {assignments}")  # noqa: S608 - our own names
     for column in old_columns.keys() - new_columns.keys():
         await run(f'ALTER TABLE {table} DROP COLUMN "{column}"')
+    for column, field in new_columns.items():
+        default = _db_default(editor, new, field)
+        if default != _db_default(editor, old, old_columns.get(column)):
+            change = "DROP DEFAULT" if default is None else f"SET DEFAULT {default}"
+            await run(f'ALTER TABLE {table} ALTER COLUMN "{column}" {change}')
     for column, field in new_columns.items():
         was_null = column in expressions or old_columns[column].null
         if was_null != bool(field.null) and not field.pk:

@@ -122,6 +122,10 @@ class SupportAuditAction(AuditAction):
     TICKET_CLASSIFY = "ticket.classify", "The priority or the tags of a ticket were changed."
     TEAM_CREATE = "team.create", "A team of agents was created."
     TEAM_UPDATE = "team.update", "The name, the categories or the members of a team were changed."
+    TEAM_SET_CALENDAR = (
+        "team.set_calendar",
+        "A team got another calendar, or the default one (`before`, `calendar`).",
+    )
     TEAM_ARCHIVE = "team.archive", "A team was archived."
     AGENT_UPDATE = "agent.update", "The skills or the chat capacity of an agent were changed."
     TICKET_MOVE = (

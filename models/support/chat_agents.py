@@ -10,10 +10,9 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 
 from models.database.sql import fetch_records
 from models.identity.user import Staff
-from models.support.calendar import default_hours
 from models.support.classification import Category
 from models.support.live_chat import ChatState
-from models.support.team import ChatAvailability
+from models.support.team import ChatAvailability, team_hours
 
 
 @dataclass(frozen=True)
@@ -92,10 +91,10 @@ _AGENTS = f"""
 async def is_answered_live(
     category: Category, team_id: int | None, at: datetime, db: BaseDBAsyncClient | None = None
 ) -> bool:
-    """Whether a chat that is opened now is answered: during opening hours, while an agent with the
-    skill is present and available. They may be busy.
+    """Whether a chat that is opened now is answered: during the hours of its team, while an agent
+    with the skill is present and available. They may be busy.
     """
-    if not (await default_hours()).is_open(at):
+    if not (await team_hours(team_id, db)).is_open(at):
         return False
     agents = await available_agents(at, db)
     return any(agent.serves(team_id) and agent.has_skill(category) for agent in agents)

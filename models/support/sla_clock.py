@@ -2,7 +2,8 @@
 
 Each wait has a row, which measures business time and wall-clock time. A clock that runs has counted
 the time until `running_since`. Its target and calendar are those in force when it started; a change
-of the ticket's priority gives it others.
+of the ticket's priority gives it others. A ticket of a team with a calendar of its own runs by that
+one, and a transfer to a team with another one lets it go on by that: what was counted stays.
 
 - FIRST_RESPONSE runs from the opening of the ticket to the first public reply of staff.
 - NEXT_RESPONSE runs from a message of a customer who wasn't waiting to the next public reply.
@@ -17,12 +18,13 @@ more. The job of support/sla.py stops the clock a few seconds later, unless the 
 does. The job also watches the targets: `check_at` is when it looks at a clock next.
 """
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.expressions import Subquery
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -34,6 +36,7 @@ from models.support.classification import Channel
 from models.support.live_chat import ChatState, find_chat
 from models.support.opening_hours import OpeningHours
 from models.support.sla_policy import RESPONSES, SlaMeasure, SlaPolicy
+from models.support.team import Team, own_calendar
 from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 
 if TYPE_CHECKING:
@@ -102,6 +105,16 @@ class SlaClock(Model):
         if self.state is not ClockState.SETTLED:
             self.pause(hours, at)
             self.state, self.stopped_at = ClockState.SETTLED, at
+
+    def follow(self, calendar: Calendar, hours: Mapping[int, OpeningHours], at: datetime) -> None:
+        """Go on by another calendar from an instant on. `hours` has those of the former and of the
+        other one.
+        """
+        former_hours, self.calendar_id = hours[self.calendar_id], calendar.pk
+        if self.running_since is not None:
+            at = max(at, self.running_since)
+            self.pause(former_hours, at)
+            self.run(hours[calendar.pk], at)
 
     def cancel(self) -> None:
         """End the clock without a measure."""
@@ -176,7 +189,7 @@ async def start_clocks(
     """Start clocks of a ticket, now or at an earlier time."""
     start = since or tx.action.at
     policy = await _policy(tx, ticket)
-    calendar = await _calendar(policy)
+    calendar = await _calendar(tx, ticket, policy)
     hours = await hours_of(calendar)
     for measure in measures:
         clock = SlaClock(
@@ -191,7 +204,10 @@ async def start_clocks(
         await clock.save(using_db=tx.db)
 
 
-async def _calendar(policy: SlaPolicy | None) -> Calendar:
+async def _calendar(tx: Transaction, ticket: "Ticket", policy: SlaPolicy | None) -> Calendar:
+    """The calendar of a ticket's team, or else that of its policy."""
+    if team_calendar := await own_calendar(ticket.team_id, tx.db):
+        return team_calendar
     if policy is None or policy.calendar_id is None:
         return await default_calendar()
     return await Calendar.get(pk=policy.calendar_id)
@@ -301,8 +317,9 @@ async def follow_policy(tx: Transaction, ticket: "Ticket") -> None:
     """Give the clocks of a ticket, which the caller has locked, the targets of its policy, which is
     another one since its priority has changed or it is no longer a live chat.
     """
+    await stop_answered(tx, ticket)
     policy = await _policy(tx, ticket)
-    calendar = await _calendar(policy)
+    calendar = await _calendar(tx, ticket, policy)
     hours = await hours_of(calendar)
     unsettled = SlaClock.filter(
         ticket_id=ticket.pk, state__in=(ClockState.RUNNING, ClockState.PAUSED)
@@ -316,3 +333,33 @@ async def follow_policy(tx: Transaction, ticket: "Ticket") -> None:
         if is_running:
             clock.run(hours, tx.action.at)
         await clock.save(using_db=tx.db)
+
+
+async def follow_team(tx: Transaction, ticket: "Ticket", former_team_id: int | None) -> None:
+    """Let the clocks of a ticket, which the caller has locked and given to another team, go on by
+    the calendar of that team, if it has another one than the former.
+    """
+    keys = [key for key in (former_team_id, ticket.team_id) if key is not None]
+    teams = await Team.filter(pk__in=keys, calendar_id__not_isnull=True).using_db(tx.db)
+    own = {team.pk: team.calendar_id for team in teams}
+    if own.get(former_team_id or 0) != own.get(ticket.team_id or 0):
+        await follow_calendar(tx, ticket, tx.action.at)
+
+
+async def follow_calendar(tx: Transaction, ticket: "Ticket", at: datetime) -> bool:
+    """Let the clocks of a ticket, which the caller has locked, go on by the calendar of its team
+    from an instant on. Returns whether they had another one. A resolution that was measured may be
+    continued, so it follows too.
+    """
+    await stop_answered(tx, ticket)
+    calendar = await _calendar(tx, ticket, await _policy(tx, ticket))
+    clocks = SlaClock.filter(ticket_id=ticket.pk).exclude(calendar_id=calendar.pk)
+    clocks = clocks.exclude(state=ClockState.CANCELED)
+    unsettled = Q(measure=SlaMeasure.RESOLUTION) | ~Q(state=ClockState.SETTLED)
+    changed = await clocks.filter(unsettled).using_db(tx.db).order_by("id")
+    keys = {calendar.pk, *(clock.calendar_id for clock in changed)} if changed else set()
+    hours = {key: await hours_by_key(key) for key in keys}
+    for clock in changed:
+        clock.follow(calendar, hours, at)
+        await clock.save(using_db=tx.db)
+    return bool(changed)

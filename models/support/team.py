@@ -9,8 +9,11 @@ from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.database.reading import read
 from models.identity.user import Staff, User
+from models.support.calendar import Calendar, default_calendar, hours_of
 from models.support.classification import Category
+from models.support.opening_hours import OpeningHours
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -30,14 +33,22 @@ class Team(Model):
 
     `categories` are those of the tickets that go to the team when they are opened; a category
     belongs to one team at most. An archived team gets no more tickets.
+
+    A team answers during the hours of `calendar`, by default of the default calendar.
+    `calendar_changed_at` is set until the SLA clocks of its tickets run by another one.
     """
 
     id = fields.BigIntField(primary_key=True)
     name = fields.CharField(max_length=60, unique=True)
     categories: list[str] = fields.JSONField(default=list)
+    calendar: fields.ForeignKeyNullableRelation[Calendar] = fields.ForeignKeyField(
+        "models.Calendar", null=True, related_name=False, on_delete=fields.RESTRICT
+    )
+    calendar_changed_at: datetime | None = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
     archived_at: datetime | None = fields.DatetimeField(null=True)
 
+    calendar_id: int | None
     members: fields.ReverseRelation["TeamMember"]
 
     class Meta:
@@ -54,6 +65,34 @@ class Team(Model):
         """The team that new tickets of this category go to, None when there is none."""
         teams = await cls.filter(archived_at=None).using_db(db).order_by("id")
         return next((team for team in teams if category in team.categories), None)
+
+
+async def team_calendar(team_id: int | None, db: BaseDBAsyncClient | None = None) -> Calendar:
+    """The calendar by which the tickets of a team, or those without one, are answered."""
+    return await own_calendar(team_id, db) or await default_calendar()
+
+
+async def own_calendar(team_id: int | None, db: BaseDBAsyncClient | None = None) -> Calendar | None:
+    """The calendar of a team, None when it has none of its own."""
+    if team_id is None:
+        return None
+    team = await Team.get(pk=team_id, using_db=db)
+    return await Calendar.get(pk=team.calendar_id) if team.calendar_id else None
+
+
+async def team_hours(team_id: int | None, db: BaseDBAsyncClient | None = None) -> OpeningHours:
+    """When the tickets of a team, or those without one, are answered."""
+    return await hours_of(await team_calendar(team_id, db))
+
+
+async def hours_by_team() -> dict[int | None, OpeningHours]:
+    """When the teams answer that have a calendar of their own, and, under None, the others."""
+    teams = await read(Team.filter(calendar_id__not_isnull=True))
+    keys = {team.calendar_id for team in teams}
+    calendars = {row.pk: row for row in await read(Calendar.filter(), where_in=("id", keys))}
+    hours = {key: await hours_of(calendar) for key, calendar in calendars.items()}
+    own_hours: dict[int | None, OpeningHours] = {team.pk: hours[team.calendar_id] for team in teams}
+    return {None: await hours_of(await default_calendar())} | own_hours
 
 
 class TeamMember(Model):

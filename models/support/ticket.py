@@ -34,7 +34,12 @@ from models.support.live_chat import follow_assignment, follow_finish, start_cha
 from models.support.merge import merge_targets
 from models.support.message import Message, require_seen
 from models.support.rating import follow_status as plan_rating
-from models.support.sla_clock import follow_status, start_clocks, start_response
+from models.support.sla_clock import (
+    follow_status,
+    follow_team,
+    start_clocks,
+    start_response,
+)
 from models.support.sla_policy import SlaMeasure
 from models.support.team import Team
 from models.support.ticket_number import ticket_number
@@ -516,8 +521,11 @@ class Ticket(Model):
         """Assign the ticket, which the caller has locked, to a person, a team, both or nobody. The
         caller has locked the person, who gets an event of their own if `is_told`.
         """
+        former_team_id = self.team_id
         self.assignee_id, self.team_id, self.updated_at = agent_id, team_id, tx.action.at
         await self.save(using_db=tx.db, update_fields=["assignee_id", "team_id", "updated_at"])
+        if team_id != former_team_id:
+            await follow_team(tx, self, former_team_id)
         if agent_id:
             await mark_assigned(self.pk, agent_id, tx.db)
         is_waiting_again = await follow_assignment(tx, self)

@@ -7,12 +7,14 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
+from models.checks import Checks
 from models.identity.user import User
+from models.support.calendar import Calendar
 from models.support.classification import Category
 from models.support.team import DEFAULT_CHAT_CAPACITY, AgentProfile, Team, TeamMember
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.context import Context, Info
-from resolvers.ids import key_of
+from resolvers.ids import key_of, load_visible
 from resolvers.paging import (
     AfterArgument,
     BeforeArgument,
@@ -56,6 +58,14 @@ class TeamUpdateInput:
     member_ids: list[strawberry.ID] | None = strawberry.field(
         default=None,
         description="The IDs of all members of the team. Null to keep the current ones.",
+    )
+
+
+@strawberry.input(description="The team, and its calendar.")
+class TeamSetCalendarInput:
+    team_id: strawberry.ID = strawberry.field(description="The ID of the team.")
+    calendar_id: strawberry.ID | None = strawberry.field(
+        default=None, description="The ID of the calendar. Null for the default calendar."
     )
 
 
@@ -139,6 +149,23 @@ async def update_agent(info: Info, input: AgentUpdateInput) -> User:
     return await support_teams.update_agent(
         info.context.action(), key_of(User, input.user_id), input.skills, input.chat_capacity
     )
+
+
+async def set_calendar(info: Info, input: TeamSetCalendarInput) -> Team:
+    """Choose the calendar of a team."""
+    context, calendar = info.context, None
+    with Checks() as check:
+        team = await check.wait(load_visible(Team, input.team_id, context.viewer, "teamId"))
+        if input.calendar_id is not None:
+            calendar = await check.wait(
+                load_visible(Calendar, input.calendar_id, context.viewer, "calendarId")
+            )
+    return await support_teams.set_team_calendar(context.action(), team.pk, calendar)
+
+
+def calendars_of_teams(context: Context, parents: Sequence[Team]) -> RowByForeignKey:
+    """The calendar of each team, None for the default one."""
+    return RowByForeignKey(parents, "calendar_id", Calendar.visible_to(context.viewer))
 
 
 def viewer_agent(root: Any, info: Info) -> User | None:

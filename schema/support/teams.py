@@ -15,6 +15,7 @@ from resolvers.support import teams as team_resolvers
 from schema.fields import edge, field, mutation, query
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
+from schema.support.calendars import Calendar
 from schema.user_errors import UserError, errors
 
 
@@ -26,6 +27,13 @@ class Team(Node):
         "The categories of the tickets that go to the team when they are opened.",
         team_resolvers.categories,
         needs=("categories",),
+    )
+    calendar: Calendar | None = edge(
+        team_resolvers.calendars_of_teams,
+        needs=("calendar_id",),
+        description="The calendar in whose hours the team answers: SLA targets, live chat and "
+        "replies at the next opening follow it. Null for the default calendar, or for that of the "
+        "SLA policy.",
     )
     created_at: datetime = field("When the team was created.")
     archived_at: datetime | None = field("When the team was archived. Null until then.")
@@ -104,6 +112,14 @@ class TeamMutation:
         allow=supervisor | operator,
         audit=SupportAuditAction.TEAM_UPDATE,
         description="Changes the name, the categories or the members of a team.",
+    )
+    team_set_calendar: TeamPayload | None = mutation(
+        team_resolvers.set_calendar,
+        "team",
+        allow=supervisor | operator,
+        audit=SupportAuditAction.TEAM_SET_CALENDAR,
+        description="Chooses the calendar in whose hours a team answers. The deadlines of its "
+        "tickets follow within seconds; the time that has been counted stays.",
     )
     team_archive: TeamPayload | None = mutation(
         team_resolvers.archive,

@@ -706,6 +706,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"ticketId": BAD_ID, "body": LONG, "version": 1},
         {("ticketId",), ("body",)},
     ),
+    "teamSetCalendar": (
+        operator_viewer,
+        {"teamId": BAD_ID, "calendarId": BAD_ID},
+        {("teamId",), ("calendarId",)},
+    ),
     "scheduledReplyCreate": (
         agent_viewer,
         {

@@ -160,6 +160,7 @@ MUTATIONS_WITHOUT_KEY = {
         "webinarSignUp",
         "webinarWithdraw",
         "teamArchive",
+        "teamSetCalendar",
         "teamUpdate",
     },
     "is carried out by a token, code, challenge or password that works once": {

@@ -465,6 +465,49 @@ async def test_migrations_create_every_index_of_the_models(db: str) -> None:
     assert declared_indexes <= created_indexes
 
 
+async def _default_expressions() -> dict[tuple[str, str], str]:
+    """The default of each column that has one, as the database writes it."""
+    if get_connection("default").capabilities.dialect == "postgres":
+        rows = await execute(
+            "SELECT table_name AS t, column_name AS c, column_default AS d"
+            " FROM information_schema.columns WHERE table_schema = 'public'"
+            " AND column_default IS NOT NULL AND column_default NOT LIKE 'nextval(%'"
+        )
+    else:
+        rows = await execute(
+            "SELECT m.name AS t, i.name AS c, i.dflt_value AS d FROM sqlite_master m"
+            " JOIN pragma_table_info(m.name) i WHERE m.type = 'table' AND i.dflt_value IS NOT NULL"
+        )
+    return {(row["t"], row["c"]): row["d"] for row in rows}
+
+
+async def test_columns_have_the_defaults_of_the_models(db: str) -> None:
+    """A column's `db_default` is what the database stores in it when nobody gives a value."""
+    found, declared = await _default_expressions(), {}
+    for model in Tortoise.apps["models"].values():
+        for name, column in model._meta.fields_db_projection.items():
+            field = model._meta.fields_map[name]
+            if field.has_db_default():
+                default = field.to_db_value(field.db_default, model)
+                declared[model._meta.db_table, column] = str(getattr(default, "value", default))
+    assert ("ticket", "priority") in declared
+    values = {
+        key: {"true": "True", "false": "False"}.get(value, value)
+        for key, text in found.items()
+        if key in declared
+        for value in [re.sub(r"^'(.*)'$", r"\1", text.partition("::")[0])]
+    }
+    booleans = {"1": "True", "0": "False"}
+    is_boolean = {key for key, value in declared.items() if value in ("True", "False")}
+    values = {
+        key: booleans.get(value, value) if key in is_boolean else value
+        for key, value in values.items()
+    }
+    assert values == declared
+    tables = {model._meta.db_table for model in Tortoise.apps["models"].values()}
+    assert {key for key in found if key[0] in tables} <= declared.keys()
+
+
 def test_migrations_are_in_a_linear_order() -> None:
     """Two migrations that depend on the same one would be applied in an arbitrary order."""
     names = sorted(path.stem for path in (ROOT / "migrations").glob("0*.py"))

@@ -340,6 +340,13 @@ async def team_archive(scenario: Scenario) -> None:
         await scenario.mutate(operator, "teamArchive", teamId=team)
 
 
+async def team_set_calendar(scenario: Scenario) -> None:
+    team, calendar = await _create_team(scenario), await calendar_create(scenario)
+    operator = await _operator(scenario)
+    for _ in range(2):
+        await scenario.mutate(operator, "teamSetCalendar", teamId=team, calendarId=calendar)
+
+
 async def agent_update(scenario: Scenario) -> None:
     operator = await operator_viewer(scenario)
     alice = encode("User", scenario.dataset.alice.user_id or 0)
