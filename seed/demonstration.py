@@ -45,13 +45,17 @@ from models.billing.refund import RefundDestination
 from models.clock import PARIS, local_date
 from models.identity.user import User
 from models.operations.email import Email
+from models.support.automation import AutomationEvent
 from models.support.classification import Category, Channel
 from models.support.ticket import Ticket
+from models.support.ticket_actions import TicketActions
 from models.support.ticket_status import TicketStatus
 from seed import catalogue, policies
 from seed.content import offers
 from seed.people import Person, people
 from support.assignment import claim
+from support.automations import Definition, create_automation
+from support.macros import create_macro
 
 HISTORY_AGE = timedelta(days=365)
 _BILLING_TIME = time(6, 30)
@@ -299,7 +303,31 @@ async def _create_promotion(replay: Replay, entry: dict[str, Any]) -> None:
     await create_promotion(replay.action(replay.users[entry["operator"]], at), terms, _key(entry))
 
 
+async def _create_macro(replay: Replay, entry: dict[str, Any]) -> None:
+    """A macro of all agents."""
+    staff = replay.users[entry["staff"]]
+    action = replay.action(staff, replay.at(entry["days_ago"], entry["at"]))
+    actions = TicketActions.from_json(entry["actions"])
+    await create_macro(action, staff, entry["name"], actions, entry["name"], is_personal=False)
+
+
+async def _create_automation(replay: Replay, entry: dict[str, Any]) -> None:
+    staff = replay.users[entry["staff"]]
+    action = replay.action(staff, replay.at(entry["days_ago"], entry["at"]))
+    definition = Definition(
+        event=AutomationEvent(entry["event"]),
+        actions=TicketActions.from_json(entry["actions"]),
+        delay_minutes=entry.get("delay_minutes"),
+        is_delay_business_time=entry.get("is_delay_business_time", False),
+        conditions=entry["conditions"],
+        exceptions=entry["exceptions"],
+    )
+    await create_automation(action, entry["name"], definition, entry["name"], is_enabled=True)
+
+
 _FUNCTIONS = {
+    "macros": _create_macro,
+    "automations": _create_automation,
     "promotions": _create_promotion,
     "purchases": _buy,
     "changes": _change,

@@ -21,8 +21,8 @@ from support.automation_runs import (
     AUTHOR_EMAIL,
     EVENT_KINDS,
     Happening,
+    PostedMessages,
     due_time,
-    happening_of,
 )
 from support.ticket_actions import ActionRefusalReason
 
@@ -88,13 +88,14 @@ async def _try(
     events = Event.filter(stream=ticket_stream(ticket.pk), kind__in=EVENT_KINDS)
     history = await events.order_by("sequence").limit(MAX_EVENTS + 1)
     result.is_complete &= len(history) <= MAX_EVENTS
-    for happening in await _happenings(version, ticket, history, since):
+    happenings = await _happenings(version, ticket, history, since)
+    known = await facts_of(ticket) if happenings else None
+    for happening in happenings:
         at = happening.at if version.delay is None else await due_time(version, happening.at)
         if at > now or await _is_obsolete(ticket, happening, history, at):
             continue
         status = _status_at(history, at)
-        facts = await facts_of(ticket, happening.message, happening.at, status=status)
-        if facts.meets(version):
+        if known and known.at(happening.at, happening.message, status).meets(version):
             _record(version, ticket, happening, at, status, result)
 
 
@@ -106,9 +107,10 @@ async def _happenings(
         column = "breached_at" if version.event is AutomationEvent.SLA_BREACHED else "warned_at"
         clocks = await SlaClock.filter(ticket_id=ticket.pk, **{f"{column}__gte": since})
         return [Happening(version.event, getattr(clock, column)) for clock in clocks]
-    happenings = []
-    for event in history:
-        happening = await happening_of(event) if event.at >= since else None
+    recent, happenings = [event for event in history if event.at >= since], []
+    posted = await PostedMessages.of(ticket.pk, recent)
+    for event in recent:
+        happening = posted.happening_of(event)
         if happening and happening.event is version.event:
             happenings.append(happening)
     return happenings

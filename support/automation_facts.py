@@ -13,6 +13,7 @@ from models.identity.user import User
 from models.support.automation import AutomationVersion, ConditionMatch
 from models.support.calendar import default_hours
 from models.support.message import Message
+from models.support.opening_hours import OpeningHours
 from models.support.search_entry import stems_of
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
@@ -51,16 +52,33 @@ class Facts:
         return count > 0 and any([*self.stems[at : at + count]] == [*phrase] for at in starts)
 
 
-async def facts_of(
-    ticket: Ticket,
-    message: Message | None,
-    happened_at: datetime,
-    db: BaseDBAsyncClient | None = None,
-    status: TicketStatus | None = None,
-) -> Facts:
-    """The facts about a ticket as it is, or as it was with another status, when something happened:
-    a message or, when that is None, something else. Then the customer's latest message counts.
-    """
+@dataclass(frozen=True)
+class TicketFacts:
+    """What doesn't depend on when something happened in a ticket, as `facts_of` reads it."""
+
+    ticket: Ticket
+    values: Mapping[str, Any]
+    groups: Mapping[str, frozenset[Any]]
+    latest_body: str
+    hours: OpeningHours
+
+    def at(
+        self, happened_at: datetime, message: Message | None, status: TicketStatus | None = None
+    ) -> Facts:
+        """The facts when something happened: a message or, when that is None, something else. Then
+        the customer's latest message counts. `status` replaces that of today.
+        """
+        values = {
+            **self.values,
+            "status": (status or self.ticket.status).value,
+            "within_opening_hours": self.hours.is_open(happened_at),
+        }
+        body = message.body if message else self.latest_body
+        return Facts(values, self.groups, _stems([self.ticket.subject, body]))
+
+
+async def facts_of(ticket: Ticket, db: BaseDBAsyncClient | None = None) -> TicketFacts:
+    """The facts about a ticket as it is."""
     rows: Any = (
         Account.filter(pk=ticket.account_id),
         User.filter(pk=ticket.requester_id),
@@ -76,7 +94,6 @@ async def facts_of(
     values = {
         "channel": ticket.channel.value,
         "category": ticket.category.value,
-        "status": (status or ticket.status).value,
         "priority": ticket.priority.value,
         "team_id": ticket.team_id,
         "assignee_id": ticket.assignee_id,
@@ -86,14 +103,13 @@ async def facts_of(
         "locale": users[0].locale.value,
         "organization": accounts[0].organization.value,
         "country": accounts[0].country,
-        "within_opening_hours": (await default_hours()).is_open(happened_at),
     }
     groups = {
         "tags": frozenset(row.tag for row in tags),
         "offer_id": frozenset(row.price.offer_id for row in purchases),
     }
-    bodies = [message.body] if message else [row.body for row in messages]
-    return Facts(values, groups, _stems([ticket.subject, *bodies]))
+    body = messages[0].body if messages else ""
+    return TicketFacts(ticket, values, groups, body, await default_hours())
 
 
 def _stems(texts: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ What ends every chain: an automation acts once for each root, a chain has at mos
 messages of automations start nothing, and customers get a few of them a day.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -171,12 +171,13 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
         .order_by("sequence")
         .limit(BATCH_SIZE)
     )
-    count = 0
+    posted, count = await PostedMessages.of(ticket_id, events), 0
     for event in events:
-        if event.at < min(rule.enabled_at for rule in rules):
-            continue
-        happening = await happening_of(event)
-        if happening is None:
+        if event.at > action.at:  # an automation may have been enabled since they were read
+            await _advance(ticket_id, event.sequence - 1)
+            return count
+        happening = posted.happening_of(event)
+        if happening is None or event.at < min(rule.enabled_at for rule in rules):
             continue
         for rule in rules:
             if rule.version.event is happening.event and happening.at >= rule.enabled_at:
@@ -186,22 +187,35 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
     return count
 
 
-async def happening_of(event: Event) -> Happening | None:
-    """What an event of a ticket is for automations, None for nothing. A ticket's first message is
-    part of its opening, and what automations write is no reply.
-    """
-    if kind := _EVENTS.get(event.kind):
-        message = None
-        if kind is AutomationEvent.TICKET_OPENED:
-            first = Message.filter(ticket_id=event.ticket_id).order_by("sequence")
-            message = await first.first()
+@dataclass(frozen=True)
+class PostedMessages:
+    """The messages that events of a ticket are about, by key, and the ticket's first one."""
+
+    by_key: Mapping[int, Message]
+    first: Message | None
+
+    @classmethod
+    async def of(cls, ticket_id: int, events: Sequence[Event]) -> "PostedMessages":
+        keys = [event.message_id for event in events if event.message_id]
+        rows = await Message.filter(pk__in=keys).select_related("author") if keys else []
+        first = await Message.filter(ticket_id=ticket_id).order_by("sequence").first()
+        return cls({row.pk: row for row in rows}, first)
+
+    def happening_of(self, event: Event) -> Happening | None:
+        """What an event of the ticket is for automations, None for nothing. The first message is
+        part of the opening, and what automations write is no reply.
+        """
+        if kind := _EVENTS.get(event.kind):
+            message = self.first if kind is AutomationEvent.TICKET_OPENED else None
+            return Happening(kind, event.at, event.sequence, message)
+        message = self.by_key[event.message_id or 0]
+        is_first = self.first is not None and message.sequence == self.first.sequence
+        if is_first or message.author.email == AUTHOR_EMAIL:
+            return None
+        kind = AutomationEvent.CUSTOMER_REPLIED
+        if message.from_staff:
+            kind = AutomationEvent.AGENT_REPLIED
         return Happening(kind, event.at, event.sequence, message)
-    message = await Message.get(pk=event.message_id).select_related("author")
-    earlier = Message.filter(ticket_id=message.ticket_id, sequence__lt=message.sequence)
-    if message.author.email == AUTHOR_EMAIL or not await earlier.exists():
-        return None
-    kind = AutomationEvent.AGENT_REPLIED if message.from_staff else AutomationEvent.CUSTOMER_REPLIED
-    return Happening(kind, event.at, event.sequence, message)
 
 
 async def _cursor(ticket_id: int, db: BaseDBAsyncClient | None = None) -> int:
@@ -370,7 +384,8 @@ async def _is_obsolete(tx: Transaction, ticket: Ticket, happening: Happening) ->
 
 
 async def _facts(ticket: Ticket, happening: Happening, tx: Transaction | None = None) -> Facts:
-    return await facts_of(ticket, happening.message, happening.at, tx.db if tx else None)
+    facts = await facts_of(ticket, tx.db if tx else None)
+    return facts.at(happening.at, happening.message)
 
 
 async def _run(

@@ -26,13 +26,16 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.billing.refund import Refund, RefundStatus
+from models.checks import Checks
 from models.clock import local_date
 from models.content.policy import Policy
 from models.database.connection import connect, disconnect
 from models.event import Event
 from models.identity.user import Staff, User
 from models.operations.email import Email
+from models.support.automation import AutomationVersion
 from models.support.classification import Channel
+from models.support.macro import Macro
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -41,6 +44,8 @@ from operations.invoice_numbering import numbering_errors
 from seed import demonstration
 from seed.people import CUSTOMER, LATE, NEIGHBOUR, SUSPENDED, people
 from seed.policies import read_policies
+from support.automation_facts import facts_of
+from support.ticket_actions import check_actions
 from tests.conftest import RecordingBus, new_clock
 from tests.people import create_user
 from tests.quick_auth import quick_auth
@@ -215,6 +220,22 @@ async def test_each_company_has_its_own_tickets(demonstration_data: None) -> Non
         visible_tickets.append({ticket.pk for ticket in tickets})
     assert all(visible_tickets)
     assert not visible_tickets[0] & visible_tickets[1]
+
+
+async def test_macros_and_automations_do_what_an_input_could(demonstration_data: None) -> None:
+    macros, versions = await Macro.all(), await AutomationVersion.all()
+    assert (len(macros), len(versions)) == (3, 2)
+    rows: list[Macro | AutomationVersion] = [*macros, *versions]
+    for row in rows:
+        with Checks() as check:
+            is_automation = isinstance(row, AutomationVersion)
+            actions = check_actions(check, row.ticket_actions, is_automation=is_automation)
+        assert actions == row.ticket_actions
+    ticket = await Ticket.all().order_by("-id").first()
+    assert ticket
+    for version in versions:
+        facts = (await facts_of(ticket)).at(ticket.updated_at, None)
+        assert facts.meets(version) in (True, False)  # each condition is known
 
 
 async def test_old_emails_are_not_sent_again(demonstration_data: None) -> None:

@@ -177,6 +177,18 @@ async def test_an_event_that_is_committed_late_is_not_missed(desktop: Desktop) -
     assert await AutomationCursor.all().count() == cursors + 1
 
 
+async def test_an_event_after_the_beginning_of_a_run_is_left_to_the_next_one(
+    desktop: Desktop,
+) -> None:
+    before = desktop.action()
+    await desktop.automate(AutomationEvent.TICKET_OPENED, TicketActions(add_tags=("vu",)))
+    desktop.clock.advance(timedelta(seconds=1))
+    await desktop.open()
+    # An automation may have been enabled between what the run has read and the event.
+    assert await run_automations(before) == 0
+    assert [await desktop.run(), await desktop.run()] == [1, 0]
+
+
 # Any set of automations.
 
 ACTIONS = st.builds(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models.operations.email import Email
+from models.support.automation import AutomationEvent
 from models.support.incoming_email import (
     IncomingEmail,
     IncomingEmailReason,
@@ -16,7 +17,10 @@ from models.support.incoming_email import (
 )
 from models.support.message import Message
 from models.support.ticket import Ticket
+from models.support.ticket_actions import TicketActions
 from models.support.ticket_status import TicketStatus
+from support.automation_runs import run_automations
+from support.automations import Definition, create_automation
 from support.incoming.processing import process_due
 from support.incoming.retention import delete_old_emails
 from support.incoming.storing import store_email
@@ -98,6 +102,22 @@ async def test_a_note_of_absence_reopens_nothing(desk: MailDesk) -> None:
     )
     assert (await desk.receive(absence)).reason is IncomingEmailReason.AUTOMATIC_REPLY
     assert (await Ticket.get(pk=ticket.pk)).status is TicketStatus.SOLVED
+
+
+async def test_p6_2_automations_answer_no_email_that_no_person_wrote(desk: MailDesk) -> None:
+    thanks = Definition(AutomationEvent.CUSTOMER_REPLIED, TicketActions(reply_fr="Bien reçu."))
+    await create_automation(desk.action, "Accusé", thanks, "key", is_enabled=True)
+    ticket = await desk.open_ticket()
+    sent = desk.sent(await desk.answer(ticket))
+    headers = {"In_Reply_To": str(sent["Message-ID"])}
+    answers: tuple[tuple[str, str, dict[str, str], int], ...] = (
+        ("<absence@fournil.example>", "Absent.", {"Auto_Submitted": "auto-replied"}, 0),
+        ("<person@fournil.example>", "La version 3.2.", {}, 1),
+    )
+    for message_id, text, more, count in answers:
+        await desk.receive(answer_to(sent, text, message_id=message_id, **headers, **more))
+        assert await run_automations(desk.action) == count
+    assert [message.body for message in await desk.messages_of(ticket)][-1] == "Bien reçu."
 
 
 async def test_p5_1_a_stranger_gets_one_answer_a_day(desk: MailDesk) -> None:
