@@ -96,6 +96,13 @@ def test_p5_6_opening_hours_equal_a_count_of_every_minute(
         assert hours.add(begin, timedelta(minutes=sum(is_open))) == instants[last] + MINUTE
     if is_open[:1] == [True] and False in is_open:
         assert hours.next_closing(begin) == instants[is_open.index(False)]
+    beginnings = [
+        instants[number]
+        for number in range(1, len(is_open))
+        if is_open[number] and not is_open[number - 1]
+    ]
+    if beginnings:
+        assert hours.next_beginning(begin) == beginnings[0]
 
 
 @given(st.sampled_from(DAYS), st.integers(0, 2 * 86_400), st.integers(0, 3_600))
@@ -124,6 +131,7 @@ def test_p5_6_a_calendar_that_never_closes_loses_no_minute(day: str, length: int
     assert ROUND_THE_CLOCK.add(midnight, timedelta(days=500)) == midnight + timedelta(days=500)
     assert ROUND_THE_CLOCK.is_open(midnight + timedelta(hours=2))
     assert ROUND_THE_CLOCK.next_closing(midnight) is None
+    assert ROUND_THE_CLOCK.next_beginning(midnight) is None
 
 
 def test_p5_6_a_calendar_that_never_opens_says_so() -> None:
@@ -131,6 +139,7 @@ def test_p5_6_a_calendar_that_never_opens_says_so() -> None:
     now = paris("2026-10-01T09:00")
     assert closed.next_opening(now) is None
     assert closed.next_closing(now) is None
+    assert closed.next_beginning(now) is None
     assert closed.add(now, timedelta(seconds=1)) is None
     assert closed.time_between(now, now + timedelta(days=9)) == timedelta()
 
