@@ -50,6 +50,7 @@ from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
 from privacy import erasure
+from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
 from privacy.mailings import send_mailings
 from realtime.connected_agents import CONNECTIONS
@@ -411,6 +412,12 @@ def jobs(
             lambda: send_incident_reminders(
                 Action(None, clock.now(), services.hub), services.security
             ),
+            internal=True,
+        ),
+        Job(
+            "data request reminders",
+            60,
+            lambda: send_data_request_reminders(Action(None, clock.now(), services.hub)),
             internal=True,
         ),
         Job(

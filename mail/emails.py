@@ -40,6 +40,7 @@ from models.operations.email import (
     EmailPriority,
 )
 from models.privacy.consent import PURPOSE_LABELS, ConsentPurpose
+from models.privacy.data_request import KIND_LABELS, DataRequest
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.privacy.mailing import Mailing
@@ -63,6 +64,15 @@ class ChangeNotice(StrEnum):
     SCHEDULED = "SCHEDULED"
     APPLIED = "APPLIED"
     UNDONE = "UNDONE"
+
+
+class DataRequestNotice(StrEnum):
+    """What an email says about a data request."""
+
+    RECEIVED = "RECEIVED"
+    EXTENDED = "EXTENDED"
+    DECIDED = "DECIDED"
+    REMINDER = "REMINDER"
 
 
 class IncomingEmailProblem(StrEnum):
@@ -940,6 +950,30 @@ async def send_webinar_notice(
         time=time_of_day(article.starts_at, user.locale),
         length=duration(article.ends_at - article.starts_at, user.locale),
         join_url=article.join_url if has_link else None,
+    )
+
+
+async def send_data_request(
+    tx: Transaction, user: User, request: DataRequest, notice: DataRequestNotice
+) -> Email:
+    """Tell a person about their data request, or remind an operator of its deadline. An operator
+    doesn't get what the person wrote.
+    """
+    words = {
+        DataRequestNotice.EXTENDED: request.extension_reason,
+        DataRequestNotice.DECIDED: request.answer,
+    }
+    return await _store_for_user(
+        tx,
+        user,
+        "data_request",
+        notice=notice.value,
+        number=request.number,
+        kind=text(KIND_LABELS[request.kind], user.locale),
+        on=day(local_date(request.deadline_at), user.locale),
+        has_passed=request.deadline_at <= tx.action.at,
+        time_left=duration(request.deadline_at - tx.action.at, user.locale),
+        words=words.get(notice, ""),
     )
 
 

@@ -67,6 +67,7 @@ TABLES = (
     "price",
     "counter",
     "document_request",
+    "data_request",
     "mailing",
     "email",
 )

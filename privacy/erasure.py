@@ -45,6 +45,7 @@ from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange
+from models.privacy.data_request import DataRequest
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.privacy.incident import FINISHED_STATUSES, Incident
 from models.support.automation import AutomationRun, AutomationTimer
@@ -411,6 +412,9 @@ async def _anonymize(tx: Transaction, user: User) -> None:
     await Session.filter(user_id=user.pk).using_db(tx.db).delete()
     await invalidate_links(user, tx.db)
     await IdempotencyKey.filter(owner=f"user:{user.pk}").using_db(tx.db).delete()
+    requests = DataRequest.filter(user_id=user.pk).using_db(tx.db)
+    await requests.update(details=ERASED, extension_reason="")
+    await requests.exclude(answer="").update(answer=ERASED)
     # another company's invitation has an address instead of a user
     is_recipient = Q(user_id=user.pk) | Q(recipient=user.email)
     await (

@@ -31,6 +31,7 @@ MODULES = [
     "models.operations.installation",
     "models.operations.latest_time",
     "models.privacy.consent",
+    "models.privacy.data_request",
     "models.privacy.erasure",
     "models.privacy.incident",
     "models.privacy.mailing",

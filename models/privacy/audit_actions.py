@@ -19,6 +19,18 @@ class PrivacyAuditAction(AuditAction):
         "mailing.send",
         "An operator sent a mailing to everybody who consented to its `purpose`.",
     )
+    DATA_REQUEST_RECEIVE = (
+        "data_request.receive",
+        "A person made a request about their data, or an operator recorded one (`kind`).",
+    )
+    DATA_REQUEST_EXTEND = (
+        "data_request.extend",
+        "An operator extended the deadline of a data request.",
+    )
+    DATA_REQUEST_DECIDE = (
+        "data_request.decide",
+        "An operator decided a data request (`decision`).",
+    )
     INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
     INCIDENT_UPDATE = (
         "incident.update",

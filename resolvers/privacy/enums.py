@@ -1,6 +1,7 @@
 """Enums of the privacy domain."""
 
 from models.privacy.consent import ConsentChannel, ConsentPurpose
+from models.privacy.data_request import DataRequestDecision, DataRequestKind
 from models.privacy.incident import (
     IncidentAudience,
     IncidentEntryKind,
@@ -27,6 +28,28 @@ describe_enum(
         "APP": "In another application, while signed in.",
         "EMAIL_LINK": "By the link of an email.",
         "ERASURE": "By the erasure of the person.",
+    },
+)
+describe_enum(
+    DataRequestKind,
+    "The right that a person uses over their personal data.",
+    {
+        "ACCESS": "To know which data there are (GDPR, Article 15).",
+        "PORTABILITY": "To get them in a form that programs can read (Article 20).",
+        "RECTIFICATION": "To have them corrected (Article 16).",
+        "ERASURE": "To have them erased (Article 17). The deletion of a company's account is "
+        "requested with `accountRequestDeletion`.",
+        "RESTRICTION": "To have their use restricted (Article 18).",
+        "OBJECTION": "To object to their use (Article 21).",
+    },
+)
+describe_enum(
+    DataRequestDecision,
+    "What was decided about a data request.",
+    {
+        "GRANTED": "It was done as the person asked.",
+        "PARTLY_GRANTED": "A part of it was done. The answer says what wasn't, and why.",
+        "REFUSED": "It was refused. The answer says why.",
     },
 )
 describe_enum(

@@ -5,6 +5,7 @@ from datetime import datetime
 import strawberry
 
 from models.privacy.consent import ConsentChannel, ConsentPurpose
+from models.privacy.data_request import DataRequestDecision, DataRequestKind
 from models.privacy.incident import IncidentAudience, IncidentSeverity, IncidentStatus
 from resolvers.arguments import IDEMPOTENCY_KEY
 
@@ -17,6 +18,45 @@ class ConsentUpdateInput:
     given: bool = strawberry.field(description="Whether the viewer agrees.")
     channel: ConsentChannel = strawberry.field(
         description="Where the viewer was asked: WEB or APP."
+    )
+
+
+@strawberry.input(description="A request of the viewer about their personal data.")
+class DataRequestMakeInput:
+    kind: DataRequestKind = strawberry.field(description="The right that the viewer uses.")
+    details: str = strawberry.field(
+        description="What the viewer asks for (at most 8,000 characters)."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A data request that somebody made in another way.")
+class DataRequestRecordInput:
+    user_id: strawberry.ID = strawberry.field(description="The ID of the person.")
+    kind: DataRequestKind = strawberry.field(description="The right that the person uses.")
+    details: str = strawberry.field(
+        description="What the person asks for (at most 8,000 characters)."
+    )
+    received_at: datetime = strawberry.field(
+        description="When the request was received. The deadline counts from then."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(description="A data request that takes more time.")
+class DataRequestExtendInput:
+    data_request_id: strawberry.ID = strawberry.field(description="The ID of the request.")
+    reason: str = strawberry.field(
+        description="Why it takes more time, as the person reads it (at most 8,000 characters)."
+    )
+
+
+@strawberry.input(description="The decision of a data request.")
+class DataRequestDecideInput:
+    data_request_id: strawberry.ID = strawberry.field(description="The ID of the request.")
+    decision: DataRequestDecision = strawberry.field(description="What was decided.")
+    answer: str = strawberry.field(
+        description="What was decided and done, as the person reads it (at most 8,000 characters)."
     )
 
 

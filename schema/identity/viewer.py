@@ -10,6 +10,7 @@ from resolvers.content import policies as policy_resolvers
 from resolvers.identity import authenticators as authenticator_resolvers
 from resolvers.identity import sessions as session_resolvers
 from resolvers.privacy import consents as consent_resolvers
+from resolvers.privacy import data_requests as request_resolvers
 from resolvers.scalars import BigInt
 from resolvers.support import teams as team_resolvers
 from resolvers.support import tickets as ticket_resolvers
@@ -21,6 +22,7 @@ from schema.identity.authenticators import Authenticator
 from schema.identity.sessions import Session
 from schema.identity.users import User
 from schema.privacy.consents import Consent
+from schema.privacy.data_requests import DataRequest
 from schema.support.teams import Agent
 
 
@@ -65,6 +67,10 @@ class Viewer:
         "What the viewer agrees to, beyond what their contract needs: one item for each purpose, "
         "all off until the viewer turns one on with `consentUpdate`.",
         consent_resolvers.viewer_consents,
+    )
+    data_requests: list[DataRequest] = field(
+        "The viewer's own requests about their personal data, most recent first.",
+        request_resolvers.viewer_requests,
     )
     account_sequence: BigInt | None = field(
         "The `sequence` of the latest event of the viewer's company, for `accountEvents(after:)`.",

@@ -5,12 +5,14 @@ import strawberry
 from auth.rules import anyone, operator, signed_in
 from models.privacy.audit_actions import PrivacyAuditAction
 from resolvers.privacy import consents as consent_resolvers
+from resolvers.privacy import data_requests as request_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
 from resolvers.privacy import incidents as incident_resolvers
 from resolvers.privacy import mailings as mailing_resolvers
 from schema.fields import mutation, query
 from schema.nodes import Connection
 from schema.privacy.consents import ConsentPayload
+from schema.privacy.data_requests import DataRequest, DataRequestPayload
 from schema.privacy.erasures import Erasure
 from schema.privacy.incidents import BreachReportPayload, Incident, IncidentPayload
 from schema.privacy.mailings import Mailing, MailingPayload
@@ -30,6 +32,11 @@ class PrivacyQuery:
         description="The register of suspected and confirmed breaches of personal data, most "
         "recent first.",
     )
+    data_requests: Connection[DataRequest] | None = query(
+        request_resolvers.data_requests,
+        allow=operator,
+        description="The register of data requests, earliest deadline first.",
+    )
     mailings: Connection[Mailing] | None = query(
         mailing_resolvers.mailings,
         allow=operator,
@@ -39,6 +46,39 @@ class PrivacyQuery:
 
 @strawberry.type
 class PrivacyMutation:
+    data_request_make: DataRequestPayload | None = mutation(
+        request_resolvers.make,
+        "data_request",
+        allow=signed_in,
+        audit=PrivacyAuditAction.DATA_REQUEST_RECEIVE,
+        description="Makes a request of the viewer about their personal data, such as access or "
+        "rectification. The viewer gets a receipt by email with the deadline, a month later. Only "
+        "operators decide it.",
+    )
+    data_request_record: DataRequestPayload | None = mutation(
+        request_resolvers.record,
+        "data_request",
+        allow=operator,
+        audit=PrivacyAuditAction.DATA_REQUEST_RECEIVE,
+        description="Records the data request of a user who wrote or called. The user gets a "
+        "receipt by email.",
+    )
+    data_request_extend: DataRequestPayload | None = mutation(
+        request_resolvers.extend,
+        "data_request",
+        allow=operator,
+        audit=PrivacyAuditAction.DATA_REQUEST_EXTEND,
+        description="Extends the deadline of a data request by two months, once and before it has "
+        "passed (GDPR, Article 12(3)). The person is told why by email.",
+    )
+    data_request_decide: DataRequestPayload | None = mutation(
+        request_resolvers.decide,
+        "data_request",
+        allow=operator,
+        audit=PrivacyAuditAction.DATA_REQUEST_DECIDE,
+        description="Decides a data request. The person is told by email what was decided and "
+        "done.",
+    )
     mailing_send: MailingPayload | None = mutation(
         mailing_resolvers.send,
         "mailing",

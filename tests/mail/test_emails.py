@@ -10,7 +10,13 @@ import pytest
 from markupsafe import escape
 
 from mail import emails
-from mail.emails import IncomingEmailProblem, Recipient, SecondFactorChange, WebinarOccasion
+from mail.emails import (
+    DataRequestNotice,
+    IncomingEmailProblem,
+    Recipient,
+    SecondFactorChange,
+    WebinarOccasion,
+)
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
@@ -27,6 +33,7 @@ from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.consent import ConsentPurpose
+from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.privacy.mailing import Mailing
@@ -129,6 +136,18 @@ async def deadline_reminder(
     ticket.deadline_at = tx.action.at + timedelta(days=days_left)
     agent = operator if has_agent else None
     return await emails.send_deadline_reminder(tx, operator, company(operator), ticket, agent)
+
+
+def data_request(tx: Transaction, days: int) -> DataRequest:
+    """A request whose deadline is in so many days."""
+    return DataRequest(
+        id=12,
+        kind=DataRequestKind.PORTABILITY,
+        received_at=tx.action.at,
+        deadline_at=tx.action.at + timedelta(days=days),
+        extension_reason="Beaucoup de messages.",
+        answer="Archive remise.",
+    )
 
 
 def incident(
@@ -382,6 +401,15 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             tx, Recipient.of(user), incident(tx, ticket=ticket)
         )
         for ticket in (None, 42)
+    ],
+    "data_request": [
+        lambda tx, user, notice=notice, days=days: emails.send_data_request(  # type: ignore[misc]
+            tx, user, data_request(tx, days), notice
+        )
+        for notice, days in [
+            *((notice, 20) for notice in DataRequestNotice),
+            (DataRequestNotice.REMINDER, 0),
+        ]
     ],
     "mailing": [
         lambda tx, user: emails.send_mailing(

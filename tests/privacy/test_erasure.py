@@ -43,6 +43,7 @@ from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
+from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident, IncidentStatus
 from models.support.call import Call
@@ -143,6 +144,16 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
             description=f"{MARK} breach",
             reported_at=action.at,
             aware_at=action.at,
+            deadline_at=action.at,
+        )
+    for answer in ("", f"{MARK} answer"):
+        await DataRequest.create(
+            user=owner,
+            kind=DataRequestKind.ACCESS,
+            details=f"{MARK} request",
+            extension_reason=f"{MARK} reason",
+            answer=answer,
+            received_at=action.at,
             deadline_at=action.at,
         )
     await Note.create(ticket=ticket, author=owner, body=f"{MARK} note", at=action.at)

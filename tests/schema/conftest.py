@@ -59,6 +59,7 @@ from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
+from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
 from models.privacy.mailing import Mailing
@@ -307,6 +308,14 @@ async def create_private_rows(action: Action, company: Company) -> None:
             at=company.accepted_at,
             channel=ConsentChannel.APP,
         )
+        request = await DataRequest.create(
+            user=viewer.user,
+            kind=DataRequestKind.ACCESS,
+            details=f"{company.mark} request",
+            received_at=company.accepted_at,
+            deadline_at=company.accepted_at,
+        )
+        rows.append(request)
         rows += [viewer.session, authenticator, device, consent]
         rows.append(await PolicyAcceptance.get(user=viewer.user))
     company.restricted_rows.append(

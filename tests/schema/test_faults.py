@@ -873,6 +873,32 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("description",), ("noticedAt",), ("name",), ("email",), ("idempotencyKey",)},
     ),
+    "dataRequestMake": (
+        owner,
+        {"kind": "ACCESS", "details": " ", "idempotencyKey": ""},
+        {("details",), ("idempotencyKey",)},
+    ),
+    "dataRequestRecord": (
+        operator_viewer,
+        {
+            "userId": BAD_ID,
+            "kind": "ACCESS",
+            "details": LONG,
+            "receivedAt": "2999-01-01T00:00:00Z",
+            "idempotencyKey": "",
+        },
+        {("userId",), ("details",), ("receivedAt",), ("idempotencyKey",)},
+    ),
+    "dataRequestExtend": (
+        operator_viewer,
+        {"dataRequestId": BAD_ID, "reason": " "},
+        {("dataRequestId",), ("reason",)},
+    ),
+    "dataRequestDecide": (
+        operator_viewer,
+        {"dataRequestId": BAD_ID, "decision": "REFUSED", "answer": LONG},
+        {("dataRequestId",), ("answer",)},
+    ),
     "mailingSend": (
         operator_viewer,
         {

@@ -71,6 +71,8 @@ MUTATIONS_WITHOUT_KEY = {
         "refundMarkFailed",
         "refundMarkSent",
         "consentUpdate",
+        "dataRequestDecide",
+        "dataRequestExtend",
         "disputeReject",
         "emailRetry",
         "incidentDecide",

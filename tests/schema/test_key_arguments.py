@@ -51,6 +51,7 @@ EXCEPTIONS = {
     "disputeAccept.whole": "the same",
     "invoiceCredit.whole": "the same",
     "promotionCreate.amountCents": "it is either an amount or a share",
+    "dataRequestRecord.receivedAt": "no request is received in the future",
     "purchaseChange.anchor": "it is changed on its own",
 }
 # No other row, code or page is there.

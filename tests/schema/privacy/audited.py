@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, operator_viewer
@@ -12,6 +13,52 @@ async def consent_update(scenario: Scenario) -> None:
         await scenario.mutate(
             scenario.owner, "consentUpdate", purpose="OFFERS", given=True, channel="WEB"
         )
+
+
+async def data_request_make(scenario: Scenario) -> None:
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "dataRequestMake",
+            "dataRequest { id }",
+            kind="ACCESS",
+            details="MARKED DETAILS",
+            idempotencyKey="MARKED KEY 4",
+        )
+
+
+async def data_request_record(scenario: Scenario) -> None:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator,
+            "dataRequestRecord",
+            "dataRequest { id }",
+            userId=encode("User", scenario.owner.user_id or 0),
+            kind="ACCESS",
+            details="MARKED DETAILS",
+            receivedAt="2026-11-20T08:00:00Z",
+            idempotencyKey="MARKED KEY 5",
+        )
+
+
+async def _change_request(scenario: Scenario, name: str, **fields: Any) -> None:
+    if not await DataRequest.filter(details="MARKED DETAILS").exists():
+        await data_request_make(scenario)
+    request = await DataRequest.get(details="MARKED DETAILS")
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator, name, dataRequestId=encode("DataRequest", request.pk), **fields
+        )
+
+
+async def data_request_extend(scenario: Scenario) -> None:
+    await _change_request(scenario, "dataRequestExtend", reason="MARKED REASON")
+
+
+async def data_request_decide(scenario: Scenario) -> None:
+    await _change_request(scenario, "dataRequestDecide", decision="GRANTED", answer="MARKED ANSWER")
 
 
 async def mailing_send(scenario: Scenario) -> None:

@@ -1,0 +1,109 @@
+"""Requests of people about their personal data."""
+
+from collections.abc import Awaitable, Sequence
+from typing import Annotated
+
+import strawberry
+from tortoise.queryset import QuerySet
+
+from models.identity.user import User
+from models.privacy.data_request import DataRequest
+from models.viewer import Viewer
+from privacy import data_requests as rules
+from resolvers.context import Context, Info
+from resolvers.ids import load_visible
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
+from resolvers.privacy.inputs import (
+    DataRequestDecideInput,
+    DataRequestExtendInput,
+    DataRequestMakeInput,
+    DataRequestRecordInput,
+)
+from resolvers.rows import RowByForeignKey
+
+EARLIEST_DEADLINE_FIRST = Order("deadline_at")
+
+
+def data_requests(
+    info: Info,
+    pending: Annotated[
+        bool | None,
+        strawberry.argument(description="Only those that are not decided yet, or only others."),
+    ] = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
+) -> DeferredPage:
+    """The register."""
+    viewer = info.context.viewer
+    rows = DataRequest.visible_to(viewer)
+    if pending is not None:
+        rows = rows.filter(decision__isnull=pending)
+    return page(rows, EARLIEST_DEADLINE_FIRST, PageRequest(first, after, last, before), viewer)
+
+
+async def viewer_requests(root: Viewer) -> list[DataRequest]:
+    """The requests of the viewer, most recent first."""
+    return await DataRequest.filter(user_id=root.user_id).order_by("-id")
+
+
+async def make(info: Info, input: DataRequestMakeInput) -> DataRequest:
+    """Make a request for oneself."""
+    context = info.context
+    return await rules.make(
+        context.action(), context.session, input.kind, input.details, input.idempotency_key
+    )
+
+
+async def record(info: Info, input: DataRequestRecordInput) -> DataRequest:
+    """Record a request of somebody else."""
+    return await rules.record(
+        info.context.action(),
+        load_visible(User, input.user_id, info.context.viewer, "userId"),
+        input.kind,
+        input.details,
+        input.received_at,
+        input.idempotency_key,
+    )
+
+
+async def extend(info: Info, input: DataRequestExtendInput) -> DataRequest:
+    """Extend the deadline of a request."""
+    return await rules.extend(
+        info.context.action(), _load(info, input.data_request_id), input.reason
+    )
+
+
+async def decide(info: Info, input: DataRequestDecideInput) -> DataRequest:
+    """Decide a request."""
+    request = _load(info, input.data_request_id)
+    return await rules.decide(info.context.action(), request, input.decision, input.answer)
+
+
+def _load(info: Info, request_id: strawberry.ID) -> Awaitable[DataRequest]:
+    return load_visible(DataRequest, request_id, info.context.viewer, "dataRequestId")
+
+
+def users(context: Context, parents: Sequence[DataRequest]) -> RowByForeignKey:
+    """The person of each request."""
+    return RowByForeignKey(parents, "user_id", QuerySet(User))
+
+
+def recorders(context: Context, parents: Sequence[DataRequest]) -> RowByForeignKey:
+    """The operator who recorded each request, None for one that the person made themselves."""
+    return RowByForeignKey(parents, "recorder_id", QuerySet(User))
+
+
+def deciders(context: Context, parents: Sequence[DataRequest]) -> RowByForeignKey:
+    """The operator who decided each request, None until then."""
+    return RowByForeignKey(parents, "decider_id", QuerySet(User))
