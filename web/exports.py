@@ -13,8 +13,10 @@ from models.action import Action
 from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.locale import Locale
+from privacy.archive import personal_archive
 from privacy.message_export import ExportFormat, MessageExport, messages_json, messages_pdf
 from resolvers.context import Services
+from storage.store import Store
 
 
 @dataclass(frozen=True)
@@ -26,8 +28,10 @@ class Export:
     content: AsyncIterator[bytes]
 
 
-def find_export(services: Services, data: dict[str, Any]) -> Export | None:
-    """The file that the data of a link describe. None when they are of something else."""
+def find_export(services: Services, data: dict[str, Any], store: Store) -> Export | None:
+    """The file that the data of a link describe. None when they are of something else. `store` is
+    that of the uploaded files.
+    """
     match data:
         case {"movements": int(key), "since": str(since), "before": str(before), "locale": locale}:
             days = date.fromisoformat(since), date.fromisoformat(before)
@@ -45,6 +49,13 @@ def find_export(services: Services, data: dict[str, Any]) -> Export | None:
         case {"messages": int(key), "ticket": ticket, "format": format_, "locale": locale}:
             export = MessageExport(key, ticket, bool(data["notes"]))
             return _message_export(services, export, ExportFormat(format_), Locale(locale))
+        case {"person": int(key)}:
+            now = services.clock.now()
+            return Export(
+                f"camcha-{local_date(now)}.zip",
+                "application/zip",
+                personal_archive(key, store, now),
+            )
         case {"fec": int(year)}:
             return Export(
                 fec_file_name(services.seller.party.siren, date(year, 12, 31)),

@@ -106,7 +106,7 @@ class _FileEndpoints:
                 return await self._serve_invoice(request, key)
             case {"file": int(key)}:
                 return await self._serve_file(request, key)
-        if export := find_export(self.services, data):
+        if export := find_export(self.services, data, self.file_service.store):
             return _serve_export(request, export)
         return not_found(request)
 

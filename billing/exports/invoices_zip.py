@@ -34,7 +34,7 @@ _KINDS = {
 }
 
 
-class _Buffer(RawIOBase):
+class ZipBuffer(RawIOBase):
     """A stream that can't be rewound, from which the written bytes are taken."""
 
     def __init__(self) -> None:
@@ -57,7 +57,7 @@ async def invoices_zip(
     account_id: int, year: int, locale: Locale, document_bytes: DocumentBytes
 ) -> AsyncIterator[bytes]:
     """The archive in pieces: each document under its number, in their order, then the index."""
-    buffer, index = _Buffer(), StringIO(newline="")
+    buffer, index = ZipBuffer(), StringIO(newline="")
     rows = csv.writer(index, delimiter=";", lineterminator="\r\n")
     rows.writerow(text(name, locale) for name in _HEADER)
     with ZipFile(buffer, "w") as archive:

@@ -4,6 +4,7 @@ import strawberry
 
 from auth.rules import anyone, operator, signed_in
 from models.privacy.audit_actions import PrivacyAuditAction
+from resolvers.privacy import archives as archive_resolvers
 from resolvers.privacy import consents as consent_resolvers
 from resolvers.privacy import data_requests as request_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
@@ -11,6 +12,7 @@ from resolvers.privacy import incidents as incident_resolvers
 from resolvers.privacy import mailings as mailing_resolvers
 from schema.fields import mutation, query
 from schema.nodes import Connection
+from schema.privacy.archives import PersonalDataExportPayload
 from schema.privacy.consents import ConsentPayload
 from schema.privacy.data_requests import DataRequest, DataRequestPayload
 from schema.privacy.erasures import Erasure
@@ -78,6 +80,14 @@ class PrivacyMutation:
         audit=PrivacyAuditAction.DATA_REQUEST_DECIDE,
         description="Decides a data request. The person is told by email what was decided and "
         "done.",
+    )
+    personal_data_export: PersonalDataExportPayload | None = mutation(
+        archive_resolvers.export,
+        "url",
+        allow=signed_in,
+        audit=PrivacyAuditAction.PERSON_EXPORT,
+        description="Makes a link to everything that is kept about the viewer, as a ZIP of JSON "
+        "and CSV with the files they uploaded. Requires a step-up. Staff ask their employer.",
     )
     mailing_send: MailingPayload | None = mutation(
         mailing_resolvers.send,

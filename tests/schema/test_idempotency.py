@@ -192,6 +192,7 @@ MUTATIONS_WITHOUT_KEY = {
         "accountExportInvoices",
         "accountExportMessages",
         "accountExportMovements",
+        "personalDataExport",
         "ticketExport",
         "clockAdvance",
         "fecExport",

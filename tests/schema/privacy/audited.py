@@ -5,7 +5,7 @@ from typing import Any
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
 from resolvers.ids import encode
-from tests.schema.audited_fixtures import Scenario, operator_viewer
+from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
 
 async def consent_update(scenario: Scenario) -> None:
@@ -59,6 +59,10 @@ async def data_request_extend(scenario: Scenario) -> None:
 
 async def data_request_decide(scenario: Scenario) -> None:
     await _change_request(scenario, "dataRequestDecide", decision="GRANTED", answer="MARKED ANSWER")
+
+
+async def personal_data_export(scenario: Scenario) -> None:
+    await scenario.mutate(await owner_with_step_up(scenario), "personalDataExport")
 
 
 async def mailing_send(scenario: Scenario) -> None:

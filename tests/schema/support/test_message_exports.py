@@ -1,6 +1,7 @@
 """P5.2: companies export all of their exchanges, and agents those of a ticket."""
 
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from models.support.ticket import Ticket
 from models.viewer import Viewer
 from privacy import message_export
 from resolvers.context import Services
+from storage.store import FolderStore
 from tests.people import record_step_up
 from tests.schema.support.test_assignment import Agents
 from tests.schema.support.test_assignment import agents as agents
@@ -50,7 +52,9 @@ class Exports:
         token = payload["url"].rpartition("/")[2]
         now = self.services.clock.now()
         export = find_export(
-            self.services, self.services.auth.signer.read(Purpose.DOWNLOAD, token, now)
+            self.services,
+            self.services.auth.signer.read(Purpose.DOWNLOAD, token, now),
+            FolderStore(Path("unused")),
         )
         assert export
         return export, b"".join([part async for part in export.content])
