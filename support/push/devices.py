@@ -80,37 +80,40 @@ async def subscribe(
     stream, possible_kinds = agent_stream(user.pk), AGENT_KINDS
     if session.account_id:
         stream, possible_kinds = account_stream(session.account_id), CUSTOMER_KINDS
+    last_sequence = await last_sequence_of(stream)
+    chosen = {} if kinds is None else {"kinds": [kind.value for kind in kinds]}
     try:
         async with action.transaction() as tx:
             await tx.lock(User, user.pk)
-            device = await _replaced_device(tx, session, endpoint)
+            device = await _device_of(tx, session, endpoint)
             if device is None:
                 await _make_room(tx, user)
-                device = PushDevice(
+                return await PushDevice.create(
+                    using_db=tx.db,
                     user_id=user.pk,
                     session_id=session.pk,
-                    created_at=action.at,
-                    kinds=[kind.value for kind in possible_kinds],
+                    endpoint=endpoint,
                     stream=stream,
-                    sequence=await last_sequence_of(stream),
+                    sequence=last_sequence,
+                    created_at=action.at,
+                    next_attempt_at=action.at,
+                    **{"kinds": [kind.value for kind in possible_kinds], **columns, **chosen},
                 )
-            if kinds is not None:
-                device.kinds = [kind.value for kind in kinds]
-            device.update_from_dict(
-                {**columns, "endpoint": endpoint, "attempts": 0, "next_attempt_at": action.at}
-            )
-            await device.save(using_db=tx.db)
+            changes = {**columns, **chosen}
+            if device.endpoint != endpoint:  # what failed at the former one may succeed here
+                changes |= {"endpoint": endpoint, "attempts": 0, "next_attempt_at": action.at}
+            device.update_from_dict(changes)
+            await device.save(using_db=tx.db, update_fields=[*changes])
     except IntegrityError:  # another session subscribes the same device at the same time
         raise TransactionConflict("push device") from None
     return device
 
 
-async def _replaced_device(tx: Transaction, session: Session, endpoint: str) -> PushDevice | None:
-    """The device that this session has. Those of other sessions with the endpoint are deleted."""
-    await (
-        PushDevice.filter(endpoint=endpoint).exclude(session_id=session.pk).using_db(tx.db).delete()
-    )
-    return await PushDevice.get_or_none(session_id=session.pk, using_db=tx.db)
+async def _device_of(tx: Transaction, session: Session, endpoint: str) -> PushDevice | None:
+    """The device of this session, locked. Those of other sessions with the endpoint are deleted."""
+    others = PushDevice.filter(endpoint=endpoint).exclude(session_id=session.pk)
+    await others.using_db(tx.db).delete()
+    return next(iter(await tx.lock_rows(PushDevice.filter(session_id=session.pk))), None)
 
 
 async def _make_room(tx: Transaction, user: User) -> None:

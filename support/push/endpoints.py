@@ -11,8 +11,10 @@ import ipaddress
 import re
 import socket
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -36,6 +38,13 @@ class PushService:
     def name(self) -> str:
         """The domain, with the port when it isn't that of HTTPS."""
         return self.domain if self.port == _HTTPS else f"{self.domain}:{self.port}"
+
+    @cached_property
+    def resolver(self) -> ThreadPoolExecutor:
+        """The threads in which names are looked up: a slow DNS server must not keep those that
+        others need.
+        """
+        return ThreadPoolExecutor(2, f"names of {self.name}")
 
     def has_host(self, host: str, port: int) -> bool:
         """Whether this host is part of the service."""
@@ -117,8 +126,9 @@ async def post(
     endpoint, target = parse_endpoint(url), httpx.URL(url)
     if endpoint is None or not service.has_host(*endpoint):
         raise httpx.UnsupportedProtocol("not an endpoint of the service")
-    infos = await asyncio.get_running_loop().getaddrinfo(
-        endpoint.host, endpoint.port, type=socket.SOCK_STREAM
+    infos = await asyncio.get_running_loop().run_in_executor(
+        service.resolver,
+        partial(socket.getaddrinfo, *endpoint, type=socket.SOCK_STREAM),
     )
     addresses = [str(info[4][0]) for info in infos]
     if not service.may_be_private and not all(map(is_public, addresses)):

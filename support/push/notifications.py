@@ -10,13 +10,14 @@ themselves, or has read or received meanwhile, as with emails about replies.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
 import orjson
 from tortoise.connection import get_connection
+from tortoise.expressions import Q
 
 from mail.customer_space import TICKETS, CustomerSpace
 from models.database.sql import fetch_records
@@ -52,7 +53,8 @@ _TITLES = {
     PushKind.MENTION: _("You are mentioned in the ticket %(number)s"),
     PushKind.SLA_WARNING: _("A target of the ticket %(number)s is at risk or was missed"),
 }
-_DAY, _CHAT_SECONDS = 86_400, 600
+NEWS_LIFETIME = timedelta(days=1)  # what happened before that is no news any more
+_CHAT_LIFETIME = timedelta(minutes=10)
 
 
 class Urgency(StrEnum):
@@ -64,14 +66,14 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True)
 class Notification:
-    """One notification: its payload, for how many seconds the push service keeps it, and the topic
+    """One notification: its payload, for how long the push service keeps it, and the topic
     by which a later one replaces it there.
     """
 
     payload: bytes
     topic: str
     urgency: Urgency
-    ttl: int
+    ttl: timedelta
 
 
 @dataclass
@@ -172,7 +174,9 @@ async def _concerns_agent(kind: PushKind, ticket: Ticket, user: User) -> bool:
         return ticket.assignee_id == user.pk and not ticket.is_finished
     if kind is PushKind.MENTION:
         return await Mention.exists(ticket_id=ticket.pk, user_id=user.pk, seen_at=None)
-    return await SlaClock.exists(ticket_id=ticket.pk, state=ClockState.RUNNING)
+    at_risk = Q(warned_at__not_isnull=True) | Q(breached_at__not_isnull=True)
+    clocks = SlaClock.filter(at_risk, ticket_id=ticket.pk, state=ClockState.RUNNING)
+    return await clocks.exists()
 
 
 def _notification(
@@ -195,19 +199,10 @@ def _notification(
         if kind in CUSTOMER_KINDS
         else None,
     }
-    is_chat = ticket.channel is Channel.CHAT and kind in (
-        PushKind.TICKET_REPLY,
-        PushKind.TICKET_ASSIGNED,
-    )
     waits = kind in (PushKind.TICKET_REPLY, PushKind.TICKET_ASSIGNED, PushKind.SLA_WARNING)
     return Notification(
         orjson.dumps(payload),
         topic,
         Urgency.HIGH if waits else Urgency.NORMAL,
-        _CHAT_SECONDS if is_chat and kind is PushKind.TICKET_ASSIGNED else _DAY,
+        _CHAT_LIFETIME if _is_chat(kind, ticket) else NEWS_LIFETIME,
     )
-
-
-def oldest(at: datetime) -> datetime:
-    """What happened before this is no news any more."""
-    return datetime.fromtimestamp(at.timestamp() - _DAY, at.tzinfo)

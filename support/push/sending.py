@@ -15,6 +15,7 @@ from functools import cached_property
 
 import httpx
 import structlog
+from tortoise.expressions import Q, Subquery
 
 from auth.sessions import valid_sessions
 from mail.customer_space import CustomerSpace
@@ -24,7 +25,7 @@ from models.identity.session import Session
 from models.support.push_device import PushDevice
 from support.push.encryption import encrypt
 from support.push.endpoints import PrivateAddress, PushService, parse_endpoint, post
-from support.push.notifications import Notification, notifications_of, oldest
+from support.push.notifications import NEWS_LIFETIME, Notification, notifications_of
 from support.push.vapid import VapidKey, base64url_bytes
 
 REQUEST_SECONDS = 10.0  # for one notification
@@ -95,13 +96,8 @@ async def send_due(channel: PushChannel, service: PushService, now: Callable[[],
 
 async def delete_ended(at: datetime) -> int:
     """Delete the devices whose sessions are over. They get nothing any more anyway."""
-    ended = PushDevice.filter(session__ended_at__not_isnull=True)
-    expired = PushDevice.filter(session__expires_at__lte=at)
-    keys = [
-        *await ended.values_list("id", flat=True),
-        *await expired.values_list("id", flat=True),
-    ]
-    return await PushDevice.filter(id__in=sorted({*keys})).delete() if keys else 0
+    over = Session.filter(Q(ended_at__not_isnull=True) | Q(expires_at__lte=at))
+    return await PushDevice.filter(session_id__in=Subquery(over.values("id"))).delete()
 
 
 class _Failed(Exception):
@@ -155,7 +151,7 @@ class _Run:
         if not events:  # another process was faster
             await PushDevice.filter(pk=device_id).update(next_attempt_at=at)
             return
-        recent = [event for event in events if event.at > oldest(at)]
+        recent = [event for event in events if event.at > at - NEWS_LIFETIME]
         notifications = await notifications_of(
             device, session.user, recent, self._channel.customer_space, self._channel.base_url
         )
@@ -208,7 +204,7 @@ class _Run:
             ),
             "Content-Encoding": "aes128gcm",
             "Content-Type": "application/octet-stream",
-            "TTL": str(notification.ttl),
+            "TTL": str(round(notification.ttl.total_seconds())),
             "Topic": notification.topic,
             "Urgency": notification.urgency.value,
         }

@@ -375,6 +375,34 @@ async def test_an_unreachable_service_is_tried_again_later(scenario: PushScenari
     assert (await PushDevice.get()).attempts == 1
 
 
+async def test_several_processes_and_clients_do_everything_once(
+    scenario: PushScenario, action: Action
+) -> None:
+    owner, account = scenario.dataset.paul.owner, scenario.dataset.paul.account
+    viewers = [await create_viewer(action, owner.user, account) for _ in range(4)]
+    for viewer in viewers:
+        await scenario.subscribe(viewer)
+    await scenario.reply(scenario.dataset.alice)
+    scenario.clock.advance(DELAY)
+    service = scenario.channel.services[0]
+    runs = (send_due(scenario.channel, service, scenario.clock.now) for _ in range(3))
+    assert sum(await asyncio.gather(*runs)) == len(scenario.server.take()) == len(viewers)
+    device = scenario.server.subscribe(scenario.channel.key.public_key)
+    await asyncio.gather(*(scenario.subscribe(viewer, device) for viewer in viewers))
+    assert len(await PushDevice.filter(endpoint=device.endpoint)) == 1
+
+
+async def test_a_client_that_starts_again_shortens_no_wait(scenario: PushScenario) -> None:
+    device = scenario.server.subscribe(scenario.channel.key.public_key)
+    await scenario.subscribe(scenario.dataset.paul.owner, device)
+    await scenario.reply(scenario.dataset.alice)
+    scenario.server.answers.append((429, {"Retry-After": "60"}))
+    assert await scenario.titles() == []
+    await scenario.subscribe(scenario.dataset.paul.owner, device)
+    assert await scenario.titles(timedelta(seconds=59)) == []
+    assert len(await scenario.titles(timedelta(seconds=1))) == 1
+
+
 async def test_the_device_belongs_to_whoever_subscribed_last(
     scenario: PushScenario, action: Action
 ) -> None:
