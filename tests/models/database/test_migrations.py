@@ -16,9 +16,11 @@ import pytest
 from tortoise import Tortoise
 from tortoise.connection import get_connection
 from tortoise.exceptions import IntegrityError
+from tortoise.indexes import Index
 from tortoise.migrations.autodetector import MigrationAutodetector
 from tortoise.migrations.operations import AlterModelOptions
 from tortoise.migrations.schema_generator.state import State
+from tortoise.models import Model
 
 from models.accounts.account import Account
 from models.accounts.vat_number import VatCheck, VatNumberStatus
@@ -38,7 +40,7 @@ from models.database.connection import (
     tortoise_config,
 )
 from models.database.migrations import Executor, migrate
-from models.database.sql import execute
+from models.database.sql import dialect, execute, fetch_records
 from models.event import EventKind, Stream, ticket_stream
 from models.operations.email import Email
 from models.support.ticket import Ticket
@@ -61,6 +63,52 @@ async def table_names(url: str) -> set[str]:
     names = {row["name"] for row in await execute(query)}
     await disconnect()
     return {name for name in names if "migration" not in name}
+
+
+_POSTGRES_INDEXES = """
+SELECT t.relname, i.indisunique, array_agg(a.attname ORDER BY k.n)
+FROM pg_index i JOIN pg_class t ON t.oid = i.indrelid
+CROSS JOIN unnest(i.indkey) WITH ORDINALITY k(number, n)
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number
+WHERE t.relnamespace = 'public'::regnamespace GROUP BY i.indexrelid, t.relname, i.indisunique"""
+_SQLITE_INDEXES = """
+SELECT m.name, l."unique", (SELECT group_concat(name) FROM
+    (SELECT name FROM pragma_index_info(l.name) ORDER BY seqno))
+FROM sqlite_master m, pragma_index_list(m.name) l WHERE m.type = 'table'"""
+
+
+async def _indexes() -> set[tuple[str, bool, tuple[str, ...]]]:
+    """The table, uniqueness and columns of each index in the database."""
+    if dialect() == "postgres":
+        rows = await fetch_records(_POSTGRES_INDEXES)
+        return {(row[0], row[1], tuple(row[2])) for row in rows}
+    rows = await fetch_records(_SQLITE_INDEXES)
+    return {(row[0], bool(row[1]), tuple((row[2] or "").split(","))) for row in rows}
+
+
+def _declared_indexes(model: type[Model]) -> set[tuple[bool, tuple[str, ...]]]:
+    """The uniqueness and the columns of each index that a model declares."""
+    meta = model._meta
+    columns = {**meta.fields_db_projection, **{each: each for each in meta.db_fields}}
+    columns |= {name: f"{name}_id" for name in meta.fk_fields | meta.o2o_fields}
+    groups = [(True, each) for each in meta.unique_together]
+    groups += [
+        (False, tuple(each.fields if isinstance(each, Index) else each)) for each in meta.indexes
+    ]
+    for name in meta.fields_db_projection:
+        each = meta.fields_map[name]
+        if not each.pk and (each.unique or each.index):
+            groups.append((each.unique, (name,)))
+    return {(is_unique, tuple(columns[name] for name in names)) for is_unique, names in groups}
+
+
+async def test_every_index_of_the_models_exists(db: str) -> None:
+    existing = await _indexes()
+    for model in Tortoise.apps["models"].values():
+        table = model._meta.db_table
+        for is_unique, columns in _declared_indexes(model):
+            found = {(table, True, columns), (table, is_unique, columns)}
+            assert found & existing, (table, is_unique, columns)
 
 
 async def test_existing_people_can_be_searched_after_the_migration(empty_url: str) -> None:
