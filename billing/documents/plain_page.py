@@ -36,6 +36,6 @@ def _compile(template: Path, page: dict[str, Any], at: datetime) -> bytes:
         font_paths=fonts(),
         ignore_system_fonts=True,
         sys_inputs={"page": orjson.dumps(page | {"fonts": [*FAMILIES]}).decode()},
-        timestamp=at,
+        timestamp=at.replace(microsecond=0),  # typst refuses smaller parts of a second
     )
     return pdf

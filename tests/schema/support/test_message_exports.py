@@ -1,5 +1,6 @@
 """P5.2: companies export all of their exchanges, and agents those of a ticket."""
 
+from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from models.viewer import Viewer
 from privacy import message_export
 from resolvers.context import Services
 from storage.store import FolderStore
+from tests.conftest import MovableClock
 from tests.people import record_step_up
 from tests.schema.support.test_assignment import Agents
 from tests.schema.support.test_assignment import agents as agents
@@ -104,7 +106,7 @@ async def add_exchanges(agents: Agents, action: Action) -> None:
 
 
 async def test_p5_2_a_company_exports_its_exchanges_over_all_channels(
-    exports: Exports, action: Action
+    exports: Exports, action: Action, clock: MovableClock
 ) -> None:
     agents = exports.agents
     paul, marie = agents.dataset.paul, agents.dataset.marie
@@ -138,7 +140,8 @@ async def test_p5_2_a_company_exports_its_exchanges_over_all_channels(
     assert entries[0]["files"][0]["name"] == "PAULMARK file.pdf"
     assert entries[2]["author"] == "Alice"
     assert (entries[5]["body"], bool(entries[5]["deletedAt"])) == ("", True)
-    # The same as a document, in which what people wrote is text.
+    # The same as a document, in which what people wrote is text. No real time is a whole second.
+    clock.advance(timedelta(microseconds=1))
     export, pdf = await exports.download(owner, ACCOUNT, format="PDF")
     assert export.media_type == "application/pdf"
     text = page_text(pdf)
