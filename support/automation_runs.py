@@ -38,7 +38,7 @@ from models.support.automation import (
     AutomationVersion,
 )
 from models.support.calendar import default_hours
-from models.support.message import Message
+from models.support.message import AUTOMATION_KEY, Message
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
 from support.automation_facts import Facts, facts_of
@@ -407,7 +407,8 @@ async def _run(
         return False
     actions = rule.version.ticket_actions
     source = {"automation": rule.automation.pk, "version": rule.version.number}
-    actor = Actor(author, source, f"automation:{rule.automation.pk}:{root}", is_automation=True)
+    key = f"{AUTOMATION_KEY}{rule.automation.pk}:{root}"
+    actor = Actor(author, source, key, is_automation=True)
     refusals = await find_refusals(tx, ticket, actions, actor, people)
     refusals += await _refuse_loops(tx, ticket, actions.kinds, depth)
     head = await _head(ticket.pk, tx.db)

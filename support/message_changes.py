@@ -21,7 +21,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.call import Call, CallOutcome
 from models.support.errors import SupportErrorCode
 from models.support.file import File
-from models.support.message import Message, MessageVersion
+from models.support.message import AUTOMATION_KEY, Message, MessageVersion
 from models.support.reaction import Reaction, ReactionKind
 from models.support.search_entry import stems_of
 from models.support.ticket import Ticket
@@ -103,7 +103,7 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
 
 async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
     """Let the customer wait again for whom no reply is left, since they wrote. Calls that nobody
-    answered are no replies. Returns whether they do.
+    answered, and what automations posted, are no replies. Returns whether they do.
     """
     if ticket.is_finished or ticket.reply_awaited_since:
         return False
@@ -111,6 +111,7 @@ async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
     attempts = Call.filter(ticket_id=ticket.pk).exclude(outcome=CallOutcome.ANSWERED)
     attempt_ids = await attempts.using_db(tx.db).values_list("message_id", flat=True)
     replies = messages.filter(from_staff=True).exclude(pk__in=attempt_ids)
+    replies = replies.exclude(is_final=True, client_message_id__startswith=AUTOMATION_KEY)
     reply = await replies.order_by("-sequence").first()
     unanswered = messages.filter(from_staff=False, sequence__gt=reply.sequence if reply else 0)
     first = await unanswered.order_by("sequence").first()

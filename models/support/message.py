@@ -122,6 +122,10 @@ async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: 
         raise AnsweredMeanwhile(newer, agent.name)
 
 
+# How the `client_message_id` of a message begins that an automation posted.
+AUTOMATION_KEY = "automation:"
+
+
 def unused_key(kind: str) -> str:
     """A `client_message_id` that no client can have used, for a message that none has sent."""
     return f"{kind}:{uuid4().hex}"

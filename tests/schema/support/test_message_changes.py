@@ -12,7 +12,7 @@ from models.action import Action
 from models.audit import AuditEntry
 from models.identity.user import Staff
 from models.support.file import File
-from models.support.message import Message
+from models.support.message import AUTOMATION_KEY, Message
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.sla_policy import SlaMeasure
 from models.support.ticket import Ticket
@@ -344,7 +344,7 @@ async def test_a_copy_in_a_ticket_that_was_split_off_changes_with_the_message(ch
 async def test_who_deletes_the_only_reply_leaves_the_customer_waiting_whatever_else_was_posted(
     chat: Chat,
 ) -> None:
-    """An attempt to call is posted by staff, and is no reply."""
+    """An attempt to call, and what an automation posts, are from staff, and are no replies."""
     owner, alice, ticket_id = chat.owner, chat.alice, chat.scenario.ticket_id
     await chat.post(owner, "Toujours rien ?")
     waiting = (await chat.ticket(alice))["replyAwaitedSince"]
@@ -359,6 +359,11 @@ async def test_who_deletes_the_only_reply_leaves_the_customer_waiting_whatever_e
     log = "mutation($i: CallLogInput!) { callLog(input: $i) { userErrors { code } } }"
     response = await chat.scenario.execute(alice, log, i=call)
     assert response["data"]["callLog"]["userErrors"] == []
+    action = Action(None, chat.scenario.clock.now(), chat.scenario.services.hub)
+    async with action.transaction() as tx:  # as an automation does
+        ticket = await tx.lock(Ticket, chat.scenario.dataset.paul.row(Ticket).pk)
+        assert alice.user
+        await ticket.post_automatic(tx, alice.user, "Bien reçu.", f"{AUTOMATION_KEY}1:1")
     reply = await chat.post(alice, "Rappelez-moi.")
     assert (await chat.ticket(alice))["replyAwaitedSince"] is None
     await chat.delete(alice, reply["id"])
