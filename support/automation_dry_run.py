@@ -91,7 +91,9 @@ async def _try(
     happenings = await _happenings(version, ticket, history, since)
     known = await facts_of(ticket) if happenings else None
     for happening in happenings:
-        at = happening.at if version.delay is None else await due_time(version, happening.at)
+        at = happening.at
+        if version.delay is not None:
+            at = await due_time(version, ticket, happening.at)
         if at > now or await _is_obsolete(ticket, happening, history, at):
             continue
         status = _status_at(history, at)

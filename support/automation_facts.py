@@ -11,11 +11,11 @@ from models.accounts.account import Account
 from models.billing.purchase import RENEWING_STATUSES, Purchase
 from models.identity.user import User
 from models.support.automation import AutomationVersion, ConditionMatch
-from models.support.calendar import default_hours
 from models.support.message import Message
 from models.support.opening_hours import OpeningHours
 from models.support.search_entry import stems_of
 from models.support.tag import TicketTag
+from models.support.team import team_hours
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 
@@ -109,7 +109,7 @@ async def facts_of(ticket: Ticket, db: BaseDBAsyncClient | None = None) -> Ticke
         "offer_id": frozenset(row.price.offer_id for row in purchases),
     }
     body = messages[0].body if messages else ""
-    return TicketFacts(ticket, values, groups, body, await default_hours())
+    return TicketFacts(ticket, values, groups, body, await team_hours(ticket.team_id, db))
 
 
 def _stems(texts: Iterable[str]) -> list[str]:

@@ -37,8 +37,8 @@ from models.support.automation import (
     AutomationTimer,
     AutomationVersion,
 )
-from models.support.calendar import default_hours
 from models.support.message import AUTOMATION_KEY, Message
+from models.support.team import team_hours
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
 from support.automation_facts import Facts, facts_of
@@ -244,7 +244,8 @@ async def _advance(ticket_id: int, sequence: int) -> None:
 
 async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> bool:
     """Let an automation act later. A repeat changes nothing."""
-    due_at = await due_time(rule.version, happening.at)
+    ticket = await Ticket.get(pk=ticket_id)
+    due_at = await due_time(rule.version, ticket, happening.at)
     async with action.transaction() as tx:
         await tx.lock(Ticket, ticket_id)
         if await _cursor(ticket_id, tx.db) >= happening.sequence:
@@ -254,12 +255,12 @@ async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: H
     return False
 
 
-async def due_time(version: AutomationVersion, at: datetime) -> datetime:
-    """When an automation acts that waits after an event."""
+async def due_time(version: AutomationVersion, ticket: Ticket, at: datetime) -> datetime:
+    """When an automation acts that waits after an event in a ticket, by the hours of its team."""
     delay = version.delay or timedelta()
     if not version.is_delay_business_time:
         return at + delay
-    return (await default_hours()).add(at, delay) or at + delay + _CHECK_AGAIN
+    return (await team_hours(ticket.team_id)).add(at, delay) or at + delay + _CHECK_AGAIN
 
 
 async def _insert_timer(
@@ -339,10 +340,11 @@ async def _handle_timer(action: Action, key: int) -> bool:
     if rule is None or not rule.version.has_same_trigger(planned):
         await timer.delete()
         return False
-    due_at = (
-        timer.due_at if rule.version.delay is None else await due_time(planned, timer.happened_at)
-    )
-    if due_at > action.at:  # the calendar was changed
+    due_at = timer.due_at
+    if rule.version.delay is not None:
+        ticket = await Ticket.get(pk=timer.ticket_id)
+        due_at = await due_time(planned, ticket, timer.happened_at)
+    if due_at > action.at:  # the calendar was changed, or the ticket has another team
         await AutomationTimer.filter(pk=key).update(due_at=due_at)
         return False
     author = await automation_author(action)

@@ -140,7 +140,7 @@ async def update(info: Info, input: ScheduledReplyUpdateInput) -> ScheduledReply
     file_ids = None if input.file_ids is None else [key_of(File, key) for key in input.file_ids]
     with Checks() as check:
         reply = await check.wait(_load(info, input.scheduled_reply_id))
-        text = check(rules.reply_text, input.body, has_files=True)
+        text = check(rules.reply_text, input.body, has_files=file_ids != [])
         files = None if file_ids is None else check(require_keys, file_ids, "fileIds")
         if send_at is not None:
             check(rules.require_choice, send_at, at_next_opening=input.at_next_opening)

@@ -23,7 +23,7 @@ class DataRequest(Node):
         "The number shown to people, such as DR-2026-000012.", needs=("received_at",)
     )
     kind: DataRequestKind = field("The right that the person uses.")
-    details: str = field("What the person asks for.")
+    details: str = field("What the person asks for.", cost=1)
     user: User | None = edge(request_resolvers.users, needs=("user_id",), description="The person.")
     recorder: User | None = edge(
         request_resolvers.recorders,
@@ -38,11 +38,17 @@ class DataRequest(Node):
     )
     extended_at: datetime | None = field("When the deadline was extended. Null if it wasn't.")
     extension_reason: str | None = field(
-        "Why the deadline was extended.", lambda root: root.extension_reason or None
+        "Why the deadline was extended.",
+        lambda root: root.extension_reason or None,
+        needs=("extension_reason",),
+        cost=1,
     )
     decision: DataRequestDecision | None = field("What was decided. Null until then.")
     answer: str | None = field(
-        "What was decided and done, as the person reads it.", lambda root: root.answer or None
+        "What was decided and done, as the person reads it.",
+        lambda root: root.answer or None,
+        needs=("answer",),
+        cost=1,
     )
     decided_at: datetime | None = field("When it was decided. Null until then.")
     decider: User | None = edge(

@@ -34,6 +34,7 @@ class Mailing(Node):
         mailing_resolvers.bodies,
         description="The text: paragraphs with an empty line between them.",
         needs=("body_fr", "body_en"),
+        cost=5,
     )
     created_at: datetime = field("When the operator sent it.")
     recipient_count: int = field(

@@ -13,7 +13,7 @@ from models.action import Action
 from models.billing.offer import Price
 from models.viewer import Viewer
 from resolvers.context import Context, Services
-from tests.schema.audited_fixtures import MUTATIONS, PEER, Scenario
+from tests.schema.audited_fixtures import MUTATIONS, PEER, Scenario, agent_viewer
 from tests.schema.conftest import Dataset
 from tests.schema.test_faults import BAD_ID, FAULTY_INPUTS, CreateViewer, anonymous, owner
 
@@ -36,6 +36,14 @@ INPUTS: dict[str, tuple[CreateViewer, dict[str, Any]]] = {
     "accountChangeTradeName": (owner, {"tradeName": ""}),
     # With files, the text of a message may be blank.
     "ticketReply": (owner, {"ticketId": BAD_ID, "body": "", "clientMessageId": ""}),
+    "scheduledReplyCreate": (
+        agent_viewer,
+        {"ticketId": BAD_ID, "body": "", "atNextOpening": True, "idempotencyKey": ""},
+    ),
+    "scheduledReplyUpdate": (
+        agent_viewer,
+        {"scheduledReplyId": BAD_ID, "body": "", "fileIds": []},
+    ),
     "accountChangeAddress": (owner, {"address": ADDRESS}),
 }
 THROTTLED = {"passwordChange", "totpSetUp"}  # after the first attempt

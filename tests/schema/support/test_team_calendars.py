@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from models.support.agent_presence import AgentPresence
+from models.support.automation import AutomationVersion
 from models.support.calendar import Calendar
 from models.support.classification import Category, Channel
 from models.support.live_chat import ChatState, LiveChat
@@ -15,6 +16,7 @@ from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
+from support.automation_runs import due_time
 from support.chat_deferral import defer_due
 from support.chat_options import ChatOptions
 from support.chat_views import ChatServiceStatus, chat_service
@@ -173,3 +175,12 @@ async def test_p5_6_replies_at_the_next_opening_follow_the_team(teams: Teams) ->
     await teams.set_calendar("Ventes", teams.calendar)
     assert await teams.schedule.run() == 1
     assert (await teams.schedule.read(reply))["sendAt"] == "2026-11-24T15:00:00+00:00"
+
+
+async def test_p5_6_automations_wait_by_the_hours_of_the_team(teams: Teams) -> None:
+    """The team for bugs answers until midnight, the other one from nine to six."""
+    version = AutomationVersion(delay_minutes=60, is_delay_business_time=True)
+    bug = await teams.open(Category.BUG)
+    assert await due_time(version, bug, EVENING) == EVENING + timedelta(hours=1)
+    other = await teams.open(Category.USAGE)
+    assert await due_time(version, other, EVENING) == datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
