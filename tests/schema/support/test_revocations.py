@@ -215,6 +215,8 @@ async def test_who_loses_access_in_another_process_receives_nothing_more(
             for name in sorted(REVOKED & {*STAFF}, key=lambda name: desk.users[name].pk):
                 await tx.append(agent_stream(desk.users[name].pk), EventKind.AVAILABILITY_CHANGED)
         await _mention(people["Tom"], desk, chat, ("Sonia",))
+        draft = {"ticketId": chat, "body": "Un instant"}
+        await people["Tom"].mutate("draftSave", "DraftSaveInput", draft, "draft { id }")
         for writer, name in (("Ida", "Paul"), ("Sonia", "Zoé")):
             await _set_typing(desk, people[writer], chats[name], False)
         await desk.second.services.hub.sweep()
