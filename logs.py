@@ -31,6 +31,7 @@ OWN_LOGGERS = frozenset(
             "cli",
             "installation",
             "log_writer",
+            "metrics",
             "logs",
             "server",
             "settings",

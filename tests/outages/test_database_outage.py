@@ -17,6 +17,7 @@ from models.clock import SystemClock
 from models.database.connection import connect, disconnect
 from models.errors import ServiceUnavailable
 from models.identity.user import User
+from operations.version import VERSION
 from realtime.hub import Hub
 from tests.outages.proxy import SHORT_TIMEOUTS, Proxy, url_through_proxy
 from tests.people import create_user
@@ -71,7 +72,10 @@ async def test_the_process_answers_during_the_outage_and_recovers_by_itself(
         assert error["message"].startswith("Le service est momentanément indisponible. Réessayez")
         assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE", "retryAfter": 5}
     ready, alive = await asyncio.gather(http.get("/readyz"), http.get("/healthz"))
-    assert (ready.status_code, ready.json()) == (503, {"ready": False, "database": False})
+    assert (ready.status_code, ready.json()) == (
+        503,
+        {"ready": False, "version": VERSION, "database": False},
+    )
     assert (alive.status_code, alive.json()) == (200, {"alive": True})
     assert proxy.dropped > 0
     proxy.forward()
