@@ -13,6 +13,7 @@ from models.billing.money import to_decimal
 from models.database.sql import execute
 from models.database.workload import Workload, workload
 from models.locale import Locale
+from models.text import spreadsheet_text
 from models.translations import Translatable, _, text
 
 _PAGE_SIZE = 1_000
@@ -106,8 +107,8 @@ async def movements_csv(
             cells.append(
                 [
                     str(row["day"])[:10],
-                    _plain(row["piece"]),
-                    _plain(movement_label(row["label_key"], row["piece"], locale)),
+                    spreadsheet_text(row["piece"]),
+                    spreadsheet_text(movement_label(row["label_key"], row["piece"], locale)),
                     _amount(int(row["cents"]), locale),
                     _amount(balance, locale),
                 ]
@@ -149,11 +150,6 @@ def _encode(rows: list[list[str]]) -> bytes:
     file = StringIO(newline="")
     csv.writer(file, delimiter=";", lineterminator="\r\n").writerows(rows)
     return file.getvalue().encode()
-
-
-def _plain(cell: str) -> str:
-    """A text that no spreadsheet takes for a formula (OWASP, CSV injection)."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 
 def _amount(cents: int, locale: Locale) -> str:

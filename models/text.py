@@ -240,6 +240,11 @@ def can_be_stored(text: str, length: int) -> bool:
     return len(text) <= length and text.isprintable()
 
 
+def spreadsheet_text(cell: str) -> str:
+    """A text of a CSV file that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def remove_accents(text: str) -> str:
     """Remove accents, and replace compatibility characters by their plain equivalents (Unicode
     NFKD).

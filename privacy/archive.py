@@ -45,6 +45,7 @@ from models.support.push_device import PushDevice
 from models.support.rating import TicketRating
 from models.support.reaction import Reaction
 from models.support.ticket import Ticket
+from models.text import spreadsheet_text
 from storage.store import Store
 
 _BATCH_SIZE = 500
@@ -222,7 +223,9 @@ def _line(values: Any) -> bytes:
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat()
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value
+    return spreadsheet_text(value) if isinstance(value, str) else value
 
 
 async def _files(user_id: int) -> AsyncIterator[File]:
