@@ -18,6 +18,7 @@ from auth import throttle
 from auth.services import AuthServices
 from mail import emails
 from mail.emails import WebinarOccasion
+from models.accounts.account import Membership
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.clock import local_date
@@ -264,8 +265,11 @@ async def _fill(action: Action, organizer: Organizer, key: int) -> bool:
 
 async def send_notices(action: Action, organizer: Organizer) -> int:
     """Tell people of changes and cancellations, and remind them, if it is time. Returns how many
-    emails were written. Each is one transaction with the record that it was.
+    emails were written. Each is one transaction with the record that it was. Those who belong to no
+    company any more lose their places first.
     """
+    members = Membership.all().values("user_id")
+    await WebinarSignUp.exclude(user_id__in=Subquery(members)).delete()
     await fill_free_places(action, organizer)
     changed = await Article.filter(
         kind=ArticleKind.WEBINAR,
@@ -307,7 +311,9 @@ async def _remind(action: Action, organizer: Organizer, key: int) -> bool:
         assert article.starts_at, "webinars have a date"  # noqa: S101
         row.reminder_at = next_reminder(article.starts_at, action.at)
         await row.save(using_db=tx.db, update_fields=["reminder_at"])
-        if row.is_waiting or article.canceled_at or article.starts_at <= action.at:
+        if row.is_waiting or article.canceled_at or article.published_at is None:
+            return False
+        if article.starts_at <= action.at:
             return False
         occasion = _reminder(article.starts_at, action)
         user = await User.get(pk=row.user_id, using_db=tx.db)

@@ -8,6 +8,7 @@ import pytest
 from icalendar import Calendar
 
 from mail.message import Sender, message
+from models.accounts.account import Membership
 from models.action import Action
 from models.clock import PARIS
 from models.content.article import Article, ArticleKind
@@ -267,6 +268,36 @@ async def test_a_late_reminder_says_today_and_a_place_of_somebody_erased_is_give
         (name(member), "Une place s’est libérée", "REQUEST"),
         (name(member), "Aujourd’hui", None),
     ]
+
+
+async def test_who_leaves_their_company_loses_the_place_and_is_not_reminded(
+    webinars: Webinars, services: Services
+) -> None:
+    owner, member = webinars.dataset.paul.owner, webinars.dataset.paul.member
+    await webinars.schedule()
+    await webinars.sign_up(member)
+    await webinars.sign_up(owner)
+    await new_emails()
+    await Membership.filter(user_id=member.user_id).delete()
+    later = Action(None, STARTS_AT - timedelta(hours=5), services.hub)
+    await send_notices(later, ORGANIZER)
+    assert await new_emails() == [
+        (name(owner), "Une place s’est libérée", "REQUEST"),
+        (name(owner), "Aujourd’hui", None),
+    ]
+
+
+async def test_nobody_is_reminded_of_an_unpublished_webinar(
+    webinars: Webinars, services: Services
+) -> None:
+    await webinars.schedule()
+    await webinars.sign_up(webinars.dataset.paul.owner)
+    await new_emails()
+    await Article.filter(slug="facturation").update(published_at=None)
+    for hours in (5, 0.5):
+        later = Action(None, STARTS_AT - timedelta(hours=hours), services.hub)
+        await send_notices(later, ORGANIZER)
+    assert await new_emails() == []
 
 
 async def test_of_several_people_one_gets_the_last_place(webinars: Webinars) -> None:
