@@ -171,7 +171,13 @@ async def accept_dispute(
             await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
             invoice = prepared.invoice.number
             await _answer(
-                tx, actor, ticket, _ACCEPTED, number=invoice, credit_note=credit_note.number
+                tx,
+                actor,
+                dispute,
+                ticket,
+                _ACCEPTED,
+                number=invoice,
+                credit_note=credit_note.number,
             )
             await store_result(tx, owner, operation, key, dispute.pk)
     dispute = await Dispute.get(pk=dispute.pk)
@@ -206,7 +212,7 @@ async def settle_by_correction(
     dispute.credit_note_id = corrective.pk
     await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
     await _answer(
-        tx, actor, ticket, _CORRECTED, number=invoice.number, corrective=corrective.number
+        tx, actor, dispute, ticket, _CORRECTED, number=invoice.number, corrective=corrective.number
     )
 
 
@@ -223,15 +229,18 @@ async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: 
         dispute, ticket = await _lock_open(tx, dispute)
         await _decide(tx, dispute, actor, DisputeStatus.REJECTED)
         invoice = await Invoice.get(pk=dispute.invoice_id, using_db=tx.db)
-        await _answer(tx, actor, ticket, _REJECTED, number=invoice.number, reason=reason)
+        await _answer(tx, actor, dispute, ticket, _REJECTED, number=invoice.number, reason=reason)
     return dispute
 
 
 async def _lock_open(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Ticket]:
-    """Lock a dispute that isn't decided yet, and its ticket. Raises TRANSITION_ILLEGAL."""
+    """Lock a dispute that isn't decided yet, and its ticket, or the one into which that was merged.
+    Raises TRANSITION_ILLEGAL.
+    """
     dispute = await tx.lock(Dispute, dispute.pk)
     _require_open(dispute)
-    return dispute, await tx.lock(Ticket, dispute.ticket_id)
+    ticket = await Ticket.get(pk=dispute.ticket_id, using_db=tx.db)
+    return dispute, await ticket.lock_with_target(tx)
 
 
 def _require_open(dispute: Dispute) -> None:
@@ -263,15 +272,23 @@ async def _decide(tx: Transaction, dispute: Dispute, actor: User, status: Disput
 
 
 async def _answer(
-    tx: Transaction, actor: User, ticket: Ticket, message: Translatable, **values: str
+    tx: Transaction,
+    actor: User,
+    dispute: Dispute,
+    ticket: Ticket,
+    message: Translatable,
+    **values: str,
 ) -> None:
-    """Write the decision into the dispute's ticket, and solve it. A ticket that was solved or
-    closed meanwhile gets the message as well.
+    """Write the decision into the dispute's ticket, and solve it, unless it was merged into another
+    one, which is about something else as well. A ticket that was solved or closed meanwhile gets
+    the message as well.
     """
     requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
     body = text(message, requester.locale, **values)
-    await ticket.post(tx, actor, body, "dispute-decision", is_final=True)
-    await ticket.mark_solved(tx)
+    key = f"dispute-decision:{dispute.pk}"
+    await ticket.post(tx, actor, body, key, origin=dispute.ticket_id, is_final=True)
+    if ticket.pk == dispute.ticket_id:
+        await ticket.mark_solved(tx)
 
 
 class AccessReason(StrEnum):

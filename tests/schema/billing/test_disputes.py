@@ -139,6 +139,35 @@ async def test_p3_2_the_decision_reaches_a_ticket_that_is_finished(
     assert ticket.reply_email_pending_since is not None
 
 
+async def test_p3_2_the_decision_reaches_the_ticket_into_which_its_own_was_merged(
+    scenario: Scenario,
+) -> None:
+    opened = (await dispute(scenario))["dispute"]
+    agent = await agent_viewer(scenario)
+    target = (
+        await Ticket.exclude(pk=(await Dispute.get()).ticket_id)
+        .filter(account_id=scenario.dataset.paul.account.pk)
+        .first()
+    )
+    assert target
+    merged = await scenario.mutate(
+        agent,
+        "ticketMerge",
+        "ticket { id }",
+        ticketId=opened["ticket"]["id"],
+        intoTicketId=encode("Ticket", target.pk),
+    )
+    assert merged["userErrors"] == []
+    status = (await Ticket.get(pk=target.pk)).status
+    await scenario.mutate(
+        agent, "disputeReject", DISPUTE, disputeId=opened["id"], reason="Le taux est juste."
+    )
+    last = await Message.filter(ticket_id=target.pk).order_by("-sequence").first()
+    assert last
+    assert last.body.endswith("Le taux est juste.")
+    assert (await Ticket.get(pk=target.pk)).status is status
+
+
 async def test_a_purchase_stays_late_while_a_part_of_the_disputed_invoice_is_open(
     scenario: Scenario,
 ) -> None:
