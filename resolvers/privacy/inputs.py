@@ -72,12 +72,12 @@ class MailingSendInput:
         description="The subject in English (at most 150 characters)."
     )
     body_fr: str = strawberry.field(
-        description="The text in French: paragraphs with an empty line between them (at most "
-        "8,000 characters)."
+        description="The text in French, which follows the greeting: paragraphs with an empty "
+        "line between them (at most 8,000 characters)."
     )
     body_en: str = strawberry.field(
-        description="The text in English: paragraphs with an empty line between them (at most "
-        "8,000 characters)."
+        description="The text in English, which follows the greeting: paragraphs with an empty "
+        "line between them (at most 8,000 characters)."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
