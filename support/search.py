@@ -56,9 +56,12 @@ async def _missing(source: _Source) -> Sequence[Any]:
         " WHERE e.message_id IS NULL AND e.note_id IS NULL" if is_subject else ""
     )
     both = " AND " if is_subject else " WHERE "
+    # Said twice, so that both indexes are read from there on.
     return await fetch_records(
-        f"{source.select} WHERE r.id > (SELECT COALESCE(MAX({key}), 0) FROM {entries}) - ? "  # noqa: S608 - our own names
-        f"AND NOT EXISTS (SELECT 1 FROM {entries}{both}{key} = r.id) ORDER BY r.id LIMIT ?",
+        f"WITH since AS (SELECT COALESCE(MAX({key}), 0) - ? AS id FROM {entries}) "  # noqa: S608 - our own names
+        f"{source.select} WHERE r.id > (SELECT id FROM since) AND NOT EXISTS "
+        f"(SELECT 1 FROM {entries}{both}{key} = r.id AND {key} > (SELECT id FROM since)) "
+        f"ORDER BY r.id LIMIT ?",
         LOOK_BACK,
         BATCH_SIZE,
     )
