@@ -127,8 +127,10 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
         "CAMCHA_DATABASE_URL": f"{url}&interactive_connections=20&chat_connections=20",
         "CAMCHA_TEST_INSTALLATION": "true",
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
-        # All subscribers of a fan-out are one person.
+        # All subscribers of a fan-out are one person at one address.
         "CAMCHA_LIMIT_SOCKET_CONNECTIONS_PER_PERSON": "100000",
+        "CAMCHA_LIMIT_CONNECTIONS_PER_NETWORK": "100000",
+        "CAMCHA_LIMIT_SOCKET_CONNECTIONS_PER_NETWORK": "100000",
         # The client that posts messages waits until all subscriptions have started.
         "CAMCHA_LIMIT_IDLE_SECONDS": "60",
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
