@@ -114,7 +114,7 @@ def jobs(
     services: Services, settings: Settings, transport: Transport, file_service: FileService
 ) -> list[Job]:
     """The jobs of one process."""
-    clock = services.clock
+    clock, action = services.clock, partial(_action, services)
     checkout_services = services.checkout
     incoming_mail = settings.incoming_mail_services(services.auth, file_service)
     reply_addresses = incoming_mail.reply_addresses if incoming_mail else None
@@ -125,7 +125,7 @@ def jobs(
         Job(
             "clock",
             10,
-            lambda: correct_waiting_times(Action(None, clock.now(), services.hub)),
+            lambda: correct_waiting_times(action()),
             internal=True,
         ),
         Job(
@@ -144,7 +144,7 @@ def jobs(
             "reply emails",
             5,
             lambda: send_due_replies(
-                Action(None, clock.now(), services.hub),
+                action(),
                 services.delivered,
                 timedelta(seconds=settings.mail.reply_delay),
                 accepts_answers=incoming_mail is not None,
@@ -153,7 +153,7 @@ def jobs(
         Job(
             "delivered tickets",
             1,
-            lambda: store_delivered(Action(None, clock.now(), services.hub), services.delivered),
+            lambda: store_delivered(action(), services.delivered),
             internal=True,
             local=True,
         ),
@@ -162,37 +162,35 @@ def jobs(
         Job(
             "payments",
             15,
-            lambda: reconcile(Action(None, clock.now(), services.hub), checkout_services),
+            lambda: reconcile(action(), checkout_services),
         ),
         Job(
             "bank lines",
             15,
-            lambda: match_new_lines(Action(None, clock.now(), services.hub)),
+            lambda: match_new_lines(action()),
         ),
         Job(
             "expired drafts",
             600,
-            lambda: Purchase.expire_drafts(Action(None, clock.now(), services.hub)),
+            lambda: Purchase.expire_drafts(action()),
             internal=True,
         ),
         Job(
             "catalogue",
             30,
-            lambda: apply_due_changes(Action(None, clock.now(), services.hub)),
+            lambda: apply_due_changes(action()),
             internal=True,
         ),
         Job(
             "refunds",
             15,
-            lambda: refund_pending(
-                Action(None, clock.now(), services.hub), *checkout_services.gateways
-            ),
+            lambda: refund_pending(action(), *checkout_services.gateways),
         ),
         Job(
             "documents",
             1,
             lambda: render_due(
-                Action(None, clock.now(), services.hub),
+                action(),
                 services.auth.signer,
                 DOCUMENTS_PER_RUN,
                 services.delivery_channel,
@@ -201,110 +199,94 @@ def jobs(
         Job(
             "invoice deliveries",
             5,
-            lambda: deliver_due(Action(None, clock.now(), services.hub), services.platform),
+            lambda: deliver_due(action(), services.platform),
         ),
         Job(
             "platform statuses",
             30,
-            lambda: read_statuses(Action(None, clock.now(), services.hub), services.platform),
+            lambda: read_statuses(action(), services.platform),
         ),
         Job(
             "collection reports",
             15,
-            lambda: report_due(Action(None, clock.now(), services.hub), services.platform),
+            lambda: report_due(action(), services.platform),
         ),
         Job(
             "provider events",
             5,
-            lambda: provider_events.handle_due(
-                Action(None, clock.now(), services.hub), checkout_services
-            ),
+            lambda: provider_events.handle_due(action(), checkout_services),
         ),
         Job(
             "payment methods",
             60,
-            lambda: payment_methods.refresh_pending(
-                Action(None, clock.now(), services.hub), services.gateway
-            ),
+            lambda: payment_methods.refresh_pending(action(), services.gateway),
         ),
         Job(
             "expiring cards",
             3_600,
-            lambda: payment_methods.send_expiry_notices(Action(None, clock.now(), services.hub)),
+            lambda: payment_methods.send_expiry_notices(action()),
         ),
         Job(
             "old provider events",
             3_600,
-            lambda: provider_events.delete_old_events(Action(None, clock.now(), services.hub)),
+            lambda: provider_events.delete_old_events(action()),
             internal=True,
         ),
         Job(
             "renewals",
             60,
-            lambda: bill_due_periods(Action(None, clock.now(), services.hub), checkout_services),
+            lambda: bill_due_periods(action(), checkout_services),
         ),
         Job(
             "trial reminders",
             600,
-            lambda: send_trial_reminders(
-                Action(None, clock.now(), services.hub), checkout_services
-            ),
+            lambda: send_trial_reminders(action(), checkout_services),
         ),
         Job(
             "resume reminders",
             600,
-            lambda: send_resume_reminders(
-                Action(None, clock.now(), services.hub), checkout_services
-            ),
+            lambda: send_resume_reminders(action(), checkout_services),
         ),
         Job(
             "dunning",
             60,
-            lambda: dun_late_invoices(Action(None, clock.now(), services.hub), checkout_services),
+            lambda: dun_late_invoices(action(), checkout_services),
         ),
         Job(
             "quarantine",
             15,
-            lambda: scan_waiting_files(Action(None, clock.now(), services.hub), file_service),
+            lambda: scan_waiting_files(action(), file_service),
         ),
         Job(
             "abandoned files",
             3_600,
-            lambda: delete_abandoned_files(
-                Action(None, clock.now(), services.hub), file_service.store
-            ),
+            lambda: delete_abandoned_files(action(), file_service.store),
         ),
         Job(
             "registry",
             30,
-            lambda: legal_names.check_due_changes(
-                Action(None, clock.now(), services.hub), services.registry
-            ),
+            lambda: legal_names.check_due_changes(action(), services.registry),
         ),
         Job(
             "new companies",
             30,
-            lambda: legal_names.check_due_accounts(
-                Action(None, clock.now(), services.hub), services.registry
-            ),
+            lambda: legal_names.check_due_accounts(action(), services.registry),
         ),
         Job(
             "VAT numbers",
             30,
-            lambda: check_due_numbers(
-                Action(None, clock.now(), services.hub), services.vat_service
-            ),
+            lambda: check_due_numbers(action(), services.vat_service),
         ),
         Job(
             "tickets of former agents",
             5,
-            lambda: staff.unassign_tickets(Action(None, clock.now(), services.hub)),
+            lambda: staff.unassign_tickets(action()),
         ),
         Job("old calls", 3_600, lambda: delete_old_calls(clock.now()), internal=True),
         Job(
             "connected agents",
             10,
-            lambda: renew_leases(Action(None, clock.now(), services.hub), services.presence.agents),
+            lambda: renew_leases(action(), services.presence.agents),
             internal=True,
             local=True,
             listen=lambda: services.hub.listen(CONNECTIONS),
@@ -312,9 +294,7 @@ def jobs(
         Job(
             "chats",
             5,
-            lambda: handle_chats(
-                Action(None, clock.now(), services.hub), services.presence.agents, settings.chat
-            ),
+            lambda: handle_chats(action(), services.presence.agents, settings.chat),
             listen=lambda: services.hub.listen(CHATS, INBOX),
         ),
         Job(
@@ -328,69 +308,67 @@ def jobs(
         Job(
             "articles",
             30,
-            lambda: publish_due(Action(None, clock.now(), services.hub)),
+            lambda: publish_due(action()),
             internal=True,
         ),
         Job(
             "webinars",
             30,
-            lambda: send_notices(
-                Action(None, clock.now(), services.hub), organizer_of(services.seller)
-            ),
+            lambda: send_notices(action(), organizer_of(services.seller)),
         ),
         Job("ticket search", 2, index_new, internal=True),
         Job(
             "snoozed tickets",
             5,
-            lambda: wake_due(Action(None, clock.now(), services.hub)),
+            lambda: wake_due(action()),
             internal=True,
         ),
         Job(
             "scheduled replies",
             5,
-            lambda: send_scheduled_replies(Action(None, clock.now(), services.hub)),
+            lambda: send_scheduled_replies(action()),
         ),
         Job(
             "deadline reminders",
             60,
-            lambda: send_deadline_reminders(Action(None, clock.now(), services.hub)),
+            lambda: send_deadline_reminders(action()),
         ),
         Job(
             "SLA clocks",
             5,
-            lambda: check_clocks(Action(None, clock.now(), services.hub)),
+            lambda: check_clocks(action()),
             internal=True,
         ),
         Job(
             "automations",
             5,
-            lambda: run_automations(Action(None, clock.now(), services.hub)),
+            lambda: run_automations(action()),
             listen=lambda: services.hub.listen(INBOX),
         ),
         Job(
             "answer times",
             3_600,
-            lambda: refresh_answer_times(Action(None, clock.now(), services.hub)),
+            lambda: refresh_answer_times(action()),
             internal=True,
         ),
         Job(
             "status board",
             30,
-            lambda: take_snapshot(Action(None, clock.now(), services.hub)),
+            lambda: take_snapshot(action()),
             internal=True,
         ),
         Job(
             "erasures",
             60,
             lambda: erasure.erase_due_accounts(
-                Action(None, clock.now(), services.hub),
+                action(),
                 erasure_services(services, file_service.store),
             ),
         ),
         Job(
             "challenges",
             600,
-            lambda: passkeys.delete_expired(Action(None, clock.now(), services.hub)),
+            lambda: passkeys.delete_expired(action()),
             internal=True,
         ),
         Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now()), internal=True),
@@ -398,41 +376,39 @@ def jobs(
         Job(
             "escalations",
             30,
-            lambda: assign_waiting(Action(None, clock.now(), services.hub)),
+            lambda: assign_waiting(action()),
             internal=True,
         ),
         Job(
             "rating requests",
             60,
-            lambda: request_ratings(Action(None, clock.now(), services.hub), services.auth.signer),
+            lambda: request_ratings(action(), services.auth.signer),
         ),
         Job(
             "incident reminders",
             60,
-            lambda: send_incident_reminders(
-                Action(None, clock.now(), services.hub), services.security
-            ),
+            lambda: send_incident_reminders(action(), services.security),
             internal=True,
         ),
         Job(
             "data request reminders",
             60,
-            lambda: send_data_request_reminders(Action(None, clock.now(), services.hub)),
+            lambda: send_data_request_reminders(action()),
             internal=True,
         ),
         Job(
             "mailings",
             5,
-            lambda: send_mailings(Action(None, clock.now(), services.hub), services.auth.signer),
+            lambda: send_mailings(action(), services.auth.signer),
             internal=True,
         ),
         Job(
             "incident webhook",
             5,
-            lambda: call_webhook(Action(None, clock.now(), services.hub), services.security),
+            lambda: call_webhook(action(), services.security),
         ),
         Job("streams", SWEEP_SECONDS, services.hub.sweep, internal=True, local=True),
-        Job("audit", 3_600, lambda: expire(Action(None, clock.now(), services.hub)), internal=True),
+        Job("audit", 3_600, lambda: expire(action()), internal=True),
         Job(
             "sessions",
             SWEEP_SECONDS,
@@ -442,6 +418,11 @@ def jobs(
         ),
         Job("verification costs", 60, count_rows, internal=True, local=True),
     ]
+
+
+def _action(services: Services) -> Action:
+    """What a job does now, in the name of nobody."""
+    return Action(None, services.clock.now(), services.hub)
 
 
 def _push_jobs(services: Services) -> list[Job]:
@@ -475,13 +456,14 @@ def _incoming_mail_jobs(
     """The jobs for emails to support, none when no emails are received."""
     if incoming_mail is None:
         return []
+    action = partial(_action, services)
     url = settings.incoming_mailbox
     mailbox = MailboxOptions.from_url(url) if url else None
     return [
         Job(
             "incoming emails",
             1,
-            lambda: process_due(Action(None, services.clock.now(), services.hub), incoming_mail),
+            lambda: process_due(action(), incoming_mail),
         ),
         *(
             [
@@ -503,7 +485,7 @@ def _incoming_mail_jobs(
             "old incoming emails",
             3_600,
             lambda: delete_old_emails(
-                Action(None, services.clock.now(), services.hub),
+                action(),
                 incoming_mail.files.store,
                 timedelta(days=settings.incoming_mail.raw_days),
             ),

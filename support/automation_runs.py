@@ -147,8 +147,7 @@ async def _handle_events(action: Action, rules: Sequence[Rule]) -> int:
 
 
 async def _scanned_since() -> datetime:
-    records = await fetch_records("SELECT id FROM automation_scan")
-    scan = await AutomationScan.get(pk=1) if records else None
+    scan = await AutomationScan.get_or_none(pk=1)
     return scan.since if scan else datetime.min.replace(tzinfo=UTC)
 
 
@@ -251,7 +250,7 @@ async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: H
         if await _cursor(ticket_id, tx.db) >= happening.sequence:
             return False  # another process has handled the event
         root, depth = await _root(tx, ticket_id, happening)
-        await _insert_timer(tx, rule, ticket_id, happening, root, depth, due_at or action.at)
+        await _insert_timer(tx, rule, ticket_id, happening, root, depth, due_at)
     return False
 
 
