@@ -231,6 +231,66 @@ async def _metropolitan_rate(tx: Transaction, category: TaxCategory, day: date) 
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "taxCategory") from None
 
 
+async def end_price(action: Action, price: Price, day: date) -> Price:
+    """Stop selling the last version of a price, and with it the interval, on a day, today at once.
+    The offer's other prices stay on sale, what was bought renews, and drafts keep their price until
+    they expire. Another day may be chosen until the price has ended; a repeat changes nothing.
+
+    Raises PRICE_OVERLAPS when another version follows, VALUE_INVALID for a day on which the price
+    hasn't begun, and OFFER_WITHOUT_PRICE when the offer is on sale without another price then.
+    """
+    async with action.transaction() as tx:
+        offer = await tx.lock(Offer, price.offer_id)
+        price = await tx.lock(Price, price.pk)
+        end = starting_at(action, day)
+        is_over = price.valid_until is not None and price.valid_until <= action.at
+        await _require_last_version(tx, price)
+        if is_over or price.valid_until == end:
+            return price
+        if end <= price.valid_from:
+            raise Refusal(
+                CommonErrorCode.VALUE_INVALID,
+                "input",
+                "on",
+                message=_("The price begins on that day or later. Delete it instead."),
+            )
+        price.valid_until = end
+        await price.save(using_db=tx.db, update_fields=["valid_until"])
+        sold_on = _sold_on(offer, day)
+        if sold_on and not await _has_price(tx, offer, action, sold_on):
+            raise Refusal(
+                BillingErrorCode.OFFER_WITHOUT_PRICE,
+                "input",
+                "priceId",
+                message=_("The offer has no other price on that day. Withdraw the offer instead."),
+            )
+        tx.audit(BillingAuditAction.PRICE_END, price, account_id=None, day=day.isoformat())
+    return price
+
+
+async def _require_last_version(tx: Transaction, price: Price) -> None:
+    later = Price.filter(
+        offer_id=price.offer_id, interval=price.interval, valid_from__gt=price.valid_from
+    )
+    if await later.using_db(tx.db).exists():
+        raise Refusal(
+            BillingErrorCode.PRICE_OVERLAPS,
+            "input",
+            "priceId",
+            message=_(
+                "Another version of this price follows. End that one, or delete it if it hasn’t "
+                "begun."
+            ),
+        )
+
+
+def _sold_on(offer: Offer, day: date) -> date | None:
+    """The first day from a day on, on which an offer is on sale, None when it is never."""
+    if offer.status is OfferStatus.ON_SALE:
+        return None if offer.withdraws_on and offer.withdraws_on <= day else day
+    return max(offer.publishes_on, day) if offer.publishes_on else None
+
+
 async def delete_price(action: Action, price: Price) -> Offer:
     """Delete a version of a price that was never on sale; the former version continues in its
     place. Raises PRICE_IN_USE, and OFFER_WITHOUT_PRICE for the only price of an offer that is going

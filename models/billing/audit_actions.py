@@ -87,6 +87,10 @@ class BillingAuditAction(AuditAction):
         "price.create",
         "A version of a price was added (`net_cents`), valid from a day on (`day`).",
     )
+    PRICE_END = (
+        "price.end",
+        "A version of a price is off sale, or is going to be (`day`), and none follows.",
+    )
     PRICE_DELETE = "price.delete", "A version of a price that was never on sale was deleted."
     PAYMENT_REPORT_NO_ACCESS = (
         "payment.report_no_access",

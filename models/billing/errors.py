@@ -145,7 +145,7 @@ class BillingErrorCode(ErrorCode):
     )
     PRICE_IN_USE = (
         "PRICE_IN_USE",
-        _("This price has been on sale, so it can’t be deleted. Add a new version instead."),
+        _("This price has been on sale, so it can’t be deleted. End it instead."),
     )
     DATE_PAST = "DATE_PAST", _("This day has passed. Choose today or a later day.")
     PROMOTION_UNKNOWN = "PROMOTION_UNKNOWN", _("This promotion code doesn’t exist.")

@@ -23,6 +23,7 @@ from resolvers.billing.catalogue_inputs import (
     OfferWithdrawInput,
     PriceCreateInput,
     PriceDeleteInput,
+    PriceEndInput,
 )
 from resolvers.context import Info
 from resolvers.ids import key_of, load_visible
@@ -113,6 +114,15 @@ async def create_price(info: Info, input: PriceCreateInput) -> Price:
         trial_requires_payment_method=input.trial_requires_payment_method,
     )
     return await catalogue.create_price(action, offer, terms, input.valid_from, key)
+
+
+async def end_price(info: Info, input: PriceEndInput) -> Price:
+    """Stop selling the last version of a price."""
+    context, action = info.context, info.context.action()
+    with Checks() as check:
+        price = await check.wait(load_visible(Price, input.price_id, context.viewer, "priceId"))
+        day = check(_day, action, input.on, "on")
+    return await catalogue.end_price(action, price, day)
 
 
 async def delete_price(info: Info, input: PriceDeleteInput) -> Offer:

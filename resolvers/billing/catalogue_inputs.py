@@ -101,6 +101,14 @@ class PriceCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="The version of a price to stop selling.")
+class PriceEndInput:
+    price_id: strawberry.ID = strawberry.field(
+        description="The ID of the last version of the price of an interval."
+    )
+    on: date | None = strawberry.field(default=None, description=_DAY)
+
+
 @strawberry.input(description="The version of a price to delete.")
 class PriceDeleteInput:
     price_id: strawberry.ID = strawberry.field(

@@ -107,7 +107,7 @@ class OfferReorderPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The result of adding a version of a price.")
+@strawberry.type(description="The result of adding or ending a version of a price.")
 class PricePayload:
     price: Price | None = field("The version.")
     user_errors: list[UserError] = errors()

@@ -512,6 +512,17 @@ class BillingMutation:
         description="Adds a version of an offer's price, at once or from a day on. It ends the "
         "former version of the interval; purchases keep the version that they were made with.",
     )
+    price_end: PricePayload | None = mutation(
+        catalogue_resolvers.end_price,
+        "price",
+        allow=operator,
+        audit=BillingAuditAction.PRICE_END,
+        description="Stops selling the price of one interval, at once or on a day, while the "
+        "offer's other prices stay on sale. What was bought renews, and drafts of purchases keep "
+        "their price until they expire. Until the day has come another one can be set; to sell the "
+        "interval again, add a version. The last price of an offer on sale is refused: withdraw "
+        "the offer.",
+    )
     promotion_create: PromotionPayload | None = mutation(
         promotion_resolvers.create,
         "promotion",

@@ -139,6 +139,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         },
         {("offerId",), ("netCents",), ("trialDays",), ("validFrom",), ("idempotencyKey",)},
     ),
+    "priceEnd": (
+        operator_viewer,
+        {"priceId": BAD_ID, "on": "2020-01-01"},
+        {("priceId",), ("on",)},
+    ),
     "promotionCreate": (
         operator_viewer,
         {

@@ -105,6 +105,7 @@ MUTATIONS_WITHOUT_KEY = {
         "phoneNumberRemove",
         "policyAccept",
         "priceDelete",
+        "priceEnd",
         "promotionDeactivate",
         "providerEventRetry",
         "purchaseApplyPromotion",

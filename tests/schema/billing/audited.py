@@ -573,6 +573,12 @@ async def price_create(scenario: Scenario) -> str:
     return str(payload["price"]["id"])
 
 
+async def price_end(scenario: Scenario) -> None:
+    price = await price_create(scenario)
+    for _ in range(2):
+        await scenario.mutate(await _operator(scenario), "priceEnd", priceId=price, on="2027-02-01")
+
+
 async def price_delete(scenario: Scenario) -> None:
     price = await price_create(scenario)
     for _ in range(2):

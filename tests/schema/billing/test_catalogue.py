@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -196,6 +197,78 @@ async def test_prices_are_planned_follow_each_other_and_are_deleted_before_they_
     assert codes(begun) == [("PRICE_IN_USE", "priceId")]
     catalogue = (await execute(Viewer(), CATALOGUE))["data"]["offers"]["nodes"]
     assert catalogue[0]["prices"] == [{"net": {"amountCents": 3_000}}]
+
+
+async def test_the_monthly_price_ends_and_the_yearly_one_stays_on_sale(
+    execute: "Execute",
+    operator: Viewer,
+    dataset: "Dataset",
+    price: Price,
+    action: Action,
+    services: Services,
+    clock: "MovableClock",
+) -> None:
+    offer_id, monthly = encode("Offer", price.offer_id), encode("Price", price.pk)
+    await buy(action, services, price, dataset.paul.owner)
+    clock.advance(timedelta(hours=1))
+    end = partial(mutate, execute, operator, "priceEnd", "price { validUntil }")
+    assert codes(await end(priceId=monthly)) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    yearly = await add_price(execute, operator, offer_id, 29_000, "y", interval="YEAR")
+    # One of the two prices stays.
+    planned = await end(priceId=monthly, on="2026-12-15")
+    assert planned["price"] == {"validUntil": "2026-12-14T23:00:00+00:00"}
+    refused = await end(priceId=yearly["price"]["id"], on="2026-12-15")
+    assert codes(refused) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    for _ in range(2):
+        planned = await end(priceId=monthly, on="2026-12-01")
+        assert planned["price"] == {"validUntil": "2026-11-30T23:00:00+00:00"}
+    amounts = [{"net": {"amountCents": cents}} for cents in (2_900, 29_000)]
+    visitor = Viewer()
+    assert (await execute(visitor, CATALOGUE))["data"]["offers"]["nodes"][0]["prices"] == amounts
+    clock.time = noon(date(2026, 12, 1))
+    (offer,) = (await execute(visitor, CATALOGUE))["data"]["offers"]["nodes"]
+    assert offer["prices"] == amounts[1:]
+    draft = {"priceId": monthly, "idempotencyKey": "draft"}
+    sold_out = await mutate(
+        execute, dataset.paul.owner, "purchaseDraft", "purchase { id }", **draft
+    )
+    assert codes(sold_out) == [("NOT_FOUND", "priceId")]
+    # It has ended: a repeat changes nothing, and what was bought renews.
+    assert await end(priceId=monthly, on="2027-01-01") == planned
+    renewal = replace(action, at=noon(date(2026, 12, 23)))
+    assert await bill_due_periods(renewal, services.checkout)
+    last = await Invoice.all().order_by("-id").first()
+    assert last
+    assert (last.net_cents, last.issued_on) == (2_900, date(2026, 12, 23))
+    # The interval can be sold again, and then its last version is the one that ends.
+    again = await add_price(execute, operator, offer_id, 3_900, "m", validFrom="2027-01-01")
+    assert codes(await end(priceId=monthly)) == [("PRICE_OVERLAPS", "priceId")]
+    early = await end(priceId=again["price"]["id"], on="2027-01-01")
+    assert codes(early) == [("VALUE_INVALID", "on")]
+    assert not (await end(priceId=again["price"]["id"], on="2027-02-01"))["userErrors"]
+
+
+async def test_the_only_price_may_end_once_its_offer_is_withdrawn(
+    execute: "Execute", operator: Viewer, price: Price
+) -> None:
+    offer_id, monthly = encode("Offer", price.offer_id), encode("Price", price.pk)
+    end = partial(mutate, execute, operator, "priceEnd", "price { id }", priceId=monthly)
+    await mutate(
+        execute, operator, "offerWithdraw", "offer { id }", offerId=offer_id, on="2026-12-01"
+    )
+    assert codes(await end(on="2026-11-30")) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    assert not (await end(on="2026-12-01"))["userErrors"]
+    planned = await create_offer(execute, operator)
+    only = await add_price(execute, operator, planned, 4_900, "p")
+    await mutate(
+        execute, operator, "offerPublish", "offer { id }", offerId=planned, on="2026-12-10"
+    )
+    end = partial(
+        mutate, execute, operator, "priceEnd", "price { id }", priceId=only["price"]["id"]
+    )
+    for day in ("2026-12-09", "2026-12-10"):
+        assert codes(await end(on=day)) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    assert (await Price.get(net_cents=4_900)).valid_until is None
 
 
 async def test_a_repeat_on_the_next_day_returns_the_price_that_was_created(
