@@ -83,9 +83,12 @@ _FRENCH_TERRITORIES = MappingProxyType(
     }
 )
 
-# By the beginning of a French postal code; a longer one takes precedence.
+# By the beginning of a French postal code; a longer one takes precedence. Those of CEDEX are often
+# of another series than those of their communes: 97150 and 97054 in Saint-Martin, 97400 and 97743
+# or 97801 in Saint-Denis.
 _FRENCH_POSTAL_CODES = MappingProxyType(
     {
+        "970": Territory.OVERSEAS,  # CEDEX of Saint-Barthélemy and Saint-Martin
         "97133": Territory.OVERSEAS,  # Saint-Barthélemy
         "97150": Territory.OVERSEAS,  # Saint-Martin
         "971": Territory.GUADELOUPE,
@@ -94,8 +97,8 @@ _FRENCH_POSTAL_CODES = MappingProxyType(
         "974": Territory.REUNION,
         "975": Territory.OVERSEAS,  # Saint-Pierre-et-Miquelon
         "976": Territory.MAYOTTE,
-        "977": Territory.OVERSEAS,  # Saint-Barthélemy, by its number in INSEE's code
-        "978": Territory.OVERSEAS,  # Saint-Martin, by its number in INSEE's code
+        "977": Territory.REUNION,  # CEDEX
+        "978": Territory.REUNION,  # CEDEX
         "980": Territory.METROPOLITAN_FRANCE,  # Monaco
         "984": Territory.OVERSEAS,  # Terres australes et antarctiques
         "986": Territory.OVERSEAS,  # Wallis-et-Futuna
@@ -103,6 +106,9 @@ _FRENCH_POSTAL_CODES = MappingProxyType(
         "988": Territory.OVERSEAS,  # Nouvelle-Calédonie
     }
 )
+
+# INSEE's codes of the two communes, which are not postal codes, but may be entered as such.
+_COMMUNE_CODES = frozenset([("BL", "97701"), ("MF", "97801")])
 
 # Parts of member states outside of the territory of VAT (Directive 2006/112/EC, Article 6), by the
 # beginning of their postal codes. Åland also has the country code AX, which is no member state's.
@@ -127,7 +133,8 @@ def territory_of(country: str, postal_code: str) -> Territory:
     """
     digits = _digits(postal_code)
     if country in _FRENCH_TERRITORIES:
-        return _french_territory(digits) or _FRENCH_TERRITORIES[country]
+        by_code = None if (country, digits) in _COMMUNE_CODES else _french_territory(digits)
+        return by_code or _FRENCH_TERRITORIES[country]
     if country == "MC":
         return Territory.METROPOLITAN_FRANCE
     is_outside = digits.startswith(_OUTSIDE_POSTAL_CODES.get(country, ())) and len(digits) == 5
@@ -137,12 +144,11 @@ def territory_of(country: str, postal_code: str) -> Territory:
 
 
 def _digits(postal_code: str) -> str:
-    """A postal code of digits without spaces, and without the country in front of it (`F-97400`,
-    `FI-22100`). Other postal codes are left as they are.
+    """A postal code of digits without spaces, without the country in front of it (`F-97400`,
+    `FI-22100`) and without `CEDEX` behind it. Other postal codes are left as they are.
     """
-    return re.sub(
-        r"[\s.-]", "", re.sub(r"^[A-Z]{1,3}[\s-]*(?=\d)", "", postal_code.strip().upper())
-    )
+    code = re.sub(r"^[A-Z]{1,3}[\s-]*(?=\d)", "", postal_code.strip().upper())
+    return re.sub(r"[\s.-]", "", re.sub(r"\s*CEDEX.*", "", code))
 
 
 def _french_territory(digits: str) -> Territory | None:

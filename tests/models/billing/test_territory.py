@@ -26,6 +26,15 @@ from models.countries import COUNTRY_CODES
         ("BL", "97133", Territory.OVERSEAS),
         ("FR", "97150", Territory.OVERSEAS),  # Saint-Martin
         ("MF", "97150", Territory.OVERSEAS),
+        ("FR", "97098", Territory.OVERSEAS),  # Saint-Barthélemy CEDEX
+        ("FR", "97054", Territory.OVERSEAS),  # Saint-Martin CEDEX
+        ("BL", "97701", Territory.OVERSEAS),  # the number of the commune, no postal code
+        ("MF", "97801", Territory.OVERSEAS),
+        ("FR", "97743", Territory.REUNION),  # Saint-Denis CEDEX 9
+        ("FR", "97801", Territory.REUNION),
+        ("RE", "97821", Territory.REUNION),  # Le Port CEDEX
+        ("FR", "97490 CEDEX", Territory.REUNION),
+        ("FR", "97 490 Cedex 9", Territory.REUNION),
         ("FR", "97200", Territory.MARTINIQUE),
         ("MQ", "97200", Territory.MARTINIQUE),
         ("GF", "97300", Territory.GUYANE),
