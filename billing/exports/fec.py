@@ -3,31 +3,37 @@ for: art. A47 A-1 of the Livre des procédures fiscales, VII and VIII for the 18
 characters, X for the name.
 
 The ledger has the sales and what was received for them, so the file is the part of the accounts
-that CAMCHA keeps. A year begins with the balances that the year before left (journal AN).
+that CAMCHA keeps. A year begins with what the year before left (journal AN): a balance for each
+account, and for customers a line for each document that nothing had settled.
 
 A customer's lines have a letter when the invoices, credit notes, payments and refunds that are
-allocated to each other settle each other completely. The letter is made from the oldest of these
-invoices, so it is the same in each file.
+allocated to each other settle each other completely before the end of the year. What happens later
+doesn't change the file of a year. The letter is made from the oldest of these invoices, so it is
+the same in each file, and what has the same letter in a file adds up to nothing.
 """
 
+import unicodedata
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import date
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from tortoise.expressions import Q
 
 from billing.ledger import BANK, CUSTOMERS, REVENUE, VAT_COLLECTED
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
+from models.billing.billing_profile import BillingProfile
 from models.billing.invoice import Invoice
 from models.billing.ledger import Journal, LedgerEntry, LedgerLine
 from models.billing.money import to_decimal
 from models.billing.receivable import Allocation
 from models.billing.refund import Refund
+from models.clock import PARIS
 from models.database.reading import read
 from models.database.sql import execute
 from models.database.workload import Workload, workload
 from models.locale import Locale
+from models.text import remove_accents
 from models.translations import Translatable, _, text
 
 COLUMNS = (
@@ -63,6 +69,33 @@ _LABELS = {
 }
 
 
+# Punctuation that the encoding lacks, as people type it instead.
+_PLAIN_PUNCTUATION = str.maketrans(
+    {"‘": "'", "’": "'", "‚": ",", "“": '"', "”": '"', "„": '"', "‐": "-", "‑": "-", "–": "-",
+     "—": "-", "−": "-", "…": "...", "•": "-", "Ł": "L", "ł": "l", "Đ": "D", "đ": "d"}
+)  # fmt: skip
+# The customers of whom something is open before a day: who has a balance, or a payment that isn't
+# allocated completely. Without these, nobody has an open invoice.
+_OPEN_CUSTOMERS = """
+SELECT line.account_id AS account_id
+FROM ledger_line line JOIN ledger_entry entry ON entry.id = line.entry_id
+WHERE line.code = ? AND entry.day < ?
+GROUP BY line.account_id HAVING SUM(line.debit_cents - line.credit_cents) <> 0
+UNION
+SELECT payment.account_id AS account_id FROM payment JOIN (
+  SELECT COALESCE(entry.payment_id, refund.payment_id) AS payment_id,
+    line.debit_cents - line.credit_cents AS cents
+  FROM ledger_line line JOIN ledger_entry entry ON entry.id = line.entry_id
+  LEFT JOIN refund ON refund.id = entry.refund_id
+  WHERE line.code = ? AND entry.day < ? AND entry.invoice_id IS NULL
+  UNION ALL
+  SELECT payment_id, amount_cents AS cents FROM allocation
+  WHERE payment_id IS NOT NULL AND created_at < ?
+) movement ON movement.payment_id = payment.id
+GROUP BY payment.id, payment.account_id HAVING SUM(movement.cents) <> 0
+"""
+
+
 _Node = tuple[str, int]  # an invoice or a payment, by key
 
 
@@ -81,17 +114,32 @@ async def fec(year: int) -> AsyncIterator[bytes]:
     validation, separated by tabs, with decimal commas, in ISO 8859-15.
     """
     yield _encode([COLUMNS])
-    yield _encode(await _opening_rows(date(year, 1, 1)))
+    start, end = date(year, 1, 1), date(year + 1, 1, 1)
+    yield _encode(await _opening_rows(start, end))
     last: LedgerEntry | None = None
     while entries := await _next_entries(year, last):
-        yield _encode(await _rows(entries))
+        yield _encode(await _rows(entries, end))
         last = entries[-1]
 
 
 def _encode(rows: Iterable[Sequence[str]]) -> bytes:
-    """Rows without tabs and line breaks in them; characters that the encoding lacks become `?`."""
+    """Rows without tabs and line breaks in them. Characters that the encoding lacks are replaced by
+    plain ones, or by `?`.
+    """
     lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in rows)
-    return "".join(f"{line}\r\n" for line in lines).encode(ENCODING, "replace")
+    content = unicodedata.normalize("NFC", "".join(f"{line}\r\n" for line in lines))
+    content = content.translate(_PLAIN_PUNCTUATION)
+    try:
+        return content.encode(ENCODING)
+    except UnicodeEncodeError:
+        return b"".join(map(_encode_character, content))
+
+
+def _encode_character(character: str) -> bytes:
+    try:
+        return character.encode(ENCODING)
+    except UnicodeEncodeError:
+        return remove_accents(character).encode(ENCODING, "replace")
 
 
 async def _next_entries(year: int, last: LedgerEntry | None) -> list[LedgerEntry]:
@@ -102,8 +150,8 @@ async def _next_entries(year: int, last: LedgerEntry | None) -> list[LedgerEntry
         return await read(entries, None, "day", "id", limit=_PAGE_SIZE)
 
 
-async def _rows(entries: Sequence[LedgerEntry]) -> list[tuple[str, ...]]:
-    """The rows of some entries, in their order."""
+async def _rows(entries: Sequence[LedgerEntry], end: date) -> list[tuple[str, ...]]:
+    """The rows of some entries of the year that ends before a day, in their order."""
     by_entry: dict[int, list[LedgerLine]] = defaultdict(list)
     lines: list[LedgerLine] = await read(
         LedgerLine.all(), None, "position", where_in=("entry_id", {each.pk for each in entries})
@@ -112,7 +160,7 @@ async def _rows(entries: Sequence[LedgerEntry]) -> list[tuple[str, ...]]:
         by_entry[line.entry_id].append(line)
     names = await _customer_names(line.account_id for line in lines)
     invoices = await _issue_days(entry.invoice_id for entry in entries)
-    letters = await _letters(entries)
+    letters = await _letters(entries, end)
     return [
         _row(entry, line, names, invoices, letters)
         for entry in entries
@@ -153,51 +201,123 @@ def _row(
     )
 
 
-async def _opening_rows(day: date) -> list[tuple[str, ...]]:
-    """The entry that carries the balances of earlier years forward, by customer for 411. What they
-    earned is in the account of the result.
+async def _opening_rows(start: date, end: date) -> list[tuple[str, ...]]:
+    """The entry that carries forward to the year from `start` to `end` what earlier years left: the
+    documents of customers that nothing had settled, the balances of the other accounts, and in the
+    account of the result what was earned.
     """
     with workload(Workload.REPORTS):
         balances = await execute(
-            "SELECT code, line.account_id, SUM(debit_cents - credit_cents) AS cents "
+            "SELECT code, SUM(debit_cents - credit_cents) AS cents "
             "FROM ledger_line line JOIN ledger_entry entry ON entry.id = line.entry_id "
-            "WHERE entry.day < ? GROUP BY code, line.account_id ORDER BY code, line.account_id",
-            day,
+            "WHERE entry.day < ? AND code <> ? GROUP BY code ORDER BY code",
+            start,
+            CUSTOMERS,
         )
-    carried = [(row["code"], row["account_id"], int(row["cents"])) for row in balances]
-    kept = [each for each in carried if not each[0].startswith(("6", "7")) and each[2]]
-    if result := -sum(cents for _code, _account, cents in kept):
-        kept.append((_RESULT, None, result))
-    names = await _customer_names(account_id for _code, account_id, _cents in kept)
-    return [
-        (
-            _OPENING_JOURNAL,
-            "À nouveaux",
-            f"{_OPENING_JOURNAL}000001",
-            _day(day),
-            code,
-            _ACCOUNT_NAMES.get(code, code),
-            _customer_code(account_id),
-            names.get(account_id or 0, ""),
-            f"{_OPENING_JOURNAL}{day.year}",
-            _day(day),
-            "À nouveaux",
-            _amount(max(cents, 0)),
-            _amount(max(-cents, 0)),
-            "",
-            "",
-            _day(day),
-            "",
-            "",
-        )
-        for code, account_id, cents in kept
-    ]
+        rows = await _open_rows(start, end)
+    carried = {row["code"]: int(row["cents"]) for row in balances}
+    result = sum(cents for code, cents in carried.items() if code.startswith(("6", "7")))
+    carried = {code: cents for code, cents in carried.items() if not code.startswith(("6", "7"))}
+    carried[_RESULT] = result
+    rows += [_opening_row(start, code, cents) for code, cents in carried.items() if cents]
+    return rows
+
+
+def _opening_row(
+    start: date,
+    code: str,
+    cents: int,
+    *,
+    customer: tuple[int, str] | None = None,
+    piece: tuple[str, date] | None = None,
+    letter: _Lettering | None = None,
+) -> tuple[str, ...]:
+    name, day = piece or (f"{_OPENING_JOURNAL}{start.year}", start)
+    return (
+        _OPENING_JOURNAL,
+        "À nouveaux",
+        f"{_OPENING_JOURNAL}000001",
+        _day(start),
+        code,
+        _ACCOUNT_NAMES.get(code, code),
+        _customer_code(customer[0] if customer else None),
+        customer[1] if customer else "",
+        name,
+        _day(day),
+        "À nouveaux",
+        _amount(max(cents, 0)),
+        _amount(max(-cents, 0)),
+        letter.code if letter else "",
+        _day(letter.day) if letter else "",
+        _day(start),
+        "",
+        "",
+    )
+
+
+async def _open_rows(start: date, end: date) -> list[tuple[str, ...]]:
+    """The rows of the customers' documents that nothing had settled when the year began, each with
+    its letter in this year.
+    """
+    customers = await execute(_OPEN_CUSTOMERS, CUSTOMERS, start, CUSTOMERS, start, _midnight(start))
+    rows = []
+    for account_id in sorted(int(row["account_id"]) for row in customers):
+        earlier = LedgerEntry.filter(account_id=account_id, day__lt=start)
+        entries: list[LedgerEntry] = await read(earlier, None, "day", "id")
+        settled = await _letters(entries, start)
+        entries = [entry for entry in entries if entry.pk not in settled]
+        cents_of = await _customer_cents(entries)
+        issue_days = await _issue_days(entry.invoice_id for entry in entries)
+        letters = await _letters(entries, end)
+        names = await _customer_names([account_id])
+        rows += [
+            _opening_row(
+                start,
+                CUSTOMERS,
+                cents_of[entry.pk],
+                customer=(account_id, names.get(account_id, "")),
+                piece=(entry.piece, issue_days.get(entry.invoice_id or 0, entry.day)),
+                letter=letters.get(entry.pk),
+            )
+            for entry in entries
+            if cents_of[entry.pk]
+        ]
+    return rows
+
+
+async def _customer_cents(entries: Iterable[LedgerEntry]) -> dict[int, int]:
+    """What each entry changes in the balance of its customer, by key."""
+    keys = {entry.pk for entry in entries}
+    lines = LedgerLine.filter(code=CUSTOMERS)
+    cents_of: dict[int, int] = defaultdict(int)
+    for line in await read(lines, None, where_in=("entry_id", keys)) if keys else []:
+        cents_of[line.entry_id] += line.debit_cents - line.credit_cents
+    return cents_of
+
+
+def _midnight(day: date) -> datetime:
+    """The beginning of a day in Europe/Paris."""
+    return datetime(day.year, day.month, day.day, tzinfo=PARIS).astimezone(UTC)
 
 
 async def _customer_names(account_ids: Iterable[int | None]) -> dict[int, str]:
+    """The legal names by account. That of an erased company is the one on its last invoice, which
+    is kept with it.
+    """
     keys = {key for key in account_ids if key is not None}
-    rows = await read(Account.all(), ("id", "legal_name"), where_in=("id", keys)) if keys else []
-    return {row.pk: row.legal_name for row in rows}
+    columns = ("id", "legal_name", "status")
+    rows = await read(Account.all(), columns, where_in=("id", keys)) if keys else []
+    names = {row.pk: row.legal_name for row in rows}
+    erased = {row.pk for row in rows if row.status is AccountStatus.ERASED}
+    if erased:
+        profiles = await read(
+            BillingProfile.all(),
+            ("id", "account_id", "legal_name"),
+            "version",
+            where_in=("account_id", erased),
+        )
+        names |= {profile.account_id: profile.legal_name for profile in profiles}
+    return names
 
 
 async def _issue_days(invoice_ids: Iterable[int | None]) -> dict[int, date]:
@@ -206,11 +326,13 @@ async def _issue_days(invoice_ids: Iterable[int | None]) -> dict[int, date]:
     return {row.pk: row.issued_on for row in rows}
 
 
-async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
-    """The letters of entries, by entry: of those whose whole group of allocations is settled."""
-    paid_by = await _refunded_payments(Q(id__in=_keys(entry.refund_id for entry in entries)))
+async def _letters(entries: Sequence[LedgerEntry], end: date) -> dict[int, _Lettering]:
+    """The letters of entries, by key: of those whose whole group of allocations was settled before
+    a day.
+    """
+    refunded = await _refunded_payments(Q(id__in=_keys(entry.refund_id for entry in entries)))
     invoices = _keys(entry.invoice_id for entry in entries)
-    payments = _keys(entry.payment_id for entry in entries) | set(paid_by.values())
+    payments = _keys(entry.payment_id for entry in entries) | set(refunded.values())
     group_of: dict[_Node, _Node] = {}
 
     def root(node: _Node) -> _Node:
@@ -224,7 +346,7 @@ async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
         new_invoices, new_payments = invoices - seen_invoices, payments - seen_payments
         seen_invoices |= new_invoices
         seen_payments |= new_payments
-        for allocation in await _allocations(new_invoices, new_payments):
+        for allocation in await _allocations(new_invoices, new_payments, _midnight(end)):
             first = ("invoice", allocation.invoice_id)
             second = (
                 ("payment", allocation.payment_id)
@@ -235,22 +357,23 @@ async def _letters(entries: Sequence[LedgerEntry]) -> dict[int, _Lettering]:
             group_of[second_root] = first_root
             for kind, key in (first, second):
                 (invoices if kind == "invoice" else payments).add(key)
-    groups = {node: root(node) for node in list(group_of)}
-    return await _letters_of_groups(entries, groups, invoices, payments)
+    return await _letters_of_groups(entries, root, invoices, payments, end)
 
 
 def _keys(values: Iterable[int | None]) -> set[int]:
     return {value for value in values if value}
 
 
-async def _allocations(invoices: set[int], payments: set[int]) -> list[Allocation]:
+async def _allocations(
+    invoices: set[int], payments: set[int], before: datetime
+) -> list[Allocation]:
     conditions = Q(
         Q(invoice_id__in=list(invoices)),
         Q(credit_note_id__in=list(invoices)),
         Q(payment_id__in=list(payments)),
         join_type=Q.OR,
     )
-    return list(await Allocation.filter(conditions))
+    return list(await Allocation.filter(conditions, created_at__lt=before))
 
 
 async def _refunded_payments(conditions: Q) -> dict[int, int]:
@@ -260,43 +383,48 @@ async def _refunded_payments(conditions: Q) -> dict[int, int]:
 
 async def _letters_of_groups(
     entries: Sequence[LedgerEntry],
-    groups: Mapping[_Node, _Node],
+    root: Callable[[_Node], _Node],
     invoices: set[int],
     payments: set[int],
+    end: date,
 ) -> dict[int, _Lettering]:
     """The letter of each entry in a group whose lines of 411 add up to nothing."""
-    paid_by = await _refunded_payments(Q(payment_id__in=list(payments)))
+    refunded = await _refunded_payments(Q(payment_id__in=list(payments)))
     related = await LedgerEntry.filter(
         Q(invoice_id__in=list(invoices))
         | Q(payment_id__in=list(payments))
-        | Q(refund_id__in=list(paid_by))
+        | Q(refund_id__in=list(refunded)),
+        day__lt=end,
     )
-    lines = await LedgerLine.filter(entry_id__in=[each.pk for each in related], code=CUSTOMERS)
-    cents_of: dict[int, int] = defaultdict(int)
-    for line in lines:
-        cents_of[line.entry_id] += line.debit_cents - line.credit_cents
+    cents_of = await _customer_cents(related)
     sums: dict[_Node, int] = defaultdict(int)
     days: dict[_Node, date] = {}
     for entry in related:
-        group = groups.get(_node(entry, paid_by))
-        if group:
-            sums[group] += cents_of[entry.pk]
-            days[group] = max(days.get(group, entry.day), entry.day)
+        group = root(_node(entry, refunded))
+        sums[group] += cents_of[entry.pk]
+        days[group] = max(days.get(group, entry.day), entry.day)
     return {
-        entry.pk: _Lettering(_letter_code(group[1]), days[group])
+        entry.pk: _Lettering(_letter_code(group), days[group])
         for entry in entries
-        if (group := groups.get(_node(entry, paid_by))) and not sums[group]
+        if not sums[group := root(_node(entry, refunded))]
     }
 
 
-def _node(entry: LedgerEntry, paid_by: Mapping[int, int]) -> _Node:
+def _node(entry: LedgerEntry, refunded: Mapping[int, int]) -> _Node:
     """What an entry is about: a refund belongs to the payment that it gives back."""
-    payment_id = paid_by.get(entry.refund_id) if entry.refund_id else entry.payment_id
+    payment_id = refunded.get(entry.refund_id) if entry.refund_id else entry.payment_id
     return ("payment", payment_id) if payment_id else ("invoice", entry.invoice_id or 0)
 
 
-def _letter_code(number: int) -> str:
-    """Letters for a number: 1 is A, 26 is Z, 27 is AA."""
+def _letter_code(group: _Node) -> str:
+    """The letter of a group, by what is its first: for an invoice A is 1, Z is 26, AA is 27. A
+    payment that was given back without having paid anything is P1, P2, ...
+    """
+    kind, number = group
+    return _letters_of(number) if kind == "invoice" else f"P{number}"
+
+
+def _letters_of(number: int) -> str:
     letters = ""
     while number:
         number, digit = divmod(number - 1, 26)

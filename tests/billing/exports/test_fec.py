@@ -1,13 +1,15 @@
 """The file of accounting entries, read by another reader of the format."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
-from billing.exports.fec import _letter_code, fec, fec_file_name
+from billing.bank.matching import match_by_hand
+from billing.exports.fec import _letters_of, fec, fec_file_name
 from billing.refunds import refund_pending
+from models.accounts.account import AccountStatus
 from models.action import Action
 from models.billing.invoice import Invoice
 from tests.billing.bank.statement_fixtures import Entry, Transfer
@@ -126,11 +128,91 @@ async def test_a_year_begins_with_the_balances_of_the_year_before(bank: Bank) ->
     assert customers == ["Marie Textiles"]
 
 
-async def test_names_fit_the_encoding_and_the_columns(bank: Bank) -> None:
-    bank.paul.legal_name = "Łódź\tÉté\n€ 東京"
+async def test_what_is_open_at_the_end_of_a_year_is_carried_forward_by_document(
+    bank: Bank,
+) -> None:
+    """And settles with what is paid in the next year. The file of the year before stays the same,
+    whenever it is made.
+    """
+    paid, late, partly = await bank.invoice(), await bank.invoice(), await bank.invoice()
+    await bank.receive(
+        Transfer(cents=3480, reference=reference_of(paid)),
+        Transfer(cents=1000, reference=reference_of(partly)),
+    )
+    before = [line.values for line in await lines_of()]
+    bank.action = replace(bank.action, at=datetime(2027, 2, 1, 9, tzinfo=UTC))
+    await bank.receive(
+        Transfer(cents=3480, reference=reference_of(late)),
+        Transfer(cents=2480, reference=reference_of(partly)),
+    )
+    assert [line.values for line in await lines_of()] == before
+    lines = [line for line in await lines_of(2027) if line["CompAuxNum"]]
+    assert [
+        (line["JournalCode"], line["PieceRef"], line["PieceDate"], str(line.amount))
+        for line in lines
+        if line["JournalCode"] == "AN" and line.amount > 0
+    ] == [
+        ("AN", late.number, "20261123", "34.80"),
+        ("AN", partly.number, "20261123", "34.80"),
+    ]
+    letters = letters_of(lines)
+    assert letters[late.number] != letters[partly.number]
+    assert all(line["EcritureLet"] for line in lines)
+    assert {line["DateLet"] for line in lines} == {"20270201"}
+    assert [line for line in await lines_of(2028) if line["CompAuxNum"]] == []
+
+
+async def test_a_payment_that_comes_back_in_the_next_year_opens_its_invoice_in_that_one(
+    bank: Bank,
+) -> None:
+    invoice = await bank.invoice()
+    await bank.receive(Transfer(cents=3480, reference=reference_of(invoice), end_to_end_id="E-1"))
+    bank.action = replace(bank.action, at=datetime(2027, 1, 4, 9, tzinfo=UTC))
+    back = Transfer(cents=-3480, end_to_end_id="E-1")
+    await bank.receive(Entry(transfers=(back,), is_reversal=True))
+    assert letters_of(await lines_of())[invoice.number]
+    (reversal,) = [line for line in await lines_of(2027) if line["CompAuxNum"]]
+    assert (str(reversal.amount), reversal["EcritureLet"]) == ("34.80", "")
+    carried = [line for line in await lines_of(2028) if line["CompAuxNum"]]
+    assert [str(line.amount) for line in carried] == ["34.80", "-34.80", "34.80"]
+    bank.action = replace(bank.action, at=datetime(2028, 1, 4, 9, tzinfo=UTC))
+    again = Transfer(cents=3480, reference=reference_of(invoice), end_to_end_id="E-2")
+    await bank.receive(again)
+    lines = [line for line in await lines_of(2028) if line["CompAuxNum"]]
+    assert {line["EcritureLet"] for line in lines} == {"A"}
+
+
+async def test_a_payment_of_nothing_that_goes_back_has_a_letter(bank: Bank) -> None:
+    line = await bank.receive_one(Transfer(cents=9900, end_to_end_id="E-1"))
+    await match_by_hand(bank.action, line.pk, bank.paul.pk, ())
+    assert [each["EcritureLet"] for each in await lines_of() if each["CompAuxNum"]] == [""]
+    back = Transfer(cents=-9900, end_to_end_id="E-1")
+    await bank.receive(Entry(transfers=(back,), is_reversal=True))
+    letters = [each["EcritureLet"] for each in await lines_of() if each["CompAuxNum"]]
+    assert letters == ["P1", "P1"]
+
+
+async def test_an_erased_company_keeps_the_name_of_its_invoices(shop: Shop, action: Action) -> None:
+    await shop.buy(action, "1")
+    shop.account.legal_name, shop.account.status = "[effacé]", AccountStatus.ERASED
+    await shop.account.save()
+    names = {line["CompAuxLib"] for line in await lines_of() if line["CompAuxNum"]}
+    assert names == {"Le Fournil d'Aubry"}
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("Łódź\tÉté\n€ 東京", "Lódz Été € ??"),
+        ("L’Épi | “Œuvres” – Cie", 'L\'Épi | "Œuvres" - Cie'),
+        ("E\u0301te\u0301 Ștefan Çağlar", "Été Stefan Çaglar"),
+    ],
+)
+async def test_names_fit_the_encoding_and_the_columns(bank: Bank, name: str, written: str) -> None:
+    bank.paul.legal_name = name
     await bank.paul.save()
     await bank.invoice()
-    assert (await lines_of())[0]["CompAuxLib"] == "?ód? Été € ??"
+    assert (await lines_of())[0]["CompAuxLib"] == written
 
 
 async def test_more_entries_than_a_page_are_all_in_order(
@@ -151,7 +233,7 @@ async def test_an_empty_year_has_the_names_of_the_columns_only(bank: Bank) -> No
 
 
 def test_letters_count_like_columns_of_a_spreadsheet() -> None:
-    assert [_letter_code(n) for n in (1, 26, 27, 702, 703)] == ["A", "Z", "AA", "ZZ", "AAA"]
+    assert [_letters_of(n) for n in (1, 26, 27, 702, 703)] == ["A", "Z", "AA", "ZZ", "AAA"]
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
 from tortoise.expressions import Q
 
+from billing.exports.fec import fec, fec_file_name
 from billing.gateways.gateway import DisputeStatus
 from billing.ledger import BANK, CUSTOMERS
 from billing.movements import amounts_and_balances
@@ -28,6 +30,7 @@ from models.database.sql import execute
 from models.event import Event
 from models.operations.email import Email
 from operations.invoice_numbering import numbering_errors
+from tests.billing.exports.fec_reader import read_fec
 
 _LATE = (PurchaseStatus.PAST_DUE, PurchaseStatus.SUSPENDED)
 
@@ -214,3 +217,25 @@ def _grouped(rows: Iterable[Any], key: Any) -> dict[Any, list[Any]]:
     for row in rows:
         groups[key(row)].append(row)
     return groups
+
+
+async def assert_accounting_entries_can_be_read(years: Iterable[int]) -> None:
+    """The file of each year is one that the article allows, and what a year leaves is what the next
+    one begins with.
+    """
+    left: dict[str, Decimal] = {}
+    for year in years:
+        content = b"".join([piece async for piece in fec(year)])
+        lines = read_fec(fec_file_name("404833048", date(year, 12, 31)), content)
+        opening: dict[str, Decimal] = defaultdict(Decimal)
+        for line in lines:
+            if line["JournalCode"] == "AN":
+                opening[line["CompteNum"]] += line.amount
+        assert {code: cents for code, cents in opening.items() if cents} == left, year
+        closing: dict[str, Decimal] = defaultdict(Decimal)
+        for line in lines:
+            is_result = line["CompteNum"].startswith(("6", "7"))
+            closing["120000" if is_result else line["CompteNum"]] += line.amount
+        left = {code: amount for code, amount in closing.items() if amount}
+    owed = sum(amount for code, amount in left.items() if code == CUSTOMERS)
+    assert owed * 100 == await ledger_balance(CUSTOMERS)

@@ -829,6 +829,8 @@ class BillingMachine(RuleBasedStateMachine):
             await self._run_jobs()
         await self._check()
         await invariants.assert_all_money_is_accounted_for()
+        years = range(START.year, self.action.day.year + 1)
+        await invariants.assert_accounting_entries_can_be_read(years)
         await self._check_the_customers_view()
 
 
