@@ -92,8 +92,8 @@ class PlatformUnavailable(Exception):
 
 
 class FlowRefused(Exception):
-    """The platform refuses the flow for what it is, so that repeating the call is useless. `code`
-    is the platform's `errorCode`.
+    """The platform refuses the flow for what it is, or doesn't have it, so that repeating the call
+    is useless. `code` is the platform's `errorCode`.
     """
 
     def __init__(self, code: str) -> None:
@@ -126,5 +126,7 @@ class FlowService(Protocol):
         ...
 
     async def content(self, flow_id: str) -> bytes:
-        """The file of a flow as it was handed over. Raises PlatformUnavailable."""
+        """The file of a flow as it was handed over. Raises FlowRefused when the platform doesn't
+        have it, and PlatformUnavailable.
+        """
         ...

@@ -29,8 +29,9 @@ _TIMEOUT_SECONDS = 30.0
 _MAX_BODY_BYTES = 4 * 1024 * 1024
 _MAX_CODE_LENGTH = 40
 _MAX_REASON_LENGTH = 500
-# What the standard answers to a flow that is wrong in itself.
+# What the standard answers to a flow that is wrong in itself, and to one that isn't there.
 _REFUSED = (400, 413, 422)
+_MISSING = (404, 410)
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,9 @@ class Platform:
         return sorted(flows, key=lambda each: each.updated_at)
 
     async def content(self, flow_id: str) -> bytes:
-        return await self._call("GET", f"v1/flows/{flow_id}", params={"docType": "Original"})
+        return await self._call(
+            "GET", f"v1/flows/{flow_id}", refused=_MISSING, params={"docType": "Original"}
+        )
 
     async def _call(
         self, method: str, path: str, refused: Sequence[int] = (), **parts: Any

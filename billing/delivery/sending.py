@@ -142,16 +142,21 @@ async def _record_sent(action: Action, key: int, flow_id: str) -> None:
         tx.audit(BillingAuditAction.INVOICE_DELIVER, delivery, state=delivery.state.value)
 
 
-async def fail_delivery(action: Action, key: int, code: str) -> None:
-    """Record that the platform refuses an invoice for its content. An operator can retry."""
+async def fail_delivery(action: Action, key: int, code: str) -> bool:
+    """Record that the platform refuses an invoice for its content. An operator can retry. Returns
+    whether that is new.
+    """
     async with action.transaction() as tx:
         delivery = await tx.lock(InvoiceDelivery, key)
+        if delivery.state is DeliveryState.FAILED:
+            return False
         delivery.state, delivery.error = DeliveryState.FAILED, code[:_MAX_ERROR_LENGTH]
         delivery.next_attempt_at = None
         await delivery.save(using_db=tx.db)
         await announce_delivery(tx, delivery, delivery.state.value)
         tx.audit(BillingAuditAction.INVOICE_DELIVER, delivery, state=delivery.state.value)
     log.error("invoice_delivery.refused", delivery=key, error=code)
+    return True
 
 
 async def announce_delivery(tx: Transaction, delivery: InvoiceDelivery, status: str) -> None:
@@ -183,6 +188,7 @@ async def retry_delivery(action: Action, delivery: InvoiceDelivery) -> InvoiceDe
             row.attempts, row.flow_id = min(row.attempts, 1), None
             if isinstance(row, InvoiceDelivery):
                 row.status = row.status_at = row.reason_code = row.reason = None
+                row.sent_at = None
             await row.save(using_db=tx.db)
         if postponed:
             tx.audit(BillingAuditAction.INVOICE_DELIVERY_RETRY, delivery)

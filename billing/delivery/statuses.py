@@ -7,7 +7,7 @@ which order it comes; the status of an invoice moves only as the standard allows
 ticket, unless there is one.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
@@ -49,6 +49,7 @@ _OVERLAP = timedelta(minutes=5)
 _FIRST_RANGE = timedelta(days=1)
 _RETRY_TIME = timedelta(days=1)
 _SMALLEST_STEP = timedelta(milliseconds=1)
+_MAX_UNAVAILABLE = 3  # flows of which the platform doesn't give the content, until it is down
 _OBJECTIONS = (PlatformStatusCode.DISPUTED, PlatformStatusCode.REFUSED)
 
 _SUBJECT = _("Invoice %(number)s on the invoicing platform")
@@ -64,13 +65,15 @@ async def read_statuses(action: Action, platform: FlowService | None) -> int:
     """Read the statuses since the last time, unless another process does. Returns how many flows
     were read. When the platform is unavailable, the next run goes on from there.
     """
-    if platform is None:
+    cursor = await _claim(action, platform) if platform else None
+    if platform is None or cursor is None:
         return 0
-    since = await _claim(action, platform)
-    if since is None:
-        return 0
-    count, newest, after = 0, since, since - _OVERLAP
-    is_complete = True
+    count, newest, after = 0, cursor.updated_after, cursor.updated_after - _OVERLAP
+    # The cursor stays before the first flow that fails. It is passed once it has failed for a day,
+    # in which the platform answered.
+    gives_up = bool(cursor.failing_since and cursor.failing_since < action.at - _RETRY_TIME)
+    failing_since, fails_since = None, cursor.failing_since or action.at
+    unavailable_count = 0
     try:
         while True:
             flows = await platform.search(
@@ -79,14 +82,21 @@ async def read_statuses(action: Action, platform: FlowService | None) -> int:
             for flow in flows:
                 try:
                     count += await _read(action, platform, flow)
-                except PlatformUnavailable:
-                    raise
                 except Exception as error:
-                    # It is read again for a day, and keeps no other from being read.
+                    # It is read again, and keeps no other from being read.
                     name = type(error).__name__
                     log.error("platform_status.failed", flow=flow.flow_id, error=name)
-                    is_complete &= flow.updated_at < action.at - _RETRY_TIME
-                if is_complete:
+                    unavailable_count += isinstance(error, PlatformUnavailable)
+                    if unavailable_count >= _MAX_UNAVAILABLE:
+                        raise
+                    if flow.updated_at <= cursor.updated_after:
+                        continue  # it was passed before
+                    if gives_up:
+                        log.error("platform_status.given_up", flow=flow.flow_id)
+                        gives_up, fails_since = False, action.at
+                    else:
+                        failing_since = fails_since
+                if failing_since is None:
                     newest = max(newest, flow.updated_at)
             if len(flows) < PAGE_SIZE:
                 break
@@ -95,14 +105,15 @@ async def read_statuses(action: Action, platform: FlowService | None) -> int:
             after = last if last > after else flows[-1].updated_at
     except PlatformUnavailable as error:
         log.warning("platform_statuses.unavailable", error=error.reason)
+        failing_since = None
     finally:
         await PlatformCursor.filter(platform=platform.name).update(
-            updated_after=newest, claimed_until=action.at
+            updated_after=newest, claimed_until=action.at, failing_since=failing_since
         )
     return count
 
 
-async def _claim(action: Action, platform: FlowService) -> datetime | None:
+async def _claim(action: Action, platform: FlowService) -> PlatformCursor | None:
     """How far the statuses were read, None while another process reads."""
     await execute(
         "INSERT INTO platform_cursor (platform, updated_after, claimed_until) VALUES (?, ?, ?) "
@@ -114,16 +125,14 @@ async def _claim(action: Action, platform: FlowService) -> datetime | None:
     claimed_count = await PlatformCursor.filter(
         platform=platform.name, claimed_until__lte=action.at
     ).update(claimed_until=action.at + LEASE)
-    if not claimed_count:
-        return None
-    return (await PlatformCursor.get(platform=platform.name)).updated_after
+    return await PlatformCursor.get(platform=platform.name) if claimed_count else None
 
 
 async def _read(action: Action, platform: FlowService, flow: Flow) -> bool:
     """Apply one flow. Returns whether it was new."""
     if not flow.is_incoming:
         return await _apply_acknowledgement(action, flow)
-    if flow.syntax != FlowSyntax.CDAR or await PlatformStatus.exists(flow_id=flow.flow_id):
+    if flow.syntax != FlowSyntax.CDAR:
         return False
     content = await platform.content(flow.flow_id)
     try:
@@ -154,8 +163,8 @@ async def _apply_acknowledgement(action: Action, flow: Flow) -> bool:
         reason=flow.reason or None,
     )
     is_new = await apply_status(action, status, flow.flow_id)
-    if is_new and is_error:
-        await fail_delivery(action, delivery.pk, flow.reason_code or "Error")
+    if is_error:
+        is_new |= await fail_delivery(action, delivery.pk, flow.reason_code or "Error")
     return is_new
 
 
@@ -190,7 +199,9 @@ async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
         if await known.using_db(tx.db).exists():
             return False
         await store_status(tx, delivery, status, flow_id)
-        is_current = await _move(tx, delivery, status)
+        is_current = not await _is_outdated(tx, delivery, status, flow_id) and await _move(
+            tx, delivery, status
+        )
         if is_current and status.code in _OBJECTIONS:
             await _object(tx, invoice, receivable, status, flow_id)
         if is_current:
@@ -212,6 +223,21 @@ async def store_status(
         reason=status.reason,
         stored_at=tx.action.at,
     )
+
+
+async def _is_outdated(
+    tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle, flow_id: str
+) -> bool:
+    """Whether a rejection is about an earlier flow of the invoice, which was handed over again
+    since: platforms say twice that they rejected one, as an acknowledgement and as a message.
+    """
+    if not status.code.is_before_buyer or delivery.flow_id == flow_id:
+        return False
+    if delivery.sent_at and status.at >= delivery.sent_at:
+        return False
+    earlier = PlatformStatus.filter(delivery_id=delivery.pk).exclude(flow_id=flow_id)
+    codes = [each.status for each in await earlier.using_db(tx.db)]
+    return any(code.is_before_buyer for code in codes)
 
 
 async def _move(tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle) -> bool:

@@ -175,12 +175,14 @@ class CollectionReport(Model):
 
 class PlatformCursor(Model):
     """How far the statuses of a platform were read: the time of its last flow. One process at a
-    time reads, and the claim ends by itself.
+    time reads, and the claim ends by itself. `failing_since` is when the flow after it was first
+    found unusable.
     """
 
     platform = fields.CharField(max_length=20, primary_key=True)
     updated_after: datetime = fields.DatetimeField()
     claimed_until: datetime = fields.DatetimeField()
+    failing_since: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "platform_cursor"

@@ -39,6 +39,11 @@ class PlatformStatusCode(StrEnum):
         return self in _WITH_REASON
 
     @property
+    def is_before_buyer(self) -> bool:
+        """Whether a platform rejects the document with it, before its buyer can see it."""
+        return self in _BEFORE_BUYER
+
+    @property
     def is_final(self) -> bool:
         """Whether no other status may follow: another document is needed."""
         return self in _FINAL

@@ -4,6 +4,7 @@ wrong on demand.
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -33,13 +34,14 @@ _MESSAGE = """<?xml version="1.0" encoding="UTF-8"?>
   </ram:IssueDateTime></rsm:ExchangedDocument>
   <rsm:AcknowledgementDocument>
     <ram:TypeCode>305</ram:TypeCode>
-    <ram:ReferenceReferencedDocument>
-      <ram:IssuerAssignedID>{number}</ram:IssuerAssignedID>
-      <ram:ProcessConditionCode>{status}</ram:ProcessConditionCode>
-      {reason}
-    </ram:ReferenceReferencedDocument>
+    {references}
   </rsm:AcknowledgementDocument>
 </rsm:CrossDomainAcknowledgementAndResponse>"""
+_REFERENCE = """<ram:ReferenceReferencedDocument>
+  <ram:IssuerAssignedID>{number}</ram:IssuerAssignedID>
+  <ram:ProcessConditionCode>{status}</ram:ProcessConditionCode>
+  {reason}
+</ram:ReferenceReferencedDocument>"""
 
 
 @dataclass
@@ -67,6 +69,7 @@ class PlatformServer:
     tokens: set[str] = field(default_factory=set)
     now: datetime = datetime(2026, 11, 23, 9, tzinfo=UTC)
     search_count: int = 0
+    content_answers: dict[str, int] = field(default_factory=dict)  # status codes by flowId
 
     def app(self) -> Starlette:
         return Starlette(
@@ -111,18 +114,20 @@ class PlatformServer:
         *,
         at: datetime | None = None,
         content: bytes | None = None,
+        others: Sequence[tuple[str, int]] = (),
     ) -> StoredFlow:
-        """A status of an invoice, in a message to the seller."""
+        """A status of an invoice, in a message to the seller, which may state those of others."""
         text = f"<ram:ReasonCode>{escape(code)}</ram:ReasonCode>" if code else ""
         text += f"<ram:Reason>{escape(reason)}</ram:Reason>" if reason else ""
+        if text:
+            text = f"<ram:SpecifiedDocumentStatus>{text}</ram:SpecifiedDocumentStatus>"
         message = _MESSAGE.format(
             ns=_NAMESPACE,
             at=f"{(at or self.now).astimezone(PARIS):%Y%m%d%H%M%S}",
-            number=escape(number),
-            status=status,
-            reason=f"<ram:SpecifiedDocumentStatus>{text}</ram:SpecifiedDocumentStatus>"
-            if text
-            else "",
+            references="".join(
+                _REFERENCE.format(number=escape(each), status=code, reason=text)
+                for each, code in ((number, status), *others)
+            ),
         )
         return self._store(
             {"flowSyntax": "CDAR", "flowDirection": "In", "acknowledgement": {"status": "Ok"}},
@@ -194,6 +199,8 @@ class PlatformServer:
     async def _content(self, request: Request) -> Response:
         if refusal := self._refusal(request):
             return refusal
+        if answer := self.content_answers.get(request.path_params["flow_id"]):
+            return JSONResponse({"errorCode": "UNAVAILABLE"}, answer)
         for flow in self.flows:
             if flow.values["flowId"] == request.path_params["flow_id"]:
                 return Response(flow.content, media_type="application/xml")

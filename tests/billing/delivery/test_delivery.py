@@ -25,6 +25,7 @@ from models.billing.delivery import (
     DeliveryChannel,
     DeliveryState,
     InvoiceDelivery,
+    PlatformCursor,
     PlatformStatus,
 )
 from models.billing.dispute import Dispute, DisputeReason
@@ -239,6 +240,125 @@ async def test_a_status_that_fails_is_read_again_and_keeps_no_other_from_being_r
     assert (await delivery()).status is PlatformStatusCode.AVAILABLE
     assert await read_statuses(later(action, hours=1), platform) == 1
     assert (await delivery()).status is PlatformStatusCode.DISPUTED
+
+
+async def test_a_message_about_several_invoices_is_applied_to_each(
+    shop: Shop,
+    action: Action,
+    platform_server: PlatformServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also when only one of them could be applied at first."""
+    for key in ("1", "2"):
+        await shop.buy(action, key)
+    await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
+    await deliver_due(action, platform)
+    first, second = await Invoice.all().order_by("id")
+    platform_server.set_status(first.number, 203, others=[(second.number, 207)])
+    with monkeypatch.context() as patch:
+        patch.setattr("billing.delivery.statuses.billing_contacts", None)
+        assert await read_statuses(action, platform) == 0
+    assert await read_statuses(later(action, minutes=1), platform) == 1
+    deliveries = await InvoiceDelivery.all().order_by("id")
+    assert [each.status for each in deliveries] == [
+        PlatformStatusCode.AVAILABLE,
+        PlatformStatusCode.DISPUTED,
+    ]
+    assert await read_statuses(later(action, minutes=2), platform) == 0
+
+
+@pytest.mark.parametrize("answer", [404, 500])
+async def test_a_message_that_the_platform_does_not_give_keeps_no_other_from_being_read(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform, answer: int
+) -> None:
+    """It is asked for again for a day, in which the platform answers."""
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    missing = platform_server.set_status(invoice.number, 202).values["flowId"]
+    platform_server.content_answers[missing] = answer
+    platform_server.set_status(invoice.number, 203)
+    assert await read_statuses(action, platform) == 1
+    assert (await delivery()).status is PlatformStatusCode.AVAILABLE
+    platform_server.is_down = True
+    assert await read_statuses(later(action, hours=1), platform) == 0
+    platform_server.is_down = False
+    for days in (3, 3.9):
+        assert await read_statuses(later(action, days=days), platform) == 0
+    del platform_server.content_answers[missing]
+    assert await read_statuses(later(action, days=3.95), platform) == 1
+    assert await PlatformStatus.filter(status=PlatformStatusCode.RECEIVED).count() == 1
+
+
+async def test_a_message_that_the_platform_never_gives_is_given_up_after_a_day(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    for _ in range(2):
+        missing = platform_server.set_status(invoice.number, 202).values["flowId"]
+        platform_server.content_answers[missing] = 404
+        last = platform_server.set_status(invoice.number, 203).values["updatedAt"]
+    for hours in (0, 23, 25, 48):
+        await read_statuses(later(action, hours=hours), platform)
+        assert (await PlatformCursor.get()).updated_after.isoformat() < last
+    await read_statuses(later(action, hours=50), platform)
+    cursor = await PlatformCursor.get()
+    assert (cursor.updated_after.isoformat(), cursor.failing_since) == (last, None)
+
+
+async def test_a_platform_that_gives_no_content_is_down(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    flows = [platform_server.set_status(invoice.number, 204) for _ in range(4)]
+    platform_server.content_answers = {flow.values["flowId"]: 503 for flow in flows[:3]}
+    assert await read_statuses(action, platform) == 0
+    platform_server.content_answers = {}
+    assert await read_statuses(later(action, days=2), platform) == 4
+
+
+async def test_an_invoice_whose_refusal_was_stored_only_in_part_can_be_repeated(
+    shop: Shop,
+    action: Action,
+    platform_server: PlatformServer,
+    platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await bought(shop, action)
+    await deliver_due(action, platform)
+    platform_server.acknowledge(platform_server.flows[0], "Error", "EmptyAttachement", "vide")
+    with monkeypatch.context() as patch:
+        patch.setattr("billing.delivery.statuses.fail_delivery", None)
+        await read_statuses(action, platform)
+    assert (await delivery()).state is DeliveryState.SENT
+    assert await read_statuses(later(action, minutes=1), platform) == 1
+    assert (await delivery()).state is DeliveryState.FAILED
+    await retry_delivery(later(action, hours=1), await delivery())
+
+
+async def test_a_late_message_about_a_rejected_flow_does_not_reject_the_one_after_it(
+    shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform
+) -> None:
+    invoice = await bought(shop, action)
+    await deliver_due(action, platform)
+    rejected_at = action.at + timedelta(minutes=1)
+    platform_server.acknowledge(platform_server.flows[0], "Error", "EmptyAttachement", "vide")
+    await read_statuses(later(action, minutes=2), platform)
+    await retry_delivery(later(action, minutes=10), await delivery())
+    platform_server.set_status(invoice.number, 213, "REJ_SEMAN", at=rejected_at)
+    await read_statuses(later(action, minutes=11), platform)
+    assert (await delivery()).status is None
+    await deliver_due(later(action, minutes=12), platform)
+    platform_server.set_status(invoice.number, 213, "REJ_UNI", at=rejected_at)
+    platform_server.acknowledge(platform_server.invoices()[1], "Ok")
+    await read_statuses(later(action, minutes=13), platform)
+    assert (await delivery()).status is PlatformStatusCode.DEPOSITED
+    assert await PlatformStatus.filter(status=PlatformStatusCode.REJECTED).count() == 3
+    platform_server.set_status(invoice.number, 213, "REJ_UNI", at=later(action, minutes=14).at)
+    await read_statuses(later(action, minutes=15), platform)
+    assert (await delivery()).status is PlatformStatusCode.REJECTED
 
 
 BROKEN_FLOW = {"flowType": "CustomerInvoiceLC", "flowSyntax": "CDAR", "flowDirection": "In"}
