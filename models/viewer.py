@@ -66,8 +66,16 @@ class Viewer:
         """One of the attributes above in a form to compare with another viewer's: a row is
         represented by its key.
         """
-        value = getattr(self, name)
-        return (value._meta, value.pk) if isinstance(value, Model) else value
+        values = self._dependency_values
+        if name not in values:
+            value = getattr(self, name)
+            values[name] = (value._meta, value.pk) if isinstance(value, Model) else value
+        return values[name]
+
+    @cached_property
+    def _dependency_values(self) -> dict[str, Any]:
+        """Those that were asked for. A viewer's attributes never change."""
+        return {}
 
 
 class RecordingViewer(Viewer):
@@ -91,5 +99,7 @@ class RecordingViewer(Viewer):
 
 
 DEPENDENCIES = frozenset(attribute.name for attribute in fields(Viewer)) | {
-    name for name, value in vars(Viewer).items() if isinstance(value, property | cached_property)
+    name
+    for name, value in vars(Viewer).items()
+    if isinstance(value, property | cached_property) and not name.startswith("_")
 }

@@ -50,7 +50,7 @@ from engine import Engine, Operation, encode_json, sharing_key
 from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
 from realtime.delivered_positions import Receiver
-from realtime.messages import next_message_bytes
+from realtime.messages import next_message_start
 from realtime.outages import require_available, retry_during_outage
 from realtime.stream import ACCESS_SECONDS, PAGE_SIZE, Dependencies, EventStream
 from realtime.uvicorn_protocol import text_frame
@@ -74,6 +74,7 @@ class Subscription:
         "checked_at",
         "connection",
         "cursor",
+        "message_start",
         "operation_id",
         "stream",
         "task",
@@ -89,6 +90,7 @@ class Subscription:
         self.broadcast = broadcast
         self.stream = stream
         self.operation_id = operation_id
+        self.message_start = next_message_start(operation_id)
         self.connection = connection
         self.cursor = 0  # the number of the last event delivered
         self.task: asyncio.Task[None] | None = None  # in which it catches up; None when it is live
@@ -295,15 +297,13 @@ class Broadcast:
 
     def _write(self, payload: bytes, subscriptions: Sequence[Subscription], sequence: int) -> None:
         """Write an event's frame to subscriptions that lack only this event (rule 3)."""
-        previous, live_subscriptions, frames = sequence - 1, self._live, dict[str, bytes]()
+        previous, live_subscriptions, ending = sequence - 1, self._live, payload + b"}"
+        now = asyncio.get_running_loop().time()  # no other task runs until all are written
         for subscription in subscriptions:
             if subscription.cursor != previous or subscription not in live_subscriptions:
                 continue
-            frame = frames.get(subscription.operation_id)
-            if frame is None:
-                frame = text_frame(next_message_bytes(subscription.operation_id, payload))
-                frames[subscription.operation_id] = frame
-            if subscription.connection.try_write(frame):
+            frame = text_frame(subscription.message_start + ending)
+            if subscription.connection.try_write(frame, now):
                 subscription.cursor = sequence
             else:
                 self._detach(subscription)

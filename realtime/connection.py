@@ -260,16 +260,17 @@ class SocketConnection:
                     CloseCode.TOO_MANY_REQUESTS, "Too many initialisation requests"
                 )
 
-    def try_write(self, frame: bytes) -> bool:
-        """Write a whole frame at once. False when the client reads slowly, a message is being sent,
-        the session is in doubt or over, or the connection is closing.
+    def try_write(self, frame: bytes, now: float) -> bool:
+        """Write a whole frame at once. `now` is the event loop's time. False when the client reads
+        slowly, a message is being sent, the session is in doubt or over, or the connection is
+        closing.
         """
         is_busy = (
             self._uvicorn is None
             or self._session_checks
             or self._closing is not None
-            or self._sending.locked()
-            or self._loop.time() >= self._expires_at
+            or self._sending_since
+            or now >= self._expires_at
         )
         return not is_busy and self._uvicorn.try_write(frame)  # type: ignore[union-attr] # not None
 

@@ -33,7 +33,7 @@ from realtime.uvicorn_protocol import FRAME_BYTES
 
 OPERATION_ID = "1"
 
-_NEXT_PREFIX = messages.next_message_bytes(OPERATION_ID, b"").decode()[:-1]
+_NEXT_PREFIX = messages.next_message_start(OPERATION_ID).decode()
 _KEEP_ALIVE = b":\n\n"
 _COMPLETE = b"event: complete\ndata: \n\n"
 _HEADERS = [

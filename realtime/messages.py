@@ -132,7 +132,12 @@ def next_message(operation_id: str, result: JSON) -> str:
 
 def next_message_bytes(operation_id: str, payload: bytes) -> bytes:
     """The same for a result that has been encoded as JSON."""
-    return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":' + payload + b"}"
+    return next_message_start(operation_id) + payload + b"}"
+
+
+def next_message_start(operation_id: str) -> bytes:
+    """What comes before the encoded result in such a message. A brace comes after it."""
+    return b'{"id":' + encode_json(operation_id) + b',"type":"next","payload":'
 
 
 def error(operation_id: str, errors: list[JSON]) -> str:

@@ -238,9 +238,10 @@ async def test_a_frame_does_not_overtake_a_message_that_is_being_sent(app: Strea
     socket.subscribe("2", "{ hello }")
     await wait_until(lambda: socket.pending)
     socket.resume_reading()
-    assert not connection.try_write(text_frame(b"{}"))
+    now = asyncio.get_running_loop().time()
+    assert not connection.try_write(text_frame(b"{}"), now)
     await wait_until(lambda: [kind for _, kind, _ in socket.messages] == ["next", "complete"])
-    assert connection.try_write(text_frame(b"{}"))
+    assert connection.try_write(text_frame(b"{}"), now)
     await disconnect_all(app, [socket])
 
 
