@@ -122,6 +122,7 @@ def create_app(
         security=settings.security,
         telephone=settings.telephone,
         push=settings.push_channel,
+        analytics=settings.analytics,
     )
     return Application(settings, services, works=works).app()
 

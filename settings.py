@@ -40,6 +40,7 @@ from models.database.connection import database_options
 from models.identity.email_address import normalized_email
 from models.identity.user import Staff
 from models.viewer import Viewer
+from operations.analytics.options import AnalyticsOptions
 from privacy.security_team import SecurityTeam
 from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
@@ -95,6 +96,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_INCOMING_MAIL_": IncomingMailOptions,
     "CAMCHA_CHAT_": ChatOptions,
     "CAMCHA_PUSH_": PushOptions,
+    "CAMCHA_ANALYTICS_": AnalyticsOptions,
 }
 _MAX_REPLY_DELAY = 86_400
 
@@ -159,6 +161,7 @@ class Settings:
     push_key: str | None = field(repr=False)  # without it, there are no notifications on devices
     push_services: tuple[str, ...]  # besides the known ones
     push: PushOptions
+    analytics: AnalyticsOptions
 
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
@@ -270,6 +273,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         push_key=environ.get("CAMCHA_PUSH_KEY") or None,
         push_services=tuple(environ.get("CAMCHA_PUSH_SERVICES", "").replace(",", " ").split()),
         push=_limits("CAMCHA_PUSH_", environ),
+        analytics=_limits("CAMCHA_ANALYTICS_", environ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)

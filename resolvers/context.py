@@ -23,6 +23,7 @@ from models.clock import Clock
 from models.identity.session import Session
 from models.identity.user import User
 from models.viewer import RecordingViewer, Viewer
+from operations.analytics.options import AnalyticsOptions
 from privacy.security_team import SecurityTeam
 from realtime.delivered_positions import DeliveredPositions
 from realtime.hub import Hub
@@ -42,7 +43,8 @@ class Services:
     they have received their tickets. `platform` is the invoicing platform, None when invoices are
     delivered by email only, and `paypal` is PayPal, None when it isn't offered.
     `security` is who is told of incidents, `telephone` the telephone system that reports calls,
-    None without one, `push` is how notifications reach devices, None when they don't.
+    None without one, `push` is how notifications reach devices, None when they don't. `analytics`
+    is what operators chose about it.
     """
 
     clock: Clock
@@ -63,6 +65,7 @@ class Services:
     security: SecurityTeam = field(default_factory=SecurityTeam)
     telephone: TelephoneSystem | None = None
     push: PushChannel | None = None
+    analytics: AnalyticsOptions = field(default_factory=AnalyticsOptions)
 
     @cached_property
     def chats(self) -> ChatWatch:

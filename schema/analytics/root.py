@@ -14,11 +14,12 @@ from schema.analytics.collection import (
 from schema.analytics.recurring import ChurnReportRow, MrrReportRow
 from schema.analytics.reports import RevenueReportRow, TicketReportRow
 from schema.analytics.sla import SlaReportQuery
+from schema.analytics.tables import AnalyticsTableQuery
 from schema.fields import query
 
 
 @strawberry.type
-class AnalyticsQuery(SlaReportQuery):
+class AnalyticsQuery(AnalyticsTableQuery, SlaReportQuery):
     ticket_report: list[TicketReportRow] | None = query(
         report_resolvers.ticket_report,
         allow=analyst,

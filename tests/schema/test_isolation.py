@@ -47,6 +47,7 @@ ARGUMENTS = {
     "offer": 'slug: "essentiel"',
     "article": 'slug: "essentiel"',
     "policy": "kind: TERMS",
+    "analytics": "query: {tickets: {by: [DAY], measures: [{}]}}",
     "ticketReport": "groupBy: [DAY]",
     "revenueReport": "groupBy: [DAY]",
     "slaReport": "groupBy: [DAY]",

@@ -1,0 +1,183 @@
+"""A query of one fact table: what is counted, by which dimensions, of which rows and days."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Any
+
+from models.errors import BadInput
+from models.translations import _
+from operations.analytics.facts import Fact, Function
+from operations.analytics.periods import SERIES, Period, first_day, months_before, range_before
+
+MAX_DAYS = 1_100
+MAX_DIMENSIONS = 4
+MAX_MEASURES = 6
+MAX_ROWS = 1_000
+MAX_FILTER_VALUES = 100
+DEFAULT_DAYS = 30
+DEFAULT_ROWS = 100
+
+
+class Comparison(StrEnum):
+    """What each number is compared with."""
+
+    PREVIOUS_PERIOD = "PREVIOUS_PERIOD"
+    PREVIOUS_YEAR = "PREVIOUS_YEAR"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """A range of numbers."""
+
+    gte: float | None = None
+    lt: float | None = None
+
+    def contain(self, number: float | None) -> bool:
+        """Whether a number is in the range. Nothing is in none but the unlimited one."""
+        if number is None:
+            return self.gte is None and self.lt is None
+        return (self.gte is None or number >= self.gte) and (self.lt is None or number < self.lt)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number of each group. `of` names the value or key, None for COUNT. `descending` is whether
+    the rows are ordered by it, and how.
+    """
+
+    function: Function
+    of: str | None = None
+    having: Limits = Limits()
+    descending: bool | None = None
+    running_total: bool = False
+
+
+@dataclass(frozen=True)
+class AnalyticsQuery:
+    """A query. `last` is a number of complete periods before today, instead of `since` and
+    `until`. `accepted` are the accepted values by dimension, and `limits` the ranges by value.
+    """
+
+    fact: str
+    measures: tuple[Measure, ...]
+    dimensions: tuple[str, ...] = ()
+    since: date | None = None
+    until: date | None = None
+    last: tuple[int, Period] | None = None
+    accepted: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    compare: Comparison | None = None
+    fill_gaps: bool = False
+    first: int = DEFAULT_ROWS
+
+    def date_range(self, today: date) -> tuple[date, date]:
+        """The first day, and the day after the last one. Raises BadInput."""
+        if self.last:
+            number, period = self.last
+            until = since = first_day(period, today)
+            for _each in range(min(max(number, 1), MAX_DAYS)):
+                since = first_day(period, since - timedelta(days=1))
+        else:
+            until = self.until or today + timedelta(days=1)
+            since = self.since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS))
+        if not 0 < (until - since).days <= MAX_DAYS or (self.last and self.last[0] < 1):
+            message = _("The range must have 1 to %(maximum)s days.")
+            raise BadInput("last" if self.last else "since", message, maximum=MAX_DAYS)
+        return since, until
+
+    def range_compared(self, since: date, until: date) -> tuple[date, date] | None:
+        """The range that is compared with one, None when nothing is."""
+        match self.compare:
+            case Comparison.PREVIOUS_PERIOD:
+                return range_before(since, until)
+            case Comparison.PREVIOUS_YEAR:
+                return months_before(since, 12), months_before(until, 12)
+        return None
+
+    def check(self, fact: Fact) -> None:
+        """Raise BadInput for what the types of the schema can't exclude."""
+        for name, size, maximum in (
+            ("by", len(self.dimensions), MAX_DIMENSIONS),
+            ("measures", len(self.measures), MAX_MEASURES),
+        ):
+            if size > maximum or (name == "measures" and not size):
+                raise BadInput(
+                    name, _("“%(argument)s” can hold at most %(maximum)s values."), maximum=maximum
+                )
+        if len(set(self.dimensions)) < len(self.dimensions):
+            raise BadInput("by", _("“%(argument)s” names the same dimension twice."))
+        if not 1 <= self.first <= MAX_ROWS:
+            raise BadInput(
+                "first",
+                _("“%(argument)s” must be between 1 and %(maximum)s."),
+                maximum=MAX_ROWS,
+            )
+        if any(len(values) > MAX_FILTER_VALUES for values in self.accepted.values()):
+            raise BadInput(
+                "in",
+                _("“%(argument)s” can hold at most %(maximum)s values."),
+                maximum=MAX_FILTER_VALUES,
+            )
+        for measure in self.measures:
+            if measure.of not in _measured_by(fact, measure.function):
+                raise BadInput(
+                    "of",
+                    _("“%(argument)s” of %(function)s must be one of: %(names)s."),
+                    function=measure.function.value,
+                    names=", ".join(filter(None, _measured_by(fact, measure.function))) or "null",
+                )
+        if sum(measure.descending is not None for measure in self.measures) > 1:
+            raise BadInput("order", _("Only one measure can have “%(argument)s”."))
+        series = [each for each in self.periods if each in SERIES]
+        if fact.is_snapshot and (len(series) > 1 or len(self.periods) > len(series)):
+            raise BadInput(
+                "by", _("“%(argument)s” can name one series of days, weeks, months or longer.")
+            )
+
+    @property
+    def periods(self) -> list[Period]:
+        """The dimensions of time."""
+        return [Period(name) for name in self.dimensions if name in Period.__members__]
+
+    def to_json(self) -> dict[str, Any]:
+        """The query as it is stored."""
+        return asdict(self) | {
+            "since": self.since and self.since.isoformat(),
+            "until": self.until and self.until.isoformat(),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "AnalyticsQuery":
+        """The query as it was stored."""
+        measures = tuple(
+            Measure(**each | {"function": Function(each["function"]), "having": _limits(each)})
+            for each in stored["measures"]
+        )
+        return cls(
+            **{
+                **stored,
+                "measures": measures,
+                "dimensions": tuple(stored["dimensions"]),
+                "since": stored["since"] and date.fromisoformat(stored["since"]),
+                "until": stored["until"] and date.fromisoformat(stored["until"]),
+                "last": stored["last"] and (stored["last"][0], Period(stored["last"][1])),
+                "accepted": {name: tuple(each) for name, each in stored["accepted"].items()},
+                "limits": {name: Limits(**each) for name, each in stored["limits"].items()},
+                "compare": stored["compare"] and Comparison(stored["compare"]),
+            }
+        )
+
+
+def _limits(measure: Mapping[str, Any]) -> Limits:
+    return Limits(**measure["having"])
+
+
+def _measured_by(fact: Fact, function: Function) -> tuple[str | None, ...]:
+    """The names of what a function can be of."""
+    if function is Function.COUNT:
+        return (None,)
+    if function is Function.DISTINCT:
+        return ("COMPANY", *fact.keys)
+    return tuple(fact.values)

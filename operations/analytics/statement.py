@@ -1,0 +1,176 @@
+"""The SQL of a query: one statement for each table of cells.
+
+A cell has the number of its companies and, for each measure, the integers from which the number is
+computed, so that both databases give the same one. The median of n values is the mean of the middle
+two when n is even; p90 is the value of rank ceil(0.9 n) (nearest rank).
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any, NamedTuple
+
+from models.clock import PARIS
+from operations.analytics.facts import Fact, Function
+from operations.analytics.periods import (
+    Period,
+    bucket,
+    keys_of,
+    next_first_day,
+    paris_day,
+)
+from operations.analytics.query import AnalyticsQuery, Measure
+
+MAX_CELLS = 20_000
+_RANGE = re.compile(r"RANGE\(([a-z_.]+)\)")
+
+
+class Statement(NamedTuple):
+    """SQL with `?` placeholders and their values."""
+
+    sql: str
+    params: list[Any]
+
+
+def cells_statement(
+    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, dialect: str
+) -> Statement:
+    """The statement for the cells of a query: `key0`, ..., `companies`, and for each measure
+    `low0`, `high0` (which is null except for a median), `counted0` (rows) and `companies0`.
+    """
+    condition, params = _condition(query, fact, days)
+    keys = [_key(name, fact, dialect) for name in query.dimensions]
+    columns = [f"{sql} AS key{index}" for index, sql in enumerate(keys)]
+    columns += [
+        f"{_input(measure, fact)} AS value{index}" for index, measure in enumerate(query.measures)
+    ]
+    names = ", ".join(f"key{index}" for index in range(len(keys)))
+    partition = f"PARTITION BY {names} " if keys else ""
+    places = "".join(
+        f", ROW_NUMBER() OVER ({partition}ORDER BY value{index} NULLS LAST) AS place{index}"
+        f", COUNT(value{index}) OVER ({partition}) AS answers{index}"
+        for index, measure in enumerate(query.measures)
+        if measure.function in (Function.MEDIAN, Function.P90)
+    )
+    aggregates = ", ".join(
+        _aggregate(measure.function, index) for index, measure in enumerate(query.measures)
+    )
+    snapshot, snapshot_params = _measured_days(query, fact, days, today, dialect)
+    rows, range_params = _with_range(fact, days)
+    sql = f"""
+        WITH {snapshot}chosen AS (
+            SELECT {", ".join([*columns, f"{fact.company} AS company"])}
+            FROM {rows} WHERE ({fact.where}) AND {condition}
+        ), placed AS (SELECT *{places} FROM chosen)
+        SELECT {names + ", " if keys else ""}COUNT(DISTINCT company) AS companies, {aggregates}
+        FROM placed {f"GROUP BY {names}" if keys else ""} LIMIT {MAX_CELLS + 1}"""  # noqa: S608 - made of our own names only
+    return Statement(sql, [*snapshot_params, *range_params, *params])
+
+
+def _key(name: str, fact: Fact, dialect: str) -> str:
+    if name not in Period.__members__:
+        return fact.dimensions[name].sql
+    if fact.is_snapshot:
+        return "measured.bucket"
+    day = fact.day or paris_day(str(fact.moment), dialect)
+    return bucket(Period(name), day, fact.moment, dialect)
+
+
+def _input(measure: Measure, fact: Fact) -> str:
+    """The SQL of what a measure is of."""
+    if measure.of is None:
+        return "1"
+    if measure.function is Function.DISTINCT:
+        return fact.company if measure.of == "COMPANY" else fact.keys[measure.of].sql
+    return fact.values[measure.of].sql
+
+
+def _aggregate(function: Function, index: int) -> str:
+    value, place, answers = f"value{index}", f"place{index}", f"answers{index}"
+    low, high = f"SUM({value})", "NULL"
+    match function:
+        case Function.COUNT:
+            low = "COUNT(*)"
+        case Function.DISTINCT:
+            low = f"COUNT(DISTINCT {value})"
+        case Function.MEDIAN:
+            low = f"MAX(CASE WHEN {place} = ({answers} + 1) / 2 THEN {value} END)"
+            high = f"MAX(CASE WHEN {place} = {answers} / 2 + 1 THEN {value} END)"
+        case Function.P90:
+            low = f"MAX(CASE WHEN {place} = (9 * {answers} + 9) / 10 THEN {value} END)"
+    return (
+        f"{low} AS low{index}, {high} AS high{index}, COUNT({value}) AS counted{index}, "
+        f"COUNT(DISTINCT CASE WHEN {value} IS NOT NULL THEN company END) AS companies{index}"
+    )
+
+
+def _condition(query: AnalyticsQuery, fact: Fact, days: tuple[date, date]) -> tuple[str, list[Any]]:
+    conditions, params = list[str](), list[Any]()
+    if not fact.is_snapshot:
+        column = fact.day or fact.moment
+        conditions.append(f"{column} >= ? AND {column} < ?")
+        params += days if fact.day else map(_begin, days)
+    for name, accepted in query.accepted.items():
+        dimension = fact.dimensions[name]
+        conditions.append(f"{dimension.sql} IN ({', '.join('?' * len(accepted)) or 'NULL'})")
+        params += map(int, accepted) if dimension.is_number else accepted
+    for name, limits in query.limits.items():
+        value = fact.values[name]
+        for operator, limit in ((">=", limits.gte), ("<", limits.lt)):
+            if limit is not None:
+                # A literal: databases compare integers with a number of any type, but not with a
+                # parameter.
+                conditions.append(f"{value.sql} {operator} {limit * value.divisor:f}")
+    return " AND ".join(conditions) or "TRUE", params
+
+
+def _begin(day: date) -> datetime:
+    """The beginning of a day in Paris."""
+    return datetime.combine(day, time(), PARIS).astimezone(UTC)
+
+
+def _with_range(fact: Fact, days: tuple[date, date]) -> tuple[str, list[Any]]:
+    """The rows of a fact, with the range where it is named."""
+    rows, count = _RANGE.subn(r"\1 >= ? AND \1 < ?", fact.rows)
+    return rows, [*days] * count
+
+
+def _measured_days(
+    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, dialect: str
+) -> tuple[str, list[Any]]:
+    """The table of the days on which a snapshot is taken, with a comma after it."""
+    if not fact.is_snapshot:
+        return "", []
+    cast = (
+        "(?, ?, ?)"
+        if dialect == "sqlite"
+        else "(CAST(? AS TEXT), CAST(? AS DATE), CAST(? AS DATE))"
+    )
+    points = list(_points(next(iter(query.periods), None), days, today))
+    if not points:
+        empty = "SELECT NULL AS bucket, NULL AS first_day, NULL AS day WHERE FALSE"
+        if dialect != "sqlite":
+            empty = empty.replace("NULL AS bucket", "CAST(NULL AS TEXT) AS bucket")
+            empty = empty.replace(
+                "NULL AS first_day, NULL", "CAST(NULL AS DATE) AS first_day, CAST(NULL AS DATE)"
+            )
+        return f"measured AS ({empty}), ", []
+    table = f"measured(bucket, first_day, day) AS (VALUES {', '.join([cast] * len(points))}), "
+    return table, [value for point in points for value in point]
+
+
+def _points(
+    period: Period | None, days: tuple[date, date], today: date
+) -> Iterator[tuple[str, date, date]]:
+    """The key, the first day and the measured day of each bucket that has begun. It is measured on
+    its last day, or today. Without a period, the whole range is one bucket.
+    """
+    since, until = days
+    if period is None:
+        if since <= today:
+            yield "", since, min(until - timedelta(days=1), today)
+        return
+    for key in keys_of(period, since, until):
+        first = date.fromisoformat(key)
+        if first <= today:
+            yield key, first, min(next_first_day(period, first) - timedelta(days=1), today)

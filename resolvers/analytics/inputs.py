@@ -1,0 +1,351 @@
+"""The inputs of analysts' queries, made from the fact tables: each has enums of its dimensions and
+values, so that a client can complete them.
+"""
+
+# ruff: noqa: UP045 - types that are made here can't be joined with `|`
+
+from collections.abc import Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Any, Optional
+
+import strawberry
+
+from operations.analytics.catalogue import fact_tables
+from operations.analytics.facts import AccountAge, Dimension, Fact, Function, InvoiceAge, Unit
+from operations.analytics.periods import SERIES, Period
+from operations.analytics.query import (
+    DEFAULT_ROWS,
+    AnalyticsQuery,
+    Comparison,
+    Limits,
+    Measure,
+)
+from operations.analytics.support_facts import AuthorKind
+from resolvers.descriptions import describe_enum
+from resolvers.filters import Filter, OrderDirection, StringFilter, accepted_values
+
+describe_enum(
+    AccountAge,
+    "How long ago a company signed up.",
+    {
+        "UNDER_1_MONTH": "Less than 30 days.",
+        "UNDER_3_MONTHS": "30 to 90 days.",
+        "UNDER_6_MONTHS": "91 to 181 days.",
+        "UNDER_1_YEAR": "182 to 364 days.",
+        "UNDER_2_YEARS": "365 to 729 days.",
+        "OVER_2_YEARS": "730 days or more.",
+    },
+)
+describe_enum(
+    InvoiceAge,
+    "How long ago an invoice was due.",
+    {
+        "NOT_DUE": "It isn't due yet.",
+        "UNTIL_30": "0 to 30 days ago.",
+        "UNTIL_60": "31 to 60 days ago.",
+        "UNTIL_90": "61 to 90 days ago.",
+        "OVER_90": "More than 90 days ago.",
+    },
+)
+describe_enum(
+    AuthorKind,
+    "Who wrote a message.",
+    {"CUSTOMER": "A customer.", "STAFF": "A member of the staff."},
+)
+describe_enum(
+    Unit,
+    "What a number is.",
+    {
+        "COUNT": "A number of things.",
+        "EUR": "An amount of money.",
+        "SECONDS": "A time in seconds.",
+        "DAYS": "A time in days.",
+        "SCORE": "A score of 1 to 5.",
+        "SHARE": "A part of all, 0 to 1.",
+    },
+)
+describe_enum(
+    Function,
+    "How the values of a group become one number.",
+    {
+        "COUNT": "The number of rows. It is `of` nothing.",
+        "DISTINCT": "The number of different companies, tickets, purchases or invoices.",
+        "SUM": "The sum. Of yes-or-no values, how often the answer is yes.",
+        "MEAN": "The mean. Of yes-or-no values, the part of yes.",
+        "MEDIAN": "The median: the mean of the middle two of an even number of values.",
+        "P90": "The 90th percentile (nearest rank).",
+    },
+)
+describe_enum(
+    Comparison,
+    "An earlier range of days. Buckets of time correspond by their position in the range.",
+    {
+        "PREVIOUS_PERIOD": "The range of the same length that ends where this one begins: of as "
+        "many months if the range is of whole months.",
+        "PREVIOUS_YEAR": "The same range one year earlier.",
+    },
+)
+_PERIODS = {
+    Period.HOUR: "The hour, as its beginning in UTC.",
+    Period.DAY: "The day, in Europe/Paris.",
+    Period.WEEK: "The week, as its Monday.",
+    Period.MONTH: "The month, as its first day.",
+    Period.QUARTER: "The quarter, as its first day.",
+    Period.YEAR: "The year, as its first day.",
+    Period.WEEKDAY: "The day of the week: 1 is Monday, 7 is Sunday.",
+    Period.HOUR_OF_DAY: "The hour of the day in Europe/Paris, 0 to 23.",
+}
+
+
+class SeriesPeriod(StrEnum):
+    """A period of whole days."""
+
+    DAY = "DAY"
+    WEEK = "WEEK"
+    MONTH = "MONTH"
+    QUARTER = "QUARTER"
+    YEAR = "YEAR"
+
+
+describe_enum(
+    SeriesPeriod,
+    "A period of whole days, in Europe/Paris.",
+    {
+        "DAY": "A day.",
+        "WEEK": "A week from Monday to Sunday.",
+        "MONTH": "A calendar month.",
+        "QUARTER": "A calendar quarter.",
+        "YEAR": "A calendar year.",
+    },
+)
+
+
+@strawberry.input(description="A range of numbers. All given conditions must be met.")
+class NumberRange:
+    gte: float | None = strawberry.field(
+        default=None, description="At least this number. Amounts are in cents."
+    )
+    lt: float | None = strawberry.field(
+        default=None, description="Less than this number. Amounts are in cents."
+    )
+
+
+@strawberry.input(description="A number of complete periods before today.")
+class LastPeriods:
+    number: int = strawberry.field(description="The number of periods, at least 1.")
+    period: SeriesPeriod = strawberry.field(description="The period.")
+
+
+def _enum(name: str, description: str, values: Mapping[str, str]) -> type[StrEnum]:
+    make: Any = StrEnum  # mypy wants to read the names of the members
+    enum: type[StrEnum] = make(name, {each: each for each in values})
+    describe_enum(enum, description, dict(values))
+    return enum
+
+
+def _input(name: str, description: str, fields: Mapping[str, tuple[Any, Any]]) -> type[Any]:
+    """An input type of fields with their types and declarations."""
+    namespace: dict[str, Any] = {field: declared for field, (_type, declared) in fields.items()}
+    namespace["__annotations__"] = {field: type_ for field, (type_, _declared) in fields.items()}
+    namespace["__module__"] = __name__
+    return strawberry.input(type(name, (), namespace), description=description)
+
+
+def _declared(description: str, **default: Any) -> Any:
+    return strawberry.field(description=description, **(default or {"default": None}))
+
+
+def _list_of(made: Any) -> Any:
+    return list[made]
+
+
+def _fact_input(fact: Fact) -> type[Any]:
+    prefix = f"Analytics{fact.name[0].upper()}{fact.name[1:]}"
+    dimension = _enum(
+        f"{prefix}Dimension",
+        f"A dimension of: {fact.description}",
+        {
+            **{each.value: _PERIODS[each] for each in _periods(fact)},
+            **{name: each.description for name, each in fact.dimensions.items()},
+        },
+    )
+    of = _enum(
+        f"{prefix}Value",
+        f"What can be measured of: {fact.description}",
+        {
+            "COMPANY": "Companies, for DISTINCT.",
+            **{name: f"{each.description} For DISTINCT." for name, each in fact.keys.items()},
+            **{
+                name: f"{each.description} In {_UNITS[each.unit]}."
+                for name, each in fact.values.items()
+            },
+        },
+    )
+    measure = _input(
+        f"{prefix}Measure",
+        "A number of each row.",
+        {
+            "function": (
+                Function,
+                _declared("How values become one number.", default=Function.COUNT),
+            ),
+            "of": (Optional[of], _declared("The values. Null for COUNT.")),
+            "having": (
+                Optional[NumberRange],
+                _declared("Only rows whose number is in this range."),
+            ),
+            "order": (
+                Optional[OrderDirection],
+                _declared(
+                    "Order the rows by this number. By default, they are ordered by the dimensions."
+                ),
+            ),
+            "running_total": (
+                bool,
+                _declared("Whether each number is also added to those before it.", default=False),
+            ),
+        },
+    )
+    filters = _input(
+        f"{prefix}Filter",
+        "Conditions on rows. All given conditions must be met.",
+        {
+            **{
+                name.lower(): (Optional[_filter_type(each)], _declared(each.description))
+                for name, each in fact.dimensions.items()
+            },
+            **{
+                f"{name.lower()}_range": (Optional[NumberRange], _declared(each.description))
+                for name, each in fact.values.items()
+            },
+        },
+    )
+    return _input(
+        f"{prefix}Input",
+        f"A query of: {fact.description}",
+        {
+            "measures": (
+                _list_of(measure),
+                _declared("The numbers of each row, 1 to 6.", default=strawberry.UNSET),
+            ),
+            "by": (
+                _list_of(dimension),
+                _declared(
+                    "The dimensions, at most 4: there is a row for each combination of their "
+                    "values. One row without any.",
+                    default_factory=list,
+                ),
+            ),
+            "since": (
+                Optional[date],
+                _declared(
+                    "The first day, at most 1,100 days before `until`. Defaults to 30 days "
+                    "before `until`."
+                ),
+            ),
+            "until": (
+                Optional[date],
+                _declared("The day after the last day. Defaults to tomorrow."),
+            ),
+            "last": (Optional[LastPeriods], _declared("The days, instead of `since` and `until`.")),
+            "where": (Optional[filters], _declared("Which rows.")),
+            "compare": (Optional[Comparison], _declared("An earlier range to compare with.")),
+            "fill_gaps": (
+                bool,
+                _declared("Whether periods without anything have a row, too.", default=False),
+            ),
+            "first": (
+                int,
+                _declared("The maximum number of rows, 1 to 1,000.", default=DEFAULT_ROWS),
+            ),
+        },
+    )
+
+
+_UNITS = {
+    Unit.COUNT: "units",
+    Unit.EUR: "cents",
+    Unit.SECONDS: "seconds",
+    Unit.DAYS: "days",
+    Unit.SCORE: "points",
+    Unit.SHARE: "yes or no",
+}
+
+
+def _periods(fact: Fact) -> list[Period]:
+    if fact.is_snapshot:
+        return list(SERIES)
+    return [each for each in Period if fact.moment or each not in (Period.HOUR, Period.HOUR_OF_DAY)]
+
+
+def _filter_type(dimension: Dimension) -> Any:
+    kind: Any = dimension.kind
+    if dimension.is_number:
+        return Filter[int]
+    return StringFilter if kind is None else Filter[kind]
+
+
+AnalyticsQueryInput: Any = strawberry.input(
+    type(
+        "AnalyticsQueryInput",
+        (),
+        {
+            "__module__": __name__,
+            "__annotations__": {
+                name: Optional[_fact_input(fact)] for name, fact in fact_tables("sqlite").items()
+            },
+            **{
+                name: strawberry.field(description=fact.description, default=strawberry.UNSET)
+                for name, fact in fact_tables("sqlite").items()
+            },
+        },
+    ),
+    description="A query of one fact table.",
+    one_of=True,
+)
+
+
+def parse_query(query: Any) -> AnalyticsQuery:
+    """The query of an `AnalyticsQueryInput`."""
+    name, chosen = next(
+        (name, value)
+        for name, value in vars(query).items()
+        if value not in (None, strawberry.UNSET)
+    )
+    fact = fact_tables("sqlite")[name]
+    conditions = vars(chosen.where) if chosen.where else {}
+    accepted = {each: accepted_values(conditions.get(each.lower())) for each in fact.dimensions}
+    return AnalyticsQuery(
+        fact=name,
+        measures=tuple(map(_parse_measure, chosen.measures)),
+        dimensions=tuple(each.value for each in chosen.by),
+        since=chosen.since,
+        until=chosen.until,
+        last=chosen.last and (chosen.last.number, Period(chosen.last.period.value)),
+        accepted={
+            each: tuple(map(str, values)) for each, values in accepted.items() if values is not None
+        },
+        limits={
+            each: _limits(conditions[f"{each.lower()}_range"])
+            for each in fact.values
+            if conditions.get(f"{each.lower()}_range")
+        },
+        compare=chosen.compare,
+        fill_gaps=chosen.fill_gaps,
+        first=chosen.first,
+    )
+
+
+def _parse_measure(measure: Any) -> Measure:
+    return Measure(
+        measure.function,
+        measure.of and measure.of.value,
+        _limits(measure.having),
+        measure.order and measure.order is OrderDirection.DESC,
+        measure.running_total,
+    )
+
+
+def _limits(numbers: NumberRange | None) -> Limits:
+    return Limits(numbers.gte, numbers.lt) if numbers else Limits()

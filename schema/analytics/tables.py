@@ -1,0 +1,90 @@
+"""The answers to analysts' queries."""
+
+from datetime import date
+
+import strawberry
+
+from auth.rules import analyst
+from operations.analytics.facts import Unit
+from resolvers.analytics import queries as query_resolvers
+from schema.billing.money import Money
+from schema.fields import field, query
+
+
+@strawberry.type(description="A number, or an amount of money.")
+class AnalyticsNumber:
+    number: float | None = field(
+        "The number. Null for an amount, when it is hidden, and when there is nothing to compute "
+        "it from."
+    )
+    amount: Money | None = field("The amount, when the measure is one.")
+    is_hidden: bool = field(
+        "Whether the number is hidden: because it is about too few companies, or because such a "
+        "number could be computed from it."
+    )
+
+
+@strawberry.type(description="A number of a row, with what it is compared with.")
+class AnalyticsCell:
+    number: float | None = field(
+        "The number. Null for an amount, when it is hidden, and when there is nothing to compute "
+        "it from."
+    )
+    amount: Money | None = field("The amount, when the measure is one.")
+    is_hidden: bool = field(
+        "Whether the number is hidden: because it is about too few companies, or because such a "
+        "number could be computed from it."
+    )
+    previous: AnalyticsNumber | None = field(
+        "The number of the earlier range. Null unless the query compares."
+    )
+    change: float | None = field(
+        "The change since the earlier range, as a part of its number: 0.5 is half as much again."
+    )
+    running_total: AnalyticsNumber | None = field(
+        "The sum up to this row, over time, without what is hidden. Null unless it was requested."
+    )
+
+
+@strawberry.type(description="A group of facts.")
+class AnalyticsRow:
+    keys: list[str | None] = field(
+        "The values of the dimensions, in their order: names of enum values, ISO 8601 days and "
+        "times, numbers, names. Null for facts without a value."
+    )
+    cells: list[AnalyticsCell] = field("The numbers, in the order of the measures.")
+
+
+@strawberry.type(description="A measure of a table.")
+class AnalyticsMeasure:
+    name: str = field("The function and what it is of, such as `SUM_NET`.")
+    unit: Unit = field("What the numbers are.")
+
+
+@strawberry.type(description="The answer to a query.")
+class AnalyticsTable:
+    since: date = field("The first day.")
+    until: date = field("The day after the last day.")
+    dimensions: list[str] = field("The dimensions, in the order of the query.")
+    measures: list[AnalyticsMeasure] = field("The measures, in the order of the query.")
+    rows: list[AnalyticsRow] = field(
+        "The rows, ordered by the dimensions or by the measure that the query names. Rows whose "
+        "number is hidden come last in the order of a measure."
+    )
+    row_count: int = field("The number of rows before `first` was applied.")
+    truncated: bool = field("Whether rows were left off because of `first`.")
+    hidden_count: int = field("How many numbers of these rows are hidden.")
+    minimum_companies: int = field(
+        "The number of companies that a number must be about to be shown."
+    )
+
+
+@strawberry.type
+class AnalyticsTableQuery:
+    analytics: AnalyticsTable | None = query(
+        query_resolvers.analytics,
+        allow=analyst,
+        cost=query_resolvers.query_cost,
+        description="The answer to a query of one fact table, without personal data: counts, sums, "
+        "means and percentiles by any dimensions. Numbers about few companies are hidden.",
+    )
