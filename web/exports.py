@@ -13,6 +13,8 @@ from models.action import Action
 from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.locale import Locale
+from operations.analytics.export import query_csv
+from operations.analytics.query import AnalyticsQuery
 from privacy.archive import personal_archive
 from privacy.message_export import ExportFormat, MessageExport, messages_json, messages_pdf
 from resolvers.context import Services
@@ -55,6 +57,13 @@ def find_export(services: Services, data: dict[str, Any], store: Store) -> Expor
                 f"camcha-{local_date(now)}.zip",
                 "application/zip",
                 personal_archive(key, store, now),
+            )
+        case {"analytics": dict(query)}:
+            today = local_date(services.clock.now())
+            return Export(
+                f"camcha-{query['fact']}-{today}.csv",
+                "text/csv; charset=utf-8",
+                query_csv(AnalyticsQuery.from_json(query), today, services.analytics.min_companies),
             )
         case {"fec": int(year)}:
             return Export(

@@ -79,8 +79,12 @@ class Table:
         return self.row_count > len(self.rows)
 
 
-async def answer(query: AnalyticsQuery, today: date, minimum_companies: int) -> Table:
-    """Answer a query. Raises BadInput."""
+async def answer(
+    query: AnalyticsQuery, today: date, minimum_companies: int, limit: int | None = None
+) -> Table:
+    """Answer a query, with at most `limit` rows instead of the number that it asks for. Raises
+    BadInput.
+    """
     fact = fact_tables(dialect(), today)[query.fact]
     query.check(fact)
     days = query.date_range(today)
@@ -95,7 +99,7 @@ async def answer(query: AnalyticsQuery, today: date, minimum_companies: int) -> 
     ordered = _with_running_totals(ordered, query)
     chosen = [row for row in ordered if _is_kept(row, query)]
     chosen = _order_by_measure(chosen, query)
-    shown = tuple(chosen[: query.first])
+    shown = tuple(chosen[: limit or query.first])
     return Table(
         *days,
         tuple(Column(name) for name in query.dimensions),

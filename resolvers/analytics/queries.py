@@ -1,19 +1,20 @@
 """Analysts' queries of fact tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import strawberry
 
+from auth.tokens import Purpose
 from models.billing.money import Money
 from models.clock import local_date
 from operations.analytics.facts import Unit
-from operations.analytics.query import DEFAULT_DAYS, DEFAULT_ROWS, MAX_DAYS
+from operations.analytics.query import DEFAULT_DAYS, DEFAULT_ROWS, MAX_DAYS, AnalyticsQuery
 from operations.analytics.table import Cell, Column, Table, answer
 from resolvers.analytics.inputs import AnalyticsQueryInput, parse_query
-from resolvers.context import Info
+from resolvers.context import Context, Info
 
 _BASE_COST = 50
 _COST_PER_DAY_AND_DIMENSION = 2
@@ -61,13 +62,15 @@ class AnalyticsTable:
     truncated: bool
     hidden_count: int
     minimum_companies: int
+    query: AnalyticsQuery
 
 
 async def analytics(info: Info, query: QueryArgument) -> AnalyticsTable:
     """The answer to a query. Raises BadInput."""
     services = info.context.services
     today = local_date(services.clock.now())
-    return as_result(await answer(parse_query(query), today, services.analytics.min_companies))
+    parsed = parse_query(query)
+    return _as_result(await answer(parsed, today, services.analytics.min_companies), parsed)
 
 
 analytics.__annotations__["query"] = Annotated[
@@ -75,7 +78,19 @@ analytics.__annotations__["query"] = Annotated[
 ]
 
 
-def as_result(table: Table) -> AnalyticsTable:
+def csv_urls(context: Context, rows: Sequence[AnalyticsTable]) -> list[str]:
+    """A link to the answer to each query as a file."""
+    services = context.services
+    tokens = [
+        services.auth.signer.sign(
+            Purpose.DOWNLOAD, services.clock.now(), analytics=row.query.to_json()
+        )
+        for row in rows
+    ]
+    return [f"{services.base_url}/downloads/{token}" for token in tokens]
+
+
+def _as_result(table: Table, query: AnalyticsQuery) -> AnalyticsTable:
     """The table in the types of the schema."""
     return AnalyticsTable(
         table.since,
@@ -96,6 +111,7 @@ def as_result(table: Table) -> AnalyticsTable:
         table.truncated,
         table.hidden_count,
         table.minimum_companies,
+        query,
     )
 
 

@@ -8,7 +8,7 @@ from auth.rules import analyst
 from operations.analytics.facts import Unit
 from resolvers.analytics import queries as query_resolvers
 from schema.billing.money import Money
-from schema.fields import field, query
+from schema.fields import field, query, viewer_field
 
 
 @strawberry.type(description="A number, or an amount of money.")
@@ -76,6 +76,13 @@ class AnalyticsTable:
     hidden_count: int = field("How many numbers of these rows are hidden.")
     minimum_companies: int = field(
         "The number of companies that a number must be about to be shown."
+    )
+    csv_url: str = viewer_field(
+        query_resolvers.csv_urls,
+        description="A link to the answer as a CSV file (RFC 4180, UTF-8), valid for 5 minutes. It "
+        "has all rows, whatever `first` is, amounts in euros, and a column for each measure that "
+        "says whether its number is hidden.",
+        needs=(),
     )
 
 

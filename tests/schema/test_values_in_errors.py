@@ -30,17 +30,24 @@ ARGUMENTS = {
 }
 
 
-def wrong_values(declared_type: GraphQLInputType, depth: int = 4) -> Iterator[Any]:
-    """Values of the wrong type, each with the secret in another position."""
+def wrong_values(
+    declared_type: GraphQLInputType, depth: int = 4, walked: set[str] | None = None
+) -> Iterator[Any]:
+    """Values of the wrong type, each with the secret in another position. Input types that occur
+    several times are walked once.
+    """
+    walked = set() if walked is None else walked
     yield {SECRET: SECRET, "secret": [SECRET]}
     yield [[SECRET]]
     type_: Any = get_nullable_type(declared_type)
     if isinstance(type_, GraphQLList):
-        yield from ([each] for each in wrong_values(type_.of_type, depth - 1))
+        yield from ([each] for each in wrong_values(type_.of_type, depth - 1, walked))
     elif isinstance(type_, GraphQLInputObjectType):
         yield SECRET
-        for name, field in type_.fields.items() if depth else ():
-            for each in wrong_values(field.type, depth - 1):
+        is_new = type_.name not in walked
+        walked.add(type_.name)
+        for name, field in type_.fields.items() if depth and is_new else ():
+            for each in wrong_values(field.type, depth - 1, walked):
                 yield {name: each, "secret": SECRET}
             yield {name: SECRET, "secret": SECRET}
             yield {f"{name}s": SECRET}

@@ -24,8 +24,9 @@ from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.event import Event, EventKind, ticket_stream
 from models.identity.user import Staff, User
-from models.support.calendar import Calendar, HolidayCalendar
+from models.support.calendar import Calendar
 from models.support.classification import Category, Channel
+from models.support.opening_hours import HolidayCalendar
 from models.support.rating import TicketRating
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.sla_policy import SlaMeasure
@@ -128,7 +129,7 @@ class Market:
             vat_cents=net // 5,
             gross_cents=net + net // 5,
         )
-        invoice.account_id = purchase.account_id  # type: ignore[attr-defined] # a column
+        invoice.account_id = purchase.account_id
         await invoice.save()
         line = await InvoiceLine.create(
             invoice=invoice,
@@ -140,7 +141,7 @@ class Market:
             vat_rate=2000,
         )
         await BillingItem.create(
-            account_id=purchase.account_id,  # type: ignore[attr-defined] # a column
+            account_id=purchase.account_id,
             purchase=purchase,
             kind=BillingItemKind.CYCLE,
             description_key="offer",
@@ -205,7 +206,8 @@ async def create_market() -> Market:
     teams = [
         await Team.create(name=name, created_at=created_at) for name in ("Facturation", "Technique")
     ]
-    return Market(action, companies, await create_user(action, "Paul"), *prices, teams)
+    user, (monthly, yearly) = await create_user(action, "Paul"), prices
+    return Market(action, companies, user, monthly, yearly, teams)
 
 
 async def sell(market: Market) -> None:
