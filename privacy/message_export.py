@@ -29,6 +29,7 @@ from models.support.call import Call
 from models.support.classification import Channel
 from models.support.file import File
 from models.support.incoming_email import IncomingEmail
+from models.support.merge import TicketMerge, merged_ticket_ids
 from models.support.message import Message
 from models.support.note import Note
 from models.support.ticket import Ticket
@@ -54,22 +55,30 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True)
 class MessageExport:
-    """What to export: all tickets of a company or one of them, with or without internal notes."""
+    """What to export: all tickets of a company, or one of them and those that were merged into it,
+    with or without internal notes.
+    """
 
     account_id: int
     ticket_id: int | None = None
     with_notes: bool = False
 
-    @property
-    def tickets(self) -> QuerySet[Ticket]:
-        tickets = Ticket.filter(account_id=self.account_id)
-        return tickets if self.ticket_id is None else tickets.filter(id=self.ticket_id)
+    async def ticket_ids(self) -> list[int]:
+        """The keys of the tickets to export, none for all of the company's."""
+        if self.ticket_id is None:
+            return []
+        return [self.ticket_id, *(await merged_ticket_ids(self.ticket_id))]
+
+    async def tickets(self) -> QuerySet[Ticket]:
+        """The tickets to export."""
+        tickets, keys = Ticket.filter(account_id=self.account_id), await self.ticket_ids()
+        return tickets.filter(id__in=keys) if keys else tickets
 
     async def fits_pdf(self) -> bool:
         """Whether a PDF can contain all of the messages."""
         messages = Message.filter(ticket__account_id=self.account_id)
-        if self.ticket_id is not None:
-            messages = messages.filter(ticket_id=self.ticket_id)
+        if keys := await self.ticket_ids():
+            messages = messages.filter(ticket_id__in=keys)
         return await messages.count() <= MAX_PDF_MESSAGES
 
 
@@ -121,9 +130,10 @@ async def messages_pdf(export: MessageExport, locale: Locale, at: datetime) -> A
 
 async def _tickets(export: MessageExport) -> AsyncIterator[dict[str, Any]]:
     """Each ticket with its messages, and with its notes among them when they are exported."""
-    async for keys in batches_of(export.tickets):
+    async for keys in batches_of(await export.tickets()):
         with workload(Workload.REPORTS):
             tickets = await Ticket.filter(id__in=keys).order_by("id").select_related("requester")
+            targets = await _targets(keys)
         for ticket in tickets:
             entries = [entry async for entry in _messages(ticket)]
             if export.with_notes:
@@ -136,9 +146,16 @@ async def _tickets(export: MessageExport) -> AsyncIterator[dict[str, Any]]:
                 "openedAt": ticket.created_at,
                 "closedAt": ticket.closed_at,
                 "requester": ticket.requester.name,
+                "mergedInto": targets.get(ticket.pk),
                 "messages": entries,
             }
             await asyncio.sleep(0)  # others go first
+
+
+async def _targets(keys: Sequence[int]) -> dict[int, str]:
+    """The number of the ticket that each of these was merged into, without those that weren't."""
+    merges = await TicketMerge.filter(ticket_id__in=list(keys)).select_related("target")
+    return {merge.ticket_id: merge.target.number for merge in merges}
 
 
 async def _messages(ticket: Ticket) -> AsyncIterator[dict[str, Any]]:

@@ -120,10 +120,17 @@ class ReportChanged(Exception):
     """A call was reported before with other facts."""
 
 
-def check_times(action: Action, started_at: datetime, duration_seconds: int) -> None:
-    """Raise VALUE_INVALID for a call that ends in the future, or lasts longer than a day."""
+def check_times(
+    action: Action, started_at: datetime, duration_seconds: int, outcome: CallOutcome
+) -> None:
+    """Raise VALUE_INVALID for a call that ends in the future, lasts longer than a day, or was
+    missed and has a duration.
+    """
     if not 0 <= duration_seconds <= MAX_DURATION.total_seconds():
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "durationSeconds")
+    if outcome is CallOutcome.MISSED and duration_seconds:
+        message = _("A missed call has no duration.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "durationSeconds", message=message)
     ended_at = started_at + timedelta(seconds=duration_seconds)
     if ended_at > action.at + _CLOCK_DIFFERENCE:
         message = _("Log a call after it has ended.")

@@ -20,6 +20,7 @@ from models.event import EventKind
 from models.identity.user import User
 from models.support.chat_agents import available_agents
 from models.support.live_chat import ChatState, LiveChat, find_chat
+from models.support.message import Message
 from models.support.opening_hours import OpeningHours
 from models.support.sla_clock import follow_policy, response_due_at
 from models.support.team import hours_by_team
@@ -92,6 +93,22 @@ async def _defer(tx: Transaction, ticket: Ticket, chat: LiveChat) -> None:
     await follow_policy(tx, ticket)
     await ticket.append_event(tx, EventKind.CHAT_DEFERRED)
     if ticket.reply_awaited_since:
+        await tell_requester(tx, ticket)
+
+
+async def tell_of_follow_up(tx: Transaction, message: Message) -> None:
+    """Tell the requester of the follow-up of a chat, which a customer has just opened with this
+    message while nobody answers chats.
+    """
+    is_repeat = message.at != tx.action.at
+    if message.from_staff or is_repeat or message.ticket_id == message.origin_id:
+        return
+    earlier = Message.filter(ticket_id=message.ticket_id, sequence__lt=message.sequence)
+    if await earlier.using_db(tx.db).exists():
+        return
+    ticket = await Ticket.get(pk=message.ticket_id, using_db=tx.db)
+    chat = await find_chat(ticket, tx.db)
+    if chat and not chat.is_live:
         await tell_requester(tx, ticket)
 
 

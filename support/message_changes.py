@@ -21,7 +21,8 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.call import Call, CallOutcome
 from models.support.errors import SupportErrorCode
 from models.support.file import File
-from models.support.message import AUTOMATION_KEY, Message, MessageVersion
+from models.support.merge import merge_targets, merged_ticket_ids
+from models.support.message import AUTOMATIC, Message, MessageVersion
 from models.support.reaction import Reaction, ReactionKind
 from models.support.search_entry import stems_of
 from models.support.ticket import Ticket
@@ -55,18 +56,18 @@ async def edit_message(
         return message
     await auth.count_message(user, action.origin.account_id)
     async with action.transaction() as tx:
-        ticket, message, copies = await _lock_own(tx, user, message)
+        ticket, standing, message, copies = await _lock_own(tx, user, message)
         if message.deleted_at:
             raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
         if message.body == text:
             return message
-        _require_changeable(action, ticket, message)
+        _require_changeable(action, standing, message)
         for each in (message, *copies):
             await _store_version(tx, ticket, each, SupportAuditAction.MESSAGE_EDIT)
             each.body, each.edited_at = text, action.at
             await each.save(using_db=tx.db, update_fields=["body", "edited_at"])
             await _index(each, tx.db)
-        await _append_events(tx, ticket, (message, *copies), EventKind.MESSAGE_EDITED)
+        await _append_events(tx, standing, (message, *copies), EventKind.MESSAGE_EDITED)
     return message
 
 
@@ -77,10 +78,10 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
     Raises NOT_AUTHOR, MESSAGE_FINAL and CHANGE_PERIOD_OVER.
     """
     async with action.transaction() as tx:
-        ticket, message, copies = await _lock_own(tx, user, message)
+        ticket, standing, message, copies = await _lock_own(tx, user, message)
         if message.deleted_at:
             return message
-        _require_changeable(action, ticket, message)
+        _require_changeable(action, standing, message)
         for each in (message, *copies):
             await _store_version(tx, ticket, each, SupportAuditAction.MESSAGE_DELETE)
             each.body, each.deleted_at = "", action.at
@@ -93,11 +94,11 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
             # A job deletes the content: storage/abandoned_files.py.
             file.message_id, file.abandoned_at = None, action.at
             await file.save(using_db=tx.db, update_fields=["message_id", "abandoned_at"])
-        is_reply_awaited = message.from_staff and await _continue_wait(tx, ticket)
-        await _append_events(tx, ticket, (message, *copies), EventKind.MESSAGE_DELETED)
+        is_reply_awaited = message.from_staff and await _continue_wait(tx, standing)
+        await _append_events(tx, standing, (message, *copies), EventKind.MESSAGE_DELETED)
         if is_reply_awaited:
-            status = ticket.status.value
-            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=ticket.pk, status=status)
+            status = standing.status.value
+            await tx.append(INBOX, EventKind.REPLY_AWAITED, ticket_id=standing.pk, status=status)
     return message
 
 
@@ -107,14 +108,14 @@ async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
     """
     if ticket.is_finished or ticket.reply_awaited_since:
         return False
-    messages = Message.filter(ticket_id=ticket.pk, deleted_at=None).using_db(tx.db)
-    attempts = Call.filter(ticket_id=ticket.pk).exclude(outcome=CallOutcome.ANSWERED)
+    ticket_ids = [ticket.pk, *(await merged_ticket_ids(ticket.pk, tx.db))]
+    messages = Message.filter(ticket_id__in=ticket_ids, deleted_at=None).using_db(tx.db)
+    attempts = Call.filter(ticket_id__in=ticket_ids).exclude(outcome=CallOutcome.ANSWERED)
     attempt_ids = await attempts.using_db(tx.db).values_list("message_id", flat=True)
-    replies = messages.filter(from_staff=True).exclude(pk__in=attempt_ids)
-    replies = replies.exclude(is_final=True, client_message_id__startswith=AUTOMATION_KEY)
-    reply = await replies.order_by("-sequence").first()
-    unanswered = messages.filter(from_staff=False, sequence__gt=reply.sequence if reply else 0)
-    first = await unanswered.order_by("sequence").first()
+    replies = messages.filter(~AUTOMATIC, from_staff=True).exclude(pk__in=attempt_ids)
+    reply = await replies.order_by("-id").first()
+    unanswered = messages.filter(from_staff=False, pk__gt=reply.pk if reply else 0)
+    first = await unanswered.order_by("id").first()
     if first:
         await ticket.continue_wait(tx, first.at)
     return first is not None
@@ -132,15 +133,23 @@ async def may_have_been_emailed(message: Message) -> bool:
 
 async def _lock_own(
     tx: Transaction, user: User, message: Message
-) -> tuple[Ticket, Message, list[Message]]:
-    """The ticket, the message, its copies in tickets that were split off, and theirs."""
+) -> tuple[Ticket, Ticket, Message, list[Message]]:
+    """The ticket, the one that it was merged into or otherwise itself, the message, and its copies
+    in tickets that were split off, and theirs.
+    """
     if message.author_id != user.pk:
         raise Refusal(SupportErrorCode.NOT_AUTHOR, "input", "messageId")
-    ticket = await tx.lock(Ticket, message.ticket_id)
+    ticket = await Ticket.get(pk=message.ticket_id, using_db=tx.db)
     ticket_ids = await _split_off(tx, ticket)
-    await tx.lock_rows(Ticket.filter(pk__in=ticket_ids))  # of later keys
-    if await _split_off(tx, ticket) != ticket_ids:
-        raise TransactionConflict("split")
+    targets = await merge_targets(ticket.pk, tx.db)
+    related = Ticket.filter(pk__in=[ticket.pk, *ticket_ids, *targets])
+    tickets = {row.pk: row for row in await tx.lock_rows(related)}
+    ticket = tickets[ticket.pk]
+    if (
+        await _split_off(tx, ticket) != ticket_ids
+        or await merge_targets(ticket.pk, tx.db) != targets
+    ):
+        raise TransactionConflict("split or merged")
     keys, level = [message.pk], [message.pk]
     while level and ticket_ids:
         copies = Message.filter(
@@ -151,7 +160,8 @@ async def _lock_own(
         level = [each.pk for each in await copies.using_db(tx.db)]
         keys += level
     locked = {row.pk: row for row in await tx.lock_rows(Message.filter(pk__in=keys))}
-    return ticket, locked.pop(message.pk), list(locked.values())
+    standing = tickets[targets[-1]] if targets else ticket
+    return ticket, standing, locked.pop(message.pk), list(locked.values())
 
 
 async def _split_off(tx: Transaction, ticket: Ticket) -> list[int]:
@@ -168,6 +178,7 @@ async def _split_off(tx: Transaction, ticket: Ticket) -> list[int]:
 
 
 def _require_changeable(action: Action, ticket: Ticket, message: Message) -> None:
+    """Raise MESSAGE_FINAL and CHANGE_PERIOD_OVER for a message that stands in this ticket."""
     if message.is_final or ticket.status is TicketStatus.CLOSED:
         raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
     if action.at > message.at + CHANGE_PERIOD:
@@ -205,9 +216,15 @@ async def _index(message: Message, db: BaseDBAsyncClient) -> None:
 async def _append_events(
     tx: Transaction, ticket: Ticket, messages: Sequence[Message], kind: EventKind
 ) -> None:
+    """Tell everybody who has the messages: also those who follow the ticket, into which the one of
+    the first message was merged.
+    """
+    followed = {messages[0].ticket_id, ticket.pk}
     for message in messages:
         values = {"ticket_id": message.ticket_id, "message_id": message.pk}
-        await tx.append(ticket_stream(message.ticket_id), kind, **values)
+        for ticket_id in sorted(followed | {message.ticket_id}):
+            await tx.append(ticket_stream(ticket_id), kind, **values)
+        followed = set()
         if message.from_staff:
             await tx.append(account_stream(ticket.account_id), kind, **values)
         else:

@@ -36,6 +36,7 @@ from models.support.ticket import Ticket
 from models.support.ticket_status import STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus
 from models.text import client_key, message_text, optional_message_text
 from models.viewer import Viewer
+from support.chat_deferral import tell_of_follow_up
 
 
 async def reply(
@@ -49,7 +50,8 @@ async def reply(
     *,
     seen_sequence: int | None = None,
 ) -> Message:
-    """Append a message to a ticket that the viewer sees, as `Ticket.reply` does.
+    """Append a message to a ticket that the viewer sees, as `Ticket.reply` does. A customer whose
+    reply to a closed chat opens a follow-up that nobody answers live is told so by email.
 
     Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
     id that the author has sent with another message, AnsweredMeanwhile as `Ticket.reply` does, and
@@ -86,9 +88,12 @@ async def reply(
         await auth.uncount_message(viewer.user, company_id)
         return sent_message
     try:
-        return await ticket.reply(
-            action, viewer.user, text, key, files, seen_sequence=seen_sequence
-        )
+        async with action.transaction() as tx:
+            message = await ticket.post_reply(
+                tx, viewer.user, text, key, files, seen_sequence=seen_sequence
+            )
+            await tell_of_follow_up(tx, message)
+        return message
     except AnsweredMeanwhile:
         await auth.uncount_message(viewer.user, company_id)
         raise

@@ -316,7 +316,7 @@ async def apply_actions(
     """
     message = await _reply(tx, ticket, actions, actor)
     await _assign(tx, ticket, actions, actor)
-    await _set_status(tx, ticket, actions, is_answer=bool(message) and not actor.is_automation)
+    await _set_status(tx, ticket, actions)
     await _classify(tx, ticket, actions, actor)
     note = await _add_note(tx, ticket, actions, actor)
     if actions.snooze_time:
@@ -334,8 +334,13 @@ async def _reply(
     if actor.is_automation:
         return await ticket.post_automatic(tx, actor.user, text, actor.message_key)
     message = await ticket.post(tx, actor.user, text, actor.message_key)
-    if ticket.assignee_id is None and not actions.assigns:
-        await assign_ticket(tx, ticket, actor.user.pk, ticket.team_id)
+    await ticket.take_up(
+        tx,
+        actor.user,
+        keeps_draft=True,  # which is another text
+        assigns=not actions.assigns,
+        opens=actions.status is None,
+    )
     return message
 
 
@@ -357,12 +362,8 @@ async def _assign(tx: Transaction, ticket: Ticket, actions: TicketActions, actor
     await assign_ticket(tx, ticket, agent_id, team_id, is_told=is_told)
 
 
-async def _set_status(
-    tx: Transaction, ticket: Ticket, actions: TicketActions, *, is_answer: bool
-) -> None:
+async def _set_status(tx: Transaction, ticket: Ticket, actions: TicketActions) -> None:
     status = actions.status
-    if status is None and is_answer and ticket.status is TicketStatus.NEW:
-        status = TicketStatus.OPEN
     if status is None or status is ticket.status:
         return
     tx.audit(

@@ -58,7 +58,8 @@ class _TelephoneEndpoint:
         try:
             report = self.system.read(request.headers, body)
             if report:
-                check_times(action, report.facts.started_at, report.facts.duration_seconds)
+                facts = report.facts
+                check_times(action, facts.started_at, facts.duration_seconds, facts.outcome)
         except SignatureInvalid as error:
             log.warning("telephone.refused", reason=error.args[0])
             return json_response(HTTPStatus.BAD_REQUEST, "SIGNATURE_INVALID")

@@ -66,12 +66,13 @@ async def merge_targets(ticket_id: int, db: BaseDBAsyncClient | None = None) -> 
     return targets
 
 
-async def merged_ticket_ids(ticket_id: int, db: BaseDBAsyncClient) -> list[int]:
+async def merged_ticket_ids(ticket_id: int, db: BaseDBAsyncClient | None = None) -> list[int]:
     """The tickets that were merged into a ticket, also by way of others."""
     found: list[int] = []
     level = [ticket_id]
     while level:
-        merges = TicketMerge.filter(target_id__in=level).using_db(db)
+        merges = TicketMerge.filter(target_id__in=level)
+        merges = merges.using_db(db) if db else merges
         level = [int(str(key)) for key in await merges.values_list("ticket_id", flat=True)]
         found += level
     return found

@@ -6,6 +6,7 @@ from uuid import uuid4
 
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -19,6 +20,12 @@ from models.support.file import File
 if TYPE_CHECKING:
     from models.support.ticket import Ticket
     from models.viewer import Viewer
+
+
+# How the `client_message_id` of a message begins that an automation posted. People may choose such
+# a key for messages that aren't final.
+AUTOMATION_KEY = "automation:"
+AUTOMATIC = Q(is_final=True, client_message_id__startswith=AUTOMATION_KEY)
 
 
 class Message(Model):
@@ -114,16 +121,12 @@ async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: 
     locked, after the message with this sequence.
     """
     answers = Message.filter(
-        ticket_id=ticket_id, from_staff=True, sequence__gt=sequence, deleted_at=None
+        ~AUTOMATIC, ticket_id=ticket_id, from_staff=True, sequence__gt=sequence, deleted_at=None
     )
     answers = answers.exclude(author_id=author.pk).using_db(tx.db)
     if newer := await answers.order_by("sequence").first():
         agent = await User.get(pk=newer.author_id, using_db=tx.db)
         raise AnsweredMeanwhile(newer, agent.name)
-
-
-# How the `client_message_id` of a message begins that an automation posted.
-AUTOMATION_KEY = "automation:"
 
 
 def unused_key(kind: str) -> str:

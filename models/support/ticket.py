@@ -227,20 +227,42 @@ class Ticket(Model):
         customers, IDEMPOTENCY_MISMATCH for a repeated id with another text or other files, and
         AnsweredMeanwhile when another agent has answered after the message with `seen_sequence`.
         """
-        text = optional_message_text(body) if file_ids else message_text(body)
         async with action.transaction() as tx:
-            if author.staff:
-                await lock_agent(tx, author.pk)
-            ticket = await self.lock_with_target(tx)
-            if sent_message := await Message.find_sent(
-                self.pk, author, text, client_message_id, file_ids, tx.db
-            ):
-                return sent_message
-            if author.staff and seen_sequence is not None:
-                await require_seen(tx, self.pk, author, seen_sequence)
-            return await self.append_reply(
-                tx, ticket, author, text, client_message_id, file_ids, is_email=is_email
+            return await self.post_reply(
+                tx,
+                author,
+                body,
+                client_message_id,
+                file_ids,
+                is_email=is_email,
+                seen_sequence=seen_sequence,
             )
+
+    async def post_reply(
+        self,
+        tx: Transaction,
+        author: User,
+        body: str,
+        client_message_id: str,
+        file_ids: tuple[int, ...] = (),
+        *,
+        is_email: bool = False,
+        seen_sequence: int | None = None,
+    ) -> Message:
+        """What `reply` does, in the caller's transaction."""
+        text = optional_message_text(body) if file_ids else message_text(body)
+        if author.staff:
+            await lock_agent(tx, author.pk)
+        ticket = await self.lock_with_target(tx)
+        if sent_message := await Message.find_sent(
+            self.pk, author, text, client_message_id, file_ids, tx.db
+        ):
+            return sent_message
+        if author.staff and seen_sequence is not None:
+            await require_seen(tx, self.pk, author, seen_sequence)
+        return await self.append_reply(
+            tx, ticket, author, text, client_message_id, file_ids, is_email=is_email
+        )
 
     async def append_reply(
         self,
@@ -299,15 +321,23 @@ class Ticket(Model):
             raise TransactionConflict("merged")
         return ticket
 
-    async def take_up(self, tx: Transaction, agent: User, *, keeps_draft: bool = False) -> None:
+    async def take_up(
+        self,
+        tx: Transaction,
+        agent: User,
+        *,
+        keeps_draft: bool = False,
+        assigns: bool = True,
+        opens: bool = True,
+    ) -> None:
         """An agent has answered the ticket, which the caller has locked: it is theirs unless
-        somebody has it.
+        somebody has it, and no longer new. The caller may decide otherwise about both.
         """
         if not keeps_draft:
             await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
-        if self.assignee_id is None:
+        if assigns and self.assignee_id is None:
             await self.assign(tx, agent.pk, self.team_id)
-        if self.status is TicketStatus.NEW:
+        if opens and self.status is TicketStatus.NEW:
             await self.set_status(tx, TicketStatus.OPEN)
 
     async def lock_or_open_follow_up(self, tx: Transaction, author: User) -> "Ticket":

@@ -116,7 +116,9 @@ class CallLogInput:
     outcome: CallOutcome = strawberry.field(description="How the call ended.")
     started_at: datetime = strawberry.field(description="When the call began.")
     duration_seconds: int = strawberry.field(
-        default=0, description="How long the two sides talked, in seconds: at most a day."
+        default=0,
+        description="How long the two sides talked, or the customer spoke on the voicemail, in "
+        "seconds: at most a day. 0 for a missed call.",
     )
     number: str | None = strawberry.field(
         default=None,
@@ -215,7 +217,13 @@ async def log(info: Info, input: CallLogInput) -> Call:
     action = context.action()
     with Checks() as check:
         target = await check.wait(_target(context, input.target))
-        check(support_calls.check_times, action, input.started_at, input.duration_seconds)
+        check(
+            support_calls.check_times,
+            action,
+            input.started_at,
+            input.duration_seconds,
+            input.outcome,
+        )
         number = check(parse_phone_number, input.number, "number") if input.number else None
         notes = check(message_text, input.notes, "notes") if input.notes else None
         key = check(client_key, input.idempotency_key)

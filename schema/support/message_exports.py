@@ -30,5 +30,6 @@ class MessageExportMutation:
         "url",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_EXPORT,
-        description="Makes a link to all that was exchanged in a ticket.",
+        description="Makes a link to all that was exchanged in a ticket, and in those that were "
+        "merged into it.",
     )

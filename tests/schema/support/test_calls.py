@@ -206,6 +206,10 @@ async def test_a_call_is_logged_for_a_member_and_after_it_has_ended(
         ("BLANK", "notes"),
         ("BLANK", "idempotencyKey"),
     ]
+    missed = await log_call(
+        execute, alice, new_ticket(paul), outcome="MISSED", durationSeconds=1, idempotencyKey="3"
+    )
+    assert codes(missed) == [("VALUE_INVALID", "durationSeconds")]
     assert await Call.all().count() == await Note.all().count() == 0
     response = await execute(alice, CALLER, n="abc")
     assert response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

@@ -417,6 +417,20 @@ async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
     await refresh_answer_times(desk.action())
     measured = {row.channel: row.answers for row in await AnswerTime.all()}
     assert measured == {Channel.CHAT: 3, Channel.WEB: 1}
+    # Who writes in a closed chat while nobody is there is told once what becomes of that, and the
+    # reply of an agent needs no such email.
+    emails = await recipients_and_subjects("chat_deferred")
+    for name, chat in (("Paul", last[1]), ("Alice", last[2])):
+        client = await desk.sign_in(name)
+        await change(client, "ticketClose", chat)
+        for _ in range(2):
+            await reply(client, chat, "Encore une question")
+        await reply(client, chat, "Et une autre")
+        deferred = await Ticket.get(follows_id=key_of(Ticket, chat))
+        assert (await LiveChat.get(ticket_id=deferred.pk)).state is ChatState.DEFERRED
+    told = (await recipients_and_subjects("chat_deferred"))[len(emails) :]
+    number = (await Ticket.get(follows_id=key_of(Ticket, last[1]))).number
+    assert [number in subject for _, subject in told] == [True]
 
 
 async def chat_of(ticket_id: str) -> LiveChat:

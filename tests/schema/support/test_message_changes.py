@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +10,7 @@ import pytest
 from engine import Engine
 from models.action import Action
 from models.audit import AuditEntry
+from models.event import Event, EventKind, ticket_stream
 from models.identity.user import Staff
 from models.support.file import File
 from models.support.message import AUTOMATION_KEY, Message
@@ -368,3 +369,46 @@ async def test_who_deletes_the_only_reply_leaves_the_customer_waiting_whatever_e
     assert (await chat.ticket(alice))["replyAwaitedSince"] is None
     await chat.delete(alice, reply["id"])
     assert (await chat.ticket(alice))["replyAwaitedSince"] == waiting
+
+
+async def test_a_message_of_a_merged_ticket_is_corrected_where_it_stands(chat: Chat) -> None:
+    owner, alice, scenario = chat.owner, chat.alice, chat.scenario
+    await chat.post(owner, "Toujours rien ?")
+    waiting = (await chat.ticket(alice))["replyAwaitedSince"]
+    scenario.clock.advance(timedelta(minutes=1))
+    question, reply = await chat.post(owner, "Un mot"), await chat.post(alice, "Oui")
+    fields = {"subject": "B", "body": "B", "category": "BUG", "idempotencyKey": "b"}
+    opening = """mutation($i: TicketOpenInput!) { ticketOpen(input: $i) { ticket { id } } }"""
+    target = (await scenario.execute(owner, opening, i=fields))["data"]["ticketOpen"]["ticket"]
+    await scenario.execute(
+        alice,
+        REPLY,
+        i={"ticketId": target["id"], "body": "Bonjour", "clientMessageId": "b"},
+    )
+    merge = """mutation($i: TicketMergeInput!) { ticketMerge(input: $i) { userErrors { code } } }"""
+    fields = {"ticketId": scenario.ticket_id, "intoTicketId": target["id"]}
+    assert (await scenario.execute(alice, merge, i=fields))["data"]["ticketMerge"] == {
+        "userErrors": []
+    }
+    edited = await chat.edit(owner, question["id"], "Un autre mot")
+    assert edited["message"]["body"] == "Un autre mot"
+    events = Event.filter(kind=EventKind.MESSAGE_EDITED).order_by("id")
+    assert {event.stream for event in await events if event.stream.startswith("ticket:")} == {
+        ticket_stream(key_of(Ticket, key) or 0) for key in (scenario.ticket_id, target["id"])
+    }
+    # The other ticket was answered, so nobody waits for the reply that is deleted.
+    other = Ticket.filter(pk=key_of(Ticket, target["id"]))
+    assert (await chat.delete(alice, reply["id"]))["message"]["deletedAt"]
+    assert (await other.get()).reply_awaited_since is None
+    # The only reply that is left is deleted: the customer waits since their first question.
+    message = await Message.get(ticket_id=key_of(Ticket, target["id"]), body="Bonjour")
+    await chat.delete(alice, encode("Message", message.pk))
+    awaited_since = (await other.get()).reply_awaited_since
+    assert awaited_since is not None
+    assert awaited_since == datetime.fromisoformat(waiting)
+    await other.update(status=TicketStatus.CLOSED)
+    for changed in (
+        await chat.edit(owner, question["id"], "Encore un"),
+        await chat.delete(owner, question["id"]),
+    ):
+        assert [each["code"] for each in changed["userErrors"]] == ["MESSAGE_FINAL"]

@@ -29,6 +29,7 @@ from tests.people import record_step_up
 from tests.schema.support.test_assignment import Agents
 from tests.schema.support.test_assignment import agents as agents
 from tests.schema.support.test_inbox import reply
+from tests.schema.support.test_merging import merge, open_ticket
 from tests.schema.support.test_notes import add_note
 from web.exports import Export, find_export
 
@@ -190,3 +191,18 @@ async def test_p5_2_agents_export_a_ticket_with_its_notes(
     monkeypatch.setattr(message_export, "MAX_PDF_MESSAGES", count - 1)
     payload = await exports.request(alice, TICKET, ticketId=agents.ticket_id, format="PDF")
     assert payload["userErrors"] == [{"code": "EXPORT_TOO_LARGE", "field": ["input", "format"]}]
+
+
+async def test_p5_2_the_export_of_a_ticket_has_those_that_were_merged_into_it(
+    exports: Exports, action: Action
+) -> None:
+    agents, owner = exports.agents, exports.agents.dataset.paul.owner
+    merged = await open_ticket(agents.execute, owner, "La même panne")
+    await merge(agents.execute, agents.alice, merged, agents.ticket_id)
+    _, content = await exports.download(
+        owner, TICKET, ticketId=agents.ticket_id, format="JSON", includeNotes=False
+    )
+    ticket, other = orjson.loads(content)["tickets"]
+    assert (other["subject"], other["mergedInto"]) == ("La même panne", ticket["number"])
+    assert [each["body"] for each in other["messages"]] == ["La même panne"]
+    assert ticket["mergedInto"] is None

@@ -9,14 +9,16 @@ from typing import Any
 import pytest
 
 from engine import Engine
+from models.action import Action
 from models.event import writers_stream
 from models.identity.user import User
 from models.support.draft import Draft
-from models.support.message import Message
+from models.support.message import AUTOMATION_KEY, Message
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import decode
+from support.automation_runs import automation_author
 from support.writers import WRITING_TIME
 from tests.conftest import MovableClock
 from tests.schema.conftest import create_services
@@ -201,3 +203,15 @@ async def test_p6_2_of_two_agents_who_answer_at_once_one_is_warned(agents: Agent
     assert sorted(codes) == [[], ["ANSWERED_MEANWHILE"]]
     ticket = await Ticket.get(pk=ticket_key(agents))
     assert await Message.filter(ticket_id=ticket.pk, body="Bonjour").count() == 1
+
+
+async def test_p6_2_what_an_automation_posts_answers_nothing_for_the_agent_who_writes(
+    agents: Agents, action: Action
+) -> None:
+    await agents.answer(agents.dataset.paul.owner, "Alors ?")
+    seen = await sequence_of("Alors ?")
+    async with action.transaction() as tx:
+        ticket = await tx.lock(Ticket, ticket_key(agents))
+        author = await automation_author(action)
+        await ticket.post_automatic(tx, author, "Bien reçu.", f"{AUTOMATION_KEY}1:1")
+    assert (await post(agents, agents.alice, "Redémarrez", seen))["userErrors"] == []
