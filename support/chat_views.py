@@ -17,7 +17,7 @@ from tortoise.connection import get_connection
 from models.database.reading import read
 from models.support.chat_agents import ChatAgent, available_agents
 from models.support.classification import Category
-from models.support.live_chat import ChatState, LiveChat, positions
+from models.support.live_chat import ChatState, LiveChat, passed_on_by, positions
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.sla_policy import RESPONSES
 from models.support.team import Team, team_hours
@@ -103,16 +103,22 @@ async def _waiting_views(chats: Sequence[LiveChat], at: datetime) -> dict[int, C
     places, agents = await positions(keys), await available_agents(at)
     tickets = await read(Ticket.filter(), ("id", "category"), where_in=("id", keys))
     categories = {ticket.id: ticket.category for ticket in tickets}
+    givers = await passed_on_by(
+        [chat.ticket_id for chat in chats if chat.first_assigned_at is not None]
+    )
     paces = {team_id: await _pace(at, team_id) for team_id in {chat.team_id for chat in chats}}
-    kinds = {(chat.team_id, categories[chat.ticket_id]) for chat in chats}
-    serving = {kind: _serving(agents, *kind) for kind in kinds}
+    kinds = {
+        chat.ticket_id: (chat.team_id, categories[chat.ticket_id], givers.get(chat.ticket_id))
+        for chat in chats
+    }
+    serving = {kind: _serving(agents, *kind) for kind in {*kinds.values()}}
     return {
         chat.ticket_id: ChatView(
             ChatState.WAITING,
             places[chat.ticket_id],
             _expected_wait(
                 places[chat.ticket_id],
-                serving[chat.team_id, categories[chat.ticket_id]],
+                serving[kinds[chat.ticket_id]],
                 paces[chat.team_id],
             ),
             was_assigned=chat.first_assigned_at is not None,
@@ -150,8 +156,17 @@ class _Serving:
     free_slots: int
 
 
-def _serving(agents: Sequence[ChatAgent], team_id: int | None, category: Category) -> _Serving:
-    serving = [agent for agent in agents if agent.serves(team_id) and agent.has_skill(category)]
+def _serving(
+    agents: Sequence[ChatAgent],
+    team_id: int | None,
+    category: Category,
+    passed_on_by: int | None = None,
+) -> _Serving:
+    serving = [
+        agent
+        for agent in agents
+        if agent.serves(team_id) and agent.has_skill(category) and agent.user_id != passed_on_by
+    ]
     return _Serving(len(serving), sum(agent.free_slots for agent in serving))
 
 

@@ -5,6 +5,8 @@ the skill, and belongs to the team. Of those the one with the fewest chats gets 
 has waited longest for one. Whoever gives a chat to somebody, a router in any process or an agent
 who claims it, locks the agent and then the ticket, and looks again. So one of them succeeds.
 
+Nobody gets a chat by routing that they have passed on themselves: they can claim it.
+
 Candidates are read without locks and may be outdated. Then nothing happens until the next run,
 which the change that made them outdated triggers.
 """
@@ -22,7 +24,7 @@ from models.database.sql import fetch_records
 from models.errors import Forbidden
 from models.support.agents import lock_agent
 from models.support.chat_agents import ChatAgent, available_agents
-from models.support.live_chat import ChatState, LiveChat, find_chat
+from models.support.live_chat import ChatState, LiveChat, find_chat, passed_on_by
 from models.support.team import AgentProfile
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -53,6 +55,7 @@ class WaitingChat:
     ticket_id: int
     team_id: int | None
     category: str
+    passed_on_by: int | None = None
 
 
 async def route(action: Action) -> int:
@@ -79,7 +82,12 @@ async def _oldest_chats(agents: Sequence[ChatAgent]) -> list[WaitingChat]:
     for team_id in {None, *(team_id for agent in agents for team_id in agent.team_ids)}:
         serving = [agent for agent in agents if agent.serves(team_id)]
         records += await _oldest_of_queue(team_id, serving) if serving else []
-    return [WaitingChat(*record[:3]) for record in sorted(records, key=lambda each: each[3:])]
+    records.sort(key=lambda record: (record[3], record[0]))
+    givers = await passed_on_by([record[0] for record in records if record[4] is not None])
+    return [
+        WaitingChat(ticket_id, queue_id, category, givers.get(ticket_id))
+        for ticket_id, queue_id, category, *_ in records
+    ]
 
 
 async def _oldest_of_queue(
@@ -89,13 +97,17 @@ async def _oldest_of_queue(
     categories = sorted(frozenset().union(*skills)) if all(skills) else []
     team = "IS NULL" if team_id is None else "= ?"
     category = f"AND t.category IN ({', '.join('?' * len(categories))})" if categories else ""
+    queue = LiveChat.filter(state=ChatState.WAITING, team_id=team_id)
+    # Those that agents have passed on may find nobody, and must not keep the places of others.
+    returned_count = await queue.filter(first_assigned_at__not_isnull=True).count()
     records = await fetch_records(
-        "SELECT c.ticket_id, c.team_id, t.category, c.queued_at, c.ticket_id FROM live_chat c "  # noqa: S608 - places
-        f"JOIN ticket t ON t.id = c.ticket_id WHERE c.state = '{ChatState.WAITING}' "
+        "SELECT c.ticket_id, c.team_id, t.category, c.queued_at, c.first_assigned_at "  # noqa: S608 - places
+        f"FROM live_chat c JOIN ticket t ON t.id = c.ticket_id "
+        f"WHERE c.state = '{ChatState.WAITING}' "
         f"AND c.team_id {team} {category} ORDER BY c.queued_at, c.ticket_id LIMIT ?",
         *([] if team_id is None else [team_id]),
         *categories,
-        min(sum(agent.free_slots for agent in agents), MAX_PER_QUEUE),
+        min(sum(agent.free_slots for agent in agents) + returned_count, MAX_PER_QUEUE),
     )
     return [tuple(record) for record in records]
 
@@ -109,14 +121,16 @@ def _pairs(
     they were put there.
     """
     counts = [agent.chat_count for agent in agents]
-    heaps: dict[tuple[int | None, str], list[tuple[int, int]]] = {}
+    heaps: dict[tuple[int | None, str, int | None], list[tuple[int, int]]] = {}
     for chat in chats:
-        kind = (chat.team_id, chat.category)
+        kind = (chat.team_id, chat.category, chat.passed_on_by)
         if kind not in heaps:
             heaps[kind] = [
                 (counts[index], index)
                 for index, agent in enumerate(agents)
-                if agent.serves(chat.team_id) and agent.has_skill(chat.category)
+                if agent.serves(chat.team_id)
+                and agent.has_skill(chat.category)
+                and agent.user_id != chat.passed_on_by
             ]
             heapify(heaps[kind])
         index = _least_busy(heaps[kind], counts, agents)
@@ -151,6 +165,8 @@ async def _give(action: Action, ticket_id: int, user_id: int) -> bool:
         if agent is None or not (
             agent.free_slots and agent.serves(ticket.team_id) and agent.has_skill(ticket.category)
         ):
+            return False
+        if (await passed_on_by([ticket_id], tx.db)).get(ticket_id) == user_id:
             return False
         await AgentProfile.filter(user_id=user_id).using_db(tx.db).update(last_chat_at=action.at)
         await ticket.assign(tx, user_id, ticket.team_id, is_told=True)

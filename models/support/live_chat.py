@@ -20,6 +20,7 @@ from tortoise.models import Model
 from models.action import Transaction
 from models.database.sql import fetch_records
 from models.database.writing import find_one
+from models.event import EventKind, ticket_stream
 from models.identity.user import User
 from models.support.classification import Channel
 from models.support.team import Team
@@ -149,6 +150,29 @@ async def follow_finish(tx: Transaction, ticket: "Ticket") -> None:
         chat.enter(ChatState.ACTIVE if chat.agent_id else ChatState.WAITING, tx.action.at)
         chat.queued_at = tx.action.at
     await chat.save_state(tx)
+
+
+async def passed_on_by(
+    ticket_ids: Sequence[int], db: BaseDBAsyncClient | None = None
+) -> dict[int, int]:
+    """Who gave each of these chats, which wait again, back to a queue: they don't get it again by
+    routing. Without those that nobody had, or that were taken from an agent who was lost.
+    """
+    if not ticket_ids:
+        return {}
+    streams = [ticket_stream(ticket_id) for ticket_id in ticket_ids]
+    records = await fetch_records(
+        _ASSIGNMENTS.format(places=", ".join("?" * len(streams))), *streams, db=db
+    )
+    return {record[0]: record[1] for record in records if record[1] is not None}
+
+
+_ASSIGNMENTS = f"""
+    SELECT e.ticket_id, e.actor_id FROM event e
+    JOIN (
+        SELECT stream, MAX(sequence) AS sequence FROM event
+        WHERE stream IN ({{places}}) AND kind = '{EventKind.TICKET_ASSIGNED}' GROUP BY stream
+    ) latest ON latest.stream = e.stream AND latest.sequence = e.sequence"""  # noqa: S608 - constants
 
 
 async def positions(

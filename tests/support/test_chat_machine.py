@@ -6,7 +6,7 @@ customers see have to agree, and after the jobs nobody waits whom somebody could
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -29,7 +29,7 @@ from models.errors import Refusal
 from models.event import Event, EventKind, ticket_stream
 from models.identity.user import Staff, User
 from models.support.classification import Category, Channel
-from models.support.live_chat import ChatState, LiveChat, positions
+from models.support.live_chat import ChatState, LiveChat, passed_on_by, positions
 from models.support.team import AgentProfile, ChatAvailability, Team, TeamMember
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
@@ -275,23 +275,27 @@ class ChatMachine(RuleBasedStateMachine):
         for agents in self.processes.values():
             await renew_leases(self.action, agents)
         waiting = await LiveChat.filter(state=ChatState.WAITING)
+        givers = await passed_on_by([chat.ticket_id for chat in waiting])
         await asyncio.gather(
             *(handle_chats(self.action, agents, OPTIONS) for agents in self.processes.values())
         )
-        await self._check_order(waiting)
+        await self._check_order(waiting, givers)
         await self.watch.refresh()
         for _ in range(10):
             await asyncio.sleep(0)
 
     # What has to be true.
 
-    async def _check_order(self, formerly_waiting: Sequence[LiveChat]) -> None:
+    async def _check_order(
+        self, formerly_waiting: Sequence[LiveChat], givers: Mapping[int, int]
+    ) -> None:
         """Of the chats that the same people can answer, the oldest got an agent."""
         queues = defaultdict(list)
         for former in sorted(formerly_waiting, key=lambda chat: (chat.queued_at, chat.ticket_id)):
             chat = await LiveChat.get(pk=former.pk).select_related("ticket")
             if chat.state in (ChatState.WAITING, ChatState.ACTIVE):
-                queues[former.team_id, chat.ticket.category].append(chat.state)
+                key = (former.team_id, chat.ticket.category, givers.get(former.ticket_id))
+                queues[key].append(chat.state)
         for states in queues.values():
             assert states == sorted(states)  # ACTIVE before WAITING
 
@@ -309,7 +313,8 @@ class ChatMachine(RuleBasedStateMachine):
         free = []
         for agent, (capacity, skills, is_member) in zip(self.agents, AGENTS, strict=True):
             if counts[agent.pk] < capacity and await self._is_ready(agent):
-                free.append((skills, is_member))
+                free.append((agent.pk, skills, is_member))
+        givers = await passed_on_by([chat.ticket_id for chat in chats])
         for chat in chats:
             if chat.state is not ChatState.WAITING:
                 continue
@@ -317,8 +322,9 @@ class ChatMachine(RuleBasedStateMachine):
             assert not [
                 agent
                 for agent in free
-                if (not agent[0] or chat.ticket.category in agent[0])
-                and (chat.team_id is None or agent[1])
+                if (not agent[1] or chat.ticket.category in agent[1])
+                and (chat.team_id is None or agent[2])
+                and agent[0] != givers.get(chat.ticket_id)
             ]
 
     async def _is_ready(self, agent: User) -> bool:

@@ -337,6 +337,32 @@ async def test_p5_5_only_agents_who_are_gone_lose_chats_that_wait_for_them(desk:
     assert [ticket["id"] for ticket in waiting] == [answered, unanswered, claimed]
 
 
+async def test_p5_5_a_chat_doesnt_come_back_to_who_passed_it_on(desk: ChatDesk) -> None:
+    paul = await desk.customer("Paul")
+    alice = await desk.staff("Alice", Staff.AGENT)
+    bruno = await desk.staff("Bruno", Staff.AGENT)
+    async with alice.socket(), bruno.socket():
+        await desk.work()
+        await set_availability(alice, "AVAILABLE")
+        chat = (await open_chat(paul, "chat"))["id"]
+        await desk.work()
+        assert await assignee_of(paul, chat) == "Alice"
+        await change(alice, "ticketRelease", chat)
+        await desk.work()
+        waiting = (await ticket_of(paul, chat))["chat"]
+        assert (waiting["state"], waiting["position"]) == ("WAITING", 1)
+        assert waiting["expectedWaitSeconds"] is None  # nobody else is there
+        await set_availability(bruno, "AVAILABLE")
+        await desk.work()
+        assert await assignee_of(paul, chat) == "Bruno"
+        await change(bruno, "ticketRelease", chat)
+        await desk.work()
+        assert await assignee_of(paul, chat) == "Alice"
+        await change(alice, "ticketRelease", chat)
+        await change(alice, "ticketClaim", chat)  # whoever wants it again takes it
+        assert await assignee_of(paul, chat) == "Alice"
+
+
 async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
     """After hours, in a chat that nobody continues, and after its end."""
     paul = await desk.customer("Paul")
