@@ -1,5 +1,6 @@
 """When the system clock is set back, for example by an hour, what waits for a time in the database
-would wait an hour longer: emails, and questions to the company register.
+would wait an hour longer: emails, questions to the company register, and all that is tried again
+later.
 
 So the latest time is stored at intervals. A process whose clock is behind it moves those times
 back by the difference. This also works for the first process that starts after the change, and of
@@ -15,14 +16,25 @@ from tortoise.models import Model
 from models.accounts.account import Account
 from models.accounts.legal_name import LegalNameChange
 from models.action import Action, Transaction
+from models.billing.delivery import CollectionReport, InvoiceDelivery
+from models.billing.invoice import DocumentRequest
+from models.billing.provider_event import ProviderEvent
 from models.operations.email import Email
 from models.operations.latest_time import LatestTime
+from models.support.incoming_email import IncomingEmail
+from models.support.push_device import PushDevice
 
 # The clocks of two hosts differ by less than this.
 TOLERANCE = timedelta(minutes=1)
-_WAITING: tuple[tuple[type[Model], str], ...] = (
+WAITING: tuple[tuple[type[Model], str], ...] = (  # in the order of models/lock_order.py
+    (IncomingEmail, "next_attempt_at"),
     (Account, "registry_due_at"),
+    (PushDevice, "next_attempt_at"),
     (LegalNameChange, "next_check_at"),
+    (ProviderEvent, "next_attempt_at"),
+    (InvoiceDelivery, "next_attempt_at"),
+    (CollectionReport, "next_attempt_at"),
+    (DocumentRequest, "next_attempt_at"),
     (Email, "next_attempt_at"),
 )
 _BATCH_SIZE = 500
@@ -48,7 +60,7 @@ async def _move_back_waiting_times(action: Action) -> timedelta:
         difference = latest.at - action.at
         if difference <= TOLERANCE:  # another process has done it
             return timedelta()
-        for model, column in _WAITING:
+        for model, column in WAITING:
             await _move_rows(tx, model, column, latest, difference)
         await LatestTime.filter(pk=1).using_db(tx.db).update(at=action.at)
     log.warning("clock.set_back", seconds=round(difference.total_seconds()))
@@ -58,18 +70,19 @@ async def _move_back_waiting_times(action: Action) -> timedelta:
 async def _move_rows(
     tx: Transaction, model: type[Model], column: str, latest: LatestTime, difference: timedelta
 ) -> None:
+    key_name = model._meta.pk_attr
     # Most rows were due already, and a single statement is enough for them.
     overdue_rows = model.filter(**{f"{column}__gt": tx.action.at, f"{column}__lte": latest.at})
     await overdue_rows.using_db(tx.db).update(**{column: tx.action.at})
-    later_rows = model.filter(**{f"{column}__gt": latest.at}).using_db(tx.db).order_by("id")
+    later_rows = model.filter(**{f"{column}__gt": latest.at}).using_db(tx.db).order_by(key_name)
     last_moved_id = 0
     while (
-        rows := await later_rows.filter(id__gt=last_moved_id)
+        rows := await later_rows.filter(**{f"{key_name}__gt": last_moved_id})
         .limit(_BATCH_SIZE)
-        .values_list("id", column)
+        .values_list(key_name, column)
     ):
         for key, at in rows:
             # Unless a worker has changed it meanwhile.
-            unchanged_row = model.filter(**{"id": key, column: at}).using_db(tx.db)
+            unchanged_row = model.filter(**{key_name: key, column: at}).using_db(tx.db)
             await unchanged_row.update(**{column: at - difference})
         last_moved_id = rows[-1][0]

@@ -22,6 +22,8 @@ import httpx
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses in IPv6 (RFC 6052)
 _HTTPS = 443
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # of a host's name (RFC 1123)
+_HOST_LENGTH = 253
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Endpoint(NamedTuple):
 
 
 def parse_endpoint(url: str) -> Endpoint | None:
-    """The host and port of an endpoint; None unless it is a plain https URL."""
+    """The host and port of an endpoint; None unless it is a plain https URL with a host's name."""
     if not re.fullmatch(r"https://[\x21-\x7e]+", url) or "\\" in url:
         return None
     try:
@@ -88,7 +90,12 @@ def parse_endpoint(url: str) -> Endpoint | None:
         return None
     if not host or "@" in parts.netloc or parts.fragment or not parts.path.strip("/"):
         return None
-    return Endpoint(host, port)
+    return Endpoint(host, port) if _is_host_name(host) else None
+
+
+def _is_host_name(host: str) -> bool:
+    """Whether this can be looked up, and isn't an IPv6 address."""
+    return len(host) <= _HOST_LENGTH and all(map(_LABEL.fullmatch, host.split(".")))
 
 
 def service_of(endpoint: Endpoint, services: Sequence[PushService]) -> PushService | None:

@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
+from tortoise import Tortoise
 
 from models.accounts.account import Account
 from models.action import Action
 from models.operations.email import Email
-from operations.clock_changes import TOLERANCE, correct_waiting_times
+from operations.clock_changes import TOLERANCE, WAITING, correct_waiting_times
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -103,3 +104,12 @@ async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(
         assert await waiting.remaining_delay(email) == HOUR
     await emails[3].refresh_from_db()
     assert emails[3].next_attempt_at is None
+
+
+def test_whatever_is_tried_again_later_is_among_them() -> None:
+    waiting = {model for model, column in WAITING if column == "next_attempt_at"}
+    assert waiting == {
+        model
+        for model in Tortoise.apps["models"].values()
+        if "next_attempt_at" in model._meta.fields_map
+    }
