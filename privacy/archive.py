@@ -4,7 +4,8 @@ the files that the person uploaded (GDPR, Articles 15 and 20).
 It is written while it is sent, a few rows at a time, so no copy of it lies anywhere. A person gets
 what is about them: of tickets, the ones they opened, with what they and support wrote in them, and
 what they wrote in others. What their colleagues wrote belongs to those, and to the company's own
-export (privacy/message_export.py). Of people who answered, there is no name.
+export (privacy/message_export.py), and so does what support wrote, once they have left the company.
+Of people who answered, there is no name.
 """
 
 import csv
@@ -17,7 +18,7 @@ from typing import Any
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
 import orjson
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Subquery
 from tortoise.queryset import QuerySet
 
 from billing.exports.invoices_zip import ZipBuffer
@@ -37,7 +38,6 @@ from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
-from models.support.draft import Draft
 from models.support.file import File
 from models.support.message import Message, MessageVersion
 from models.support.phone_number import PhoneNumber
@@ -62,10 +62,9 @@ class _Table:
 
 def _tables(user_id: int) -> dict[str, _Table]:
     of_user = {"user_id": user_id}
-    messages = Message.filter(
-        Q(author_id=user_id, from_staff=False) | Q(ticket__requester_id=user_id, from_staff=True),
-        deleted_at=None,
-    )
+    companies = Subquery(Membership.filter(**of_user).values("account_id"))
+    answers = Q(ticket__requester_id=user_id, ticket__account_id__in=companies, from_staff=True)
+    messages = Message.filter(Q(author_id=user_id, from_staff=False) | answers, deleted_at=None)
     return {
         "profile": _Table(
             User.filter(id=user_id),
@@ -107,9 +106,6 @@ def _tables(user_id: int) -> dict[str, _Table]:
         "earlier_messages": _Table(
             MessageVersion.filter(message__author_id=user_id),
             {"ticket": "message__ticket_id"} | _same("body", "replaced_at"),
-        ),
-        "drafts": _Table(
-            Draft.filter(**of_user), {"ticket": "ticket_id"} | _same("body", "updated_at")
         ),
         "reactions": _Table(
             Reaction.filter(**of_user), {"ticket": "message__ticket_id"} | _same("kind")

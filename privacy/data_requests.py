@@ -6,7 +6,7 @@ it, also not the owners of the person's company. Operators are reminded before t
 """
 
 from collections.abc import Awaitable
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from auth import sessions
@@ -31,11 +31,14 @@ from models.privacy.errors import PrivacyErrorCode
 from models.text import client_key, message_text
 from models.translations import _
 
+GDPR_APPLIES_FROM = datetime(2018, 5, 25, tzinfo=UTC)  # Article 99(2)
+MAX_PENDING = 20  # of one person: each one reminds the operators
+
 
 async def make(
     action: Action, session: Session, kind: DataRequestKind, details: str, key: str
 ) -> DataRequest:
-    """Make a request for oneself. Raises BLANK, TOO_LONG and IDEMPOTENCY_MISMATCH."""
+    """Make a request for oneself. Raises BLANK, TOO_LONG, TOO_MANY and IDEMPOTENCY_MISMATCH."""
     with Checks() as check:
         details = check(message_text, details, "details")
         key = check(client_key, key)
@@ -46,9 +49,17 @@ async def make(
             tx, owner_of(action), "dataRequestMake", key, arguments
         ):
             return await DataRequest.get(pk=existing, using_db=tx.db)
+        await _require_room(tx, user)
         request = await _store(tx, user, kind, details, action.at)
         await store_result(tx, owner_of(action), "dataRequestMake", key, request.pk)
     return request
+
+
+async def _require_room(tx: Transaction, user: User) -> None:
+    pending = DataRequest.filter(user_id=user.pk, decision=None).using_db(tx.db)
+    if await pending.count() >= MAX_PENDING:
+        message = _("You already have %(limit)s requests that aren’t decided yet.")
+        raise Refusal(CommonErrorCode.TOO_MANY, "input", message=message, limit=MAX_PENDING)
 
 
 async def record(
@@ -60,7 +71,7 @@ async def record(
     key: str,
 ) -> DataRequest:
     """Record the request of a person who made it in another way. Its deadline counts from when it
-    was received. Raises BLANK, TOO_LONG, TIME_FUTURE and IDEMPOTENCY_MISMATCH.
+    was received. Raises BLANK, TOO_LONG, TIME_FUTURE, VALUE_INVALID and IDEMPOTENCY_MISMATCH.
     """
     with Checks() as check:
         user = await check.wait(loading)
@@ -68,6 +79,11 @@ async def record(
         key = check(client_key, key)
         if received_at > action.at:
             check.refuse(Refusal(PrivacyErrorCode.TIME_FUTURE, "input", "receivedAt"))
+        elif received_at < GDPR_APPLIES_FROM:
+            message = _("The GDPR did not apply yet at this time.")
+            check.refuse(
+                Refusal(CommonErrorCode.VALUE_INVALID, "input", "receivedAt", message=message)
+            )
     async with action.transaction() as tx:
         user = await tx.lock(User, user.pk)
         arguments = [user.pk, kind.value, details, received_at.isoformat()]
@@ -94,8 +110,16 @@ async def _store(
     request.set_deadline(MONTHS, tx.action.at)
     await request.save(using_db=tx.db)
     tx.audit(PrivacyAuditAction.DATA_REQUEST_RECEIVE, request, kind=kind.value)
-    await emails.send_data_request(tx, user, request, DataRequestNotice.RECEIVED)
+    await _tell(tx, user, request, DataRequestNotice.RECEIVED)
     return request
+
+
+async def _tell(
+    tx: Transaction, user: User, request: DataRequest, notice: DataRequestNotice
+) -> None:
+    """Tell the person by email, unless they were erased or never confirmed their address."""
+    if user.email_verified_at:
+        await emails.send_data_request(tx, user, request, notice)
 
 
 async def extend(action: Action, loading: Awaitable[DataRequest], reason: str) -> DataRequest:
@@ -121,8 +145,7 @@ async def extend(action: Action, loading: Awaitable[DataRequest], reason: str) -
         request.set_deadline(EXTENDED_MONTHS, action.at)
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_EXTEND, request)
-        if user.email_verified_at:
-            await emails.send_data_request(tx, user, request, DataRequestNotice.EXTENDED)
+        await _tell(tx, user, request, DataRequestNotice.EXTENDED)
     return request
 
 
@@ -151,8 +174,7 @@ async def decide(
         request.reminder_at = None
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_DECIDE, request, decision=decision.value)
-        if user.email_verified_at:  # not to somebody who was erased meanwhile
-            await emails.send_data_request(tx, user, request, DataRequestNotice.DECIDED)
+        await _tell(tx, user, request, DataRequestNotice.DECIDED)
     return request
 
 

@@ -38,7 +38,8 @@ class DataRequestRecordInput:
         description="What the person asks for (at most 8,000 characters)."
     )
     received_at: datetime = strawberry.field(
-        description="When the request was received. The deadline counts from then."
+        description="When the request was received, since 25 May 2018. The deadline counts from "
+        "then."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import orjson
 
 from auth.tokens import Purpose
+from models.accounts.account import Membership
 from models.action import Action
 from models.audit import AuditEntry
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
@@ -134,6 +135,21 @@ async def test_p4_1_a_person_exports_what_is_kept_about_them(
         assert secret not in everything, secret
     [entry] = await AuditEntry.filter(action="person.export")
     assert (entry.actor_id, entry.object_id) == (owner.user_id, owner.user_id)
+
+
+async def test_p4_1_who_left_a_company_gets_nothing_of_what_support_wrote_to_it(
+    execute: "Execute", dataset: "Dataset", services: Services, action: Action, tmp_path: Path
+) -> None:
+    paul, store = dataset.paul, FolderStore(tmp_path / "files")
+    ticket = await Ticket.get(pk=paul.row(Ticket).pk)
+    await post(action, ticket, paul.owner, "Écrit par Paul")
+    token = await request(execute, action, paul.owner)
+    await Membership.filter(user_id=paul.owner.user_id).delete()
+    await post(action, ticket, dataset.alice, "Réponse à ceux qui sont restés")
+    with await download(services, store, token) as zip_file:
+        bodies = [row["body"] for row in json_of(zip_file, "messages")]
+    assert "Écrit par Paul" in bodies
+    assert "Réponse à ceux qui sont restés" not in bodies
 
 
 async def test_p4_1_staff_get_no_archive_of_what_they_wrote_to_customers(

@@ -14,7 +14,7 @@ from models.identity.user import User
 from models.operations.email import Email
 from models.privacy.data_request import DataRequest, DataRequestDecision
 from models.viewer import Viewer
-from privacy.data_requests import send_data_request_reminders
+from privacy.data_requests import MAX_PENDING, send_data_request_reminders
 from resolvers.ids import encode
 from tests.people import add_member, create_user, create_viewer
 from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
@@ -157,6 +157,15 @@ async def test_p4_1_an_operator_records_what_somebody_wrote(
     later = values | {"receivedAt": "2999-01-01T00:00:00Z", "idempotencyKey": "2"}
     payload = await mutate(execute, operator, "dataRequestRecord", REQUEST, **later)
     assert codes(payload) == [("TIME_FUTURE", "receivedAt")]
+    earlier = values | {"receivedAt": "2018-05-24T00:00:00Z", "idempotencyKey": "3"}
+    payload = await mutate(execute, operator, "dataRequestRecord", REQUEST, **earlier)
+    assert codes(payload) == [("VALUE_INVALID", "receivedAt")]
+    # Nobody writes to an address that was erased, or that nobody has confirmed.
+    await User.filter(pk=paul.user_id).update(email_verified_at=None)
+    again = values | {"idempotencyKey": "4"}
+    payload = await mutate(execute, operator, "dataRequestRecord", REQUEST, **again)
+    assert codes(payload) == []
+    assert len(await emails_to(paul)) == 1
 
 
 async def test_p4_1_nobody_but_operators_sees_or_ends_the_request_of_another(
@@ -180,3 +189,18 @@ async def test_p4_1_nobody_but_operators_sees_or_ends_the_request_of_another(
     for pending, count in ((True, 1), (False, 0), (None, 1)):
         page = (await execute(operator, LIST, pending=pending))["data"]["dataRequests"]
         assert page["totalCount"] == count
+
+
+async def test_p4_1_nobody_floods_the_register(
+    execute: "Execute", dataset: "Dataset", operator: Viewer
+) -> None:
+    paul = dataset.paul.member
+    for number in range(MAX_PENDING):
+        request = await make(execute, paul, key=f"{number}")
+    values = {"kind": "ACCESS", "details": "Encore.", "idempotencyKey": "more"}
+    payload = await mutate(execute, paul, "dataRequestMake", REQUEST, **values)
+    assert codes(payload) == [("TOO_MANY", "")]
+    assert await make(execute, paul, key=f"{MAX_PENDING - 1}") == request
+    decision = {"dataRequestId": request["id"], "decision": "GRANTED", "answer": "Fait."}
+    await mutate(execute, operator, "dataRequestDecide", REQUEST, **decision)
+    await make(execute, paul, key="more")
