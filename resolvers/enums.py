@@ -41,7 +41,8 @@ describe_enum(
         "CATEGORY_CHANGED": "An agent corrected the category of a ticket; see "
         "`ticket { category }`.",
         "TICKET_UPDATED": "The priority or the tags of a ticket changed, it was snoozed or woken, "
-        "or an agent has seen a mention. Agents only.",
+        "an agent has seen a mention, or an automation couldn't act (`ticket { automationRuns }`). "
+        "Agents only.",
         "SCHEDULED_REPLY_CHANGED": "A reply was scheduled, changed, sent or canceled; see "
         "`ticket { scheduledReplies }`. Agents only.",
         "SCHEDULED_REPLY_OVERTAKEN": "The customer wrote after a reply was scheduled, which is "

@@ -15,7 +15,7 @@ from models.support.message import Message
 from models.support.sla_clock import SlaClock
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
-from models.support.ticket_status import TicketStatus
+from models.support.ticket_status import TRANSITIONS, TicketStatus
 from support.automation_facts import facts_of
 from support.automation_runs import (
     AUTHOR_EMAIL,
@@ -91,10 +91,10 @@ async def _try(
     happenings = await _happenings(version, ticket, history, since)
     known = await facts_of(ticket) if happenings else None
     for happening in happenings:
-        at = happening.at
+        at: datetime | None = happening.at
         if version.delay is not None:
             at = await due_time(version, ticket, happening.at)
-        if at > now or await _is_obsolete(ticket, happening, history, at):
+        if at is None or at > now or await _is_obsolete(ticket, happening, history, at):
             continue
         status = _status_at(history, at)
         if known and known.at(happening.at, happening.message, status).meets(version):
@@ -155,10 +155,13 @@ def _record(
 ) -> None:
     actions, reason = version.ticket_actions, None
     needs_open = actions.has_reply or actions.assigns or actions.snooze_minutes
-    if actions.finishes and ticket.deadline_at is not None:
+    is_moved = actions.status not in (None, status)
+    if is_moved and actions.finishes and ticket.deadline_at is not None:
         reason = ActionRefusalReason.LEGAL_REQUEST
-    elif status is TicketStatus.CLOSED and (needs_open or actions.status):
+    elif status is TicketStatus.CLOSED and needs_open:
         reason = ActionRefusalReason.TICKET_CLOSED
+    elif is_moved and actions.status not in TRANSITIONS[status]:
+        reason = ActionRefusalReason.STATUS_IMPOSSIBLE
     result.match_count += 1
     result.refused_count += reason is not None
     result.ticket_ids.add(ticket.pk)

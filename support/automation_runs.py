@@ -26,7 +26,7 @@ from models.action import Action, Transaction, retry_conflict
 from models.database.sql import execute, fetch_records
 from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal
-from models.event import Event, EventKind, ticket_stream
+from models.event import INBOX, Event, EventKind, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.automation import (
@@ -57,7 +57,7 @@ MAX_DEPTH = 3
 MESSAGE_PERIOD = timedelta(days=1)
 MAX_MESSAGES, MAX_MESSAGES_TO_CUSTOMER = 2, 5  # in a ticket, and in all of a customer's, a day
 AUTHOR_EMAIL, AUTHOR_NAME = "automation@invalid", "Service automatique"
-_CHECK_AGAIN = timedelta(days=1)
+_CHECK_AGAIN = timedelta(days=1)  # whether hours have been planned
 
 _EVENTS = {
     EventKind.TICKET_OPENED: AutomationEvent.TICKET_OPENED,
@@ -129,7 +129,9 @@ ORDER BY t.id LIMIT ?
 
 
 async def _handle_events(action: Action, rules: Sequence[Rule]) -> int:
-    since = max(min(rule.enabled_at for rule in rules), await _scanned_since())
+    # What happened before, by a clock that was set back since, was seen before.
+    scanned_since = min(await _scanned_since(), action.at - LOOK_BACK)
+    since = max(min(rule.enabled_at for rule in rules), scanned_since)
     count, last, has_failed = 0, 0, False
     while records := await fetch_records(_CHANGED, since, last, BATCH_SIZE):
         for (ticket_id,) in records:
@@ -172,7 +174,9 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
     )
     posted, count = await PostedMessages.of(ticket_id, events), 0
     for event in events:
-        if event.at > action.at:  # an automation may have been enabled since they were read
+        # An automation may have been enabled since they were read. But nothing waits for a clock
+        # that was set back to catch up.
+        if action.at < event.at < action.at + LOOK_BACK:
             await _advance(ticket_id, event.sequence - 1)
             return count
         happening = posted.happening_of(event)
@@ -244,7 +248,7 @@ async def _advance(ticket_id: int, sequence: int) -> None:
 async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> bool:
     """Let an automation act later. A repeat changes nothing."""
     ticket = await Ticket.get(pk=ticket_id)
-    due_at = await due_time(rule.version, ticket, happening.at)
+    due_at = await due_time(rule.version, ticket, happening.at) or action.at + _CHECK_AGAIN
     async with action.transaction() as tx:
         await tx.lock(Ticket, ticket_id)
         if await _cursor(ticket_id, tx.db) >= happening.sequence:
@@ -254,12 +258,14 @@ async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: H
     return False
 
 
-async def due_time(version: AutomationVersion, ticket: Ticket, at: datetime) -> datetime:
-    """When an automation acts that waits after an event in a ticket, by the hours of its team."""
+async def due_time(version: AutomationVersion, ticket: Ticket, at: datetime) -> datetime | None:
+    """When an automation acts that waits after an event in a ticket, by the hours of its team.
+    None when the team isn't open for so long any more.
+    """
     delay = version.delay or timedelta()
     if not version.is_delay_business_time:
         return at + delay
-    return (await team_hours(ticket.team_id)).add(at, delay) or at + delay + _CHECK_AGAIN
+    return (await team_hours(ticket.team_id)).add(at, delay)
 
 
 async def _insert_timer(
@@ -342,7 +348,7 @@ async def _handle_timer(action: Action, key: int) -> bool:
     due_at = timer.due_at
     if rule.version.delay is not None:
         ticket = await Ticket.get(pk=timer.ticket_id)
-        due_at = await due_time(planned, ticket, timer.happened_at)
+        due_at = await due_time(planned, ticket, timer.happened_at) or action.at + _CHECK_AGAIN
     if due_at > action.at:  # the calendar was changed, or the ticket has another team
         await AutomationTimer.filter(pk=key).update(due_at=due_at)
         return False
@@ -439,6 +445,8 @@ async def _run(
         run.message_id = result.message.pk if result.message else None
         run.note_id = result.note.pk if result.note else None
         run.last_sequence = await _head(ticket.pk, tx.db)
+    else:  # agents who look at the ticket have to learn of it
+        await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
     await run.save(using_db=tx.db)
     return True
 

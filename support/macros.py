@@ -3,6 +3,8 @@
 Supervisors and operators manage the macros of all agents; every agent has macros of their own.
 """
 
+from collections.abc import Sequence
+
 from tortoise.exceptions import IntegrityError
 
 from auth.services import AuthServices
@@ -17,7 +19,13 @@ from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActions
 from models.translations import _
 from models.viewer import Viewer
-from support.ticket_actions import Actor, apply_actions, find_refusals, lock_people
+from support.ticket_actions import (
+    ActionRefusal,
+    Actor,
+    apply_actions,
+    find_refusals,
+    lock_people,
+)
 
 _ARCHIVED = _("This macro has been archived.")
 
@@ -139,7 +147,7 @@ async def apply_macro(
         )
         actor = Actor(agent, {"macro": macro.pk}, f"macro:{use.pk}")
         if refusals := await find_refusals(tx, ticket, actions, actor, people):
-            raise Refusals([each.refusal for each in refusals])
+            raise _told_once(refusals)
         tx.audit(
             SupportAuditAction.MACRO_APPLY,
             ticket,
@@ -153,3 +161,9 @@ async def apply_macro(
         await use.save(using_db=tx.db, update_fields=["message_id", "note_id"])
         await store_result(tx, owner, "macroApply", key, use.pk)
     return use
+
+
+def _told_once(refusals: Sequence[ActionRefusal]) -> Refusals:
+    """The refusals, each once: a closed ticket refuses several actions in the same words."""
+    distinct = {(each.refusal.field, each.refusal.message): each.refusal for each in refusals}
+    return Refusals([*distinct.values()])

@@ -101,7 +101,8 @@ def check_actions(
     )
     texts = (actions.reply_fr, actions.reply_en, actions.note)
     if not actions.kinds and all(text is None for text in texts):
-        check.refuse(Refusal(CommonErrorCode.BLANK, "input"))
+        message = _("Choose at least one action.")
+        check.refuse(Refusal(CommonErrorCode.BLANK, "input", message=message))
     _refuse_contradictions(check, actions, is_automation=is_automation)
     if {*checked.add_tags} & {*checked.remove_tags}:
         message = _("A tag can’t be added and removed at once.")
@@ -116,7 +117,7 @@ def _refuse_contradictions(check: Checks, actions: TicketActions, *, is_automati
             message = _("Nobody applies an automation. Choose an agent or a team.")
         check.refuse(_invalid("assignToViewer", message))
     if actions.status is TicketStatus.NEW:
-        check.refuse(_invalid("status"))
+        check.refuse(_invalid("status", _("A ticket can’t become new again.")))
     minutes = actions.snooze_minutes
     if minutes is not None and not 1 <= minutes <= MAX_SNOOZE_MINUTES:
         check.refuse(_invalid("snoozeMinutes", _("Choose a time within the next year.")))

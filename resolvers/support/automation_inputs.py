@@ -1,10 +1,11 @@
 """The inputs of automations, and how they are checked."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import strawberry
-from tortoise.models import Model
+from strawberry.utils.str_converters import to_camel_case
+from tortoise.queryset import QuerySet
 
 from models.accounts.account import Organization
 from models.billing.offer import Offer
@@ -20,17 +21,20 @@ from models.support.tag import clean_tags
 from models.support.team import Team
 from models.support.ticket_status import TicketStatus
 from models.text import line
+from models.translations import _
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.ids import key_of
 from resolvers.support.ticket_actions import TicketActionsInput, check_input
 from support.automations import Definition, check_delay
+
+Value = TypeVar("Value")
 
 MAX_VALUES, PHRASE_LENGTH = 20, 100
 _NAME = "Its name (at most 60 characters), unique among automations."
 
 
 @strawberry.input(
-    description="Conditions on a ticket. What is omitted doesn't matter. Each list has at most 20 "
+    description="Conditions on a ticket. What is omitted doesn't matter. Each list has 1 to 20 "
     "values, one of which has to be met."
 )
 class AutomationConditionsInput:
@@ -84,7 +88,7 @@ class AutomationConditionsInput:
     )
     within_opening_hours: bool | None = strawberry.field(
         default=None,
-        description="Whether the event happened while the default calendar was open.",
+        description="Whether the event happened in the opening hours of the ticket's team.",
     )
 
 
@@ -100,7 +104,8 @@ class AutomationDefinitionInput:
         "Null for at once, as for SLA events.",
     )
     delay_in_business_time: bool = strawberry.field(
-        default=False, description="Whether only the time counts when the default calendar is open."
+        default=False,
+        description="Whether only the opening hours of the ticket's team count for the delay.",
     )
     match: ConditionMatch = strawberry.field(
         default=ConditionMatch.ALL, description="Whether all conditions have to be met, or any."
@@ -156,8 +161,8 @@ async def check_definition(input: AutomationDefinitionInput) -> Definition:
     """The definition of an input. Raises all of its errors at once."""
     with Checks("definition") as check:
         check_delay(check, input.event, input.delay_minutes)
-        conditions = check(_conditions, input.conditions, "conditions")
-        exceptions = check(_conditions, input.exceptions, "exceptions")
+        conditions = await check.wait(_conditions(input.conditions, "conditions"))
+        exceptions = await check.wait(_conditions(input.exceptions, "exceptions"))
         actions = await check.wait(check_input(input.actions, is_automation=True))
     return Definition(
         event=input.event,
@@ -170,12 +175,17 @@ async def check_definition(input: AutomationDefinitionInput) -> Definition:
     )
 
 
-def _conditions(input: AutomationConditionsInput | None, field: str) -> dict[str, Any]:
+async def _conditions(input: AutomationConditionsInput | None, field: str) -> dict[str, Any]:
     """Conditions as they are stored: without those that don't matter."""
     if input is None:
         return {}
     stored: dict[str, Any] = {}
     with Checks(field) as check:
+        for name, given in vars(input).items():
+            if given == []:
+                message = _("Choose at least one value, or omit the condition.")
+                path = to_camel_case(name)
+                check.refuse(Refusal(CommonErrorCode.BLANK, "input", path, message=message))
         for name in ("channel", "category", "status", "priority", "locale", "organization"):
             if (values := getattr(input, name)) is not None:
                 stored[name] = sorted({value.value for value in values})
@@ -188,17 +198,19 @@ def _conditions(input: AutomationConditionsInput | None, field: str) -> dict[str
             stored["contains"] = check(_each, input.contains, "contains", _phrase)
         if input.country is not None:
             stored["country"] = check(_each, input.country, "country", _country)
-        for name, ids, model, path in (
-            ("team_id", input.team_ids, Team, "teamIds"),
-            ("assignee_id", input.assignee_ids, User, "assigneeIds"),
-            ("offer_id", input.offer_ids, Offer, "offerIds"),
+        for name, ids, rows, path in (
+            ("team_id", input.team_ids, QuerySet(Team), "teamIds"),
+            ("assignee_id", input.assignee_ids, User.exclude(staff=None), "assigneeIds"),
+            ("offer_id", input.offer_ids, QuerySet(Offer), "offerIds"),
         ):
             if ids is not None:
-                stored[name] = check(_each, ids, path, _key_check(model))
+                stored[name] = await check.wait(_existing_keys(ids, path, rows))
     return stored
 
 
-def _each(values: Sequence[str], field: str, check_value: Callable[[str, str], Any]) -> list[Any]:
+def _each(
+    values: Sequence[Value], field: str, check_value: Callable[[Value, str], Any]
+) -> list[Any]:
     if len(values) > MAX_VALUES:
         raise Refusal(CommonErrorCode.TOO_MANY, "input", field, limit=MAX_VALUES)
     with Checks(field) as check:
@@ -219,11 +231,14 @@ def _country(code: str, index: str) -> str:
     return code
 
 
-def _key_check(model: type[Model]) -> Callable[[str, str], int]:
-    def check_key(global_id: str, index: str) -> int:
-        key = key_of(model, global_id)
-        if key is None:
+async def _existing_keys(ids: Sequence[str], field: str, rows: QuerySet[Any]) -> list[int]:
+    """The keys of rows by their global IDs. Raises NOT_FOUND for each that isn't among `rows`."""
+    keys = [key_of(rows.model, each) for each in ids[: MAX_VALUES + 1]]
+    found = {row.pk for row in await rows.filter(pk__in=[key for key in keys if key])}
+
+    def check_key(key: int | None, index: str) -> int:
+        if key is None or key not in found:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", index)
         return key
 
-    return check_key
+    return _each(keys, field, check_key)

@@ -160,7 +160,8 @@ def _time_zone(name: str) -> str:
 
 def _require_order(starts_at: datetime, ends_at: datetime) -> None:
     if not timedelta() < ends_at - starts_at <= MAX_CLOSURE:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "endsAt")
+        message = _("Choose an end that is later than the beginning, by at most 400 days.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "endsAt", message=message)
 
 
 def _week(inputs: list[WeeklyHoursInput]) -> Week:

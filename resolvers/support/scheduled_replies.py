@@ -174,7 +174,8 @@ async def preview(
     send_at: Annotated[
         datetime | None,
         strawberry.argument(
-            description="When the reply would be sent. Null for when the opening hours begin next."
+            description="When the reply would be sent: within the next year. Null for when the "
+            "opening hours begin next."
         ),
     ] = None,
 ) -> rules.Preview | None:
@@ -183,8 +184,10 @@ async def preview(
     ticket = await Ticket.visible_to(info.context.viewer).get_or_none(pk=key)
     if ticket is None:
         return None
-    send_at = send_at and send_at.astimezone(UTC)
-    return await rules.preview(info.context.action(), ticket, send_at)
+    action, send_at = info.context.action(), send_at and send_at.astimezone(UTC)
+    with Checks() as check:
+        check(rules.require_time, action, send_at)
+    return await rules.preview(action, ticket, send_at)
 
 
 def of_tickets(context: Context, parents: Sequence[Ticket]) -> RowsByParent:

@@ -235,8 +235,10 @@ class SupportSubscription(ChatSubscription, DraftSubscription):
         event_resolvers.agent_events,
         allow=agent,
         description="Events that the viewer is notified of, in order: tickets that were given to "
-        "them, whether they take chats, and targets of tickets assigned to them, for supervisors "
-        "of all tickets, that are missed or will be soon.",
+        "them, notes that mention them, their scheduled replies that a customer has overtaken or "
+        "that couldn't be sent, whether they take chats, and targets of tickets assigned to them "
+        "that are missed or will be soon. Supervisors get the targets, and the scheduled replies "
+        "that couldn't be sent, of all tickets.",
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

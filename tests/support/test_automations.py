@@ -29,6 +29,7 @@ from models.support.automation import (
     AutomationTimer,
     ConditionMatch,
 )
+from models.support.calendar import Calendar
 from models.support.classification import Category, Channel, Priority
 from models.support.message import Message
 from models.support.note import Note
@@ -187,6 +188,38 @@ async def test_an_event_after_the_beginning_of_a_run_is_left_to_the_next_one(
     # An automation may have been enabled between what the run has read and the event.
     assert await run_automations(before) == 0
     assert [await desktop.run(), await desktop.run()] == [1, 0]
+
+
+async def test_nothing_waits_for_a_clock_that_was_set_back(desktop: Desktop) -> None:
+    await desktop.automate(AutomationEvent.TICKET_OPENED, TicketActions(add_tags=("vu",)))
+    await desktop.automate(AutomationEvent.CUSTOMER_REPLIED, TicketActions(add_tags=("lu",)))
+    desktop.clock.advance(timedelta(days=2))
+    ticket = await desktop.open()
+    assert await desktop.run() == 1
+    await desktop.write(ticket, desktop.alice)
+    desktop.clock.advance(timedelta(days=-1))
+    await desktop.write(ticket, desktop.paul)
+    await desktop.open()
+    assert await desktop.run() == 2
+
+
+async def test_an_automation_doesnt_act_while_the_hours_that_it_waits_for_never_begin(
+    desktop: Desktop,
+) -> None:
+    await Calendar.filter(is_default=True).update(week=[[]] * 7)
+    await desktop.automate(
+        AutomationEvent.TICKET_OPENED,
+        TicketActions(add_tags=("vu",)),
+        delay_minutes=60,
+        is_delay_business_time=True,
+    )
+    await desktop.open()
+    for _ in range(3):
+        assert await desktop.run() == 0
+        desktop.clock.advance(timedelta(days=10))
+    assert await AutomationTimer.all().count() == 1
+    await Calendar.filter(is_default=True).update(week=[[[0, 1440]]] * 7)
+    assert await desktop.run() == 1
 
 
 # Any set of automations.

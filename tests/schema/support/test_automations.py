@@ -9,8 +9,9 @@ import pytest
 from models.accounts.account import Account
 from models.action import Action
 from models.audit import AuditEntry
+from models.billing.offer import Offer, Segment
 from models.billing.purchase import Purchase, PurchaseStatus
-from models.event import Event
+from models.event import INBOX, Event, EventKind
 from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.support.automation import AutomationRun, AutomationTimer
@@ -260,6 +261,10 @@ async def test_p6_2_each_condition_counts_and_a_dry_run_writes_nothing(
         "price"
     )
     offer = encode("Offer", purchase[0].price.offer_id)
+    other_team = (await agents.create_team(agents.sonia, name="Niveau 3"))["team"]["id"]
+    other_offer = encode(
+        "Offer", (await Offer.create(slug="autre", segment=Segment.TPE, texts={})).pk
+    )
     await User.filter(pk=automations.paul.user_id).update(locale="en")
     await Account.filter(pk=agents.dataset.paul.account.pk).update(country="BE")
     conditions: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -268,7 +273,7 @@ async def test_p6_2_each_condition_counts_and_a_dry_run_writes_nothing(
         ({"status": ["NEW"]}, {"status": ["OPEN"]}),
         ({"priority": ["HIGH"]}, {"priority": ["LOW"]}),
         ({"tags": ["x", "VIP"]}, {"tags": ["x"]}),
-        ({"teamIds": [team]}, {"teamIds": [encode("Team", 9_999)]}),
+        ({"teamIds": [team]}, {"teamIds": [other_team]}),
         ({"assigneeIds": [user_id(agents.alice)]}, {"assigneeIds": [user_id(agents.bruno)]}),
         ({"assigned": True}, {"assigned": False}),
         ({"replyAwaited": True}, {"replyAwaited": False}),
@@ -277,7 +282,7 @@ async def test_p6_2_each_condition_counts_and_a_dry_run_writes_nothing(
         ({"locale": ["EN"]}, {"locale": ["FR"]}),
         ({"organization": ["COMPANY"]}, {"organization": ["ASSOCIATION"]}),
         ({"country": ["BE"]}, {"country": ["FR"]}),
-        ({"offerIds": [offer]}, {"offerIds": [encode("Offer", 9_999)]}),
+        ({"offerIds": [offer]}, {"offerIds": [other_offer]}),
     ]
     is_open = await automations.dry_run(
         event="TICKET_OPENED", conditions={"withinOpeningHours": True, "contains": ["éléphant"]}
@@ -317,8 +322,10 @@ async def test_p6_2_each_condition_counts_and_a_dry_run_writes_nothing(
             "tags": [" "],
             "contains": ["!", "x" * 200],
             "country": ["ZZ"],
-            "teamIds": ["x"],
+            "teamIds": [team, encode("Team", 9_999)],
             "offerIds": ["x"],
+            "assigneeIds": [user_id(automations.paul)],  # no member of staff
+            "channel": [],  # nothing would meet it
         },
         "exceptions": {"assigneeIds": ["x"] * 21},
         "actions": {"replyFr": "{agent.name}", "assignToViewer": True},
@@ -331,8 +338,10 @@ async def test_p6_2_each_condition_counts_and_a_dry_run_writes_nothing(
         "conditions.contains.0",
         "conditions.contains.1",
         "conditions.country.0",
-        "conditions.teamIds.0",
+        "conditions.teamIds.1",
         "conditions.offerIds.0",
+        "conditions.assigneeIds.0",
+        "conditions.channel",
         "exceptions.assigneeIds",
         "actions.replyFr",
         "actions.assignToViewer",
@@ -423,6 +432,8 @@ async def test_p6_2_automations_never_do_what_a_person_couldnt(automations: Auto
     assert (log["status"], log["tags"]) == ("OPEN", [])  # nothing, rather than a half
     assert await automations.reasons(legal) == [["LEGAL_REQUEST"]]
     assert log["automationRuns"][0]["message"] is None
+    key = (decode(legal) or ("", 0))[1]  # whoever looks at the ticket is told
+    assert await Event.exists(stream=INBOX, kind=EventKind.TICKET_UPDATED, ticket_id=key)
     assert (await automations.log(plain))["status"] == "CLOSED"
     result = await automations.dry_run(
         event="AGENT_REPLIED", actions=closing, conditions={"contains": ["facture"]}

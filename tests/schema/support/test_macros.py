@@ -214,6 +214,9 @@ async def test_p6_2_a_macro_that_cant_do_everything_does_nothing_and_says_all_th
     assert codes(await macros.apply(agents.alice, closing)) == []
     payload = await macros.apply(agents.alice, closing, "again")
     assert codes(payload) == [("TRANSITION_ILLEGAL", "ticketId")]
+    handing = await macros.shared(replyFr="Au revoir", assignToViewer=True, snoozeMinutes=5)
+    payload = await macros.apply(agents.alice, handing, "hand")
+    assert codes(payload) == [("TRANSITION_ILLEGAL", "ticketId")]  # once for three actions
     sorting = await macros.shared(addTags=["plus tard"], note="Relire")
     assert codes(await macros.apply(agents.alice, sorting, "sort")) == []
 

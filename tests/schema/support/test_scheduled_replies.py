@@ -402,6 +402,9 @@ async def test_p6_2_a_time_outside_of_the_opening_hours_is_told_with_the_next_op
     outside = await preview("2026-12-24T18:00:00+01:00")  # after Christmas comes a weekend
     assert (outside["isOpen"], outside["opensAt"]) == (False, "2026-12-28T08:00:00+00:00")
     assert (await preview(None))["sendAt"] == "2026-11-24T08:00:00+00:00"
+    for at in ("2026-01-01T00:00:00Z", "2999-12-31T23:00:00Z"):  # would be refused
+        response = await agents.execute(agents.alice, PREVIEW, id=agents.ticket_id, at=at)
+        assert response["errors"][0]["extensions"]["field"] == ["sendAt"]
     # It isn't refused.
     reply = await schedule.scheduled("Bonne soirée", sendAt="2026-12-24T18:00:00+01:00")
     assert reply["sendAt"] == "2026-12-24T17:00:00+00:00"
