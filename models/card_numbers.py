@@ -7,8 +7,9 @@ told from them by all of this:
 - it is written without gaps, or in groups as on cards (`_GROUPINGS`);
 - between its groups is what people and programs put there: spaces, dashes, bars, line breaks,
   Markdown (`_GAP`). Commas, letters, colons, plus signs and currencies separate numbers;
-- it is not part of something else: an IBAN, an ISO 11649 reference, a SIRET, an EAN, a decimal
-  fraction, an identifier of letters and digits, a list of numbers, a column of prices.
+- it is not part of something else: an IBAN, an ISO 11649 reference, a SIRET, an EAN, a UUID, a
+  decimal fraction, an identifier of letters and digits, a list of numbers, a column of prices, a
+  table.
 """
 
 import re
@@ -68,6 +69,8 @@ _GROUPINGS = {(length,) for length in _LENGTHS} | {
 
 _INVISIBLE = (
     "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufe00-\ufe0f\ufeff"
+    # Also what underlines, strikes through or frames a digit.
+    "\u0300-\u036f\u20d0-\u20f0"
 )
 _DASHES = (
     "\\-\u02d7\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u207b\u208b\u2212\u23af\u2500\u2501\u2796"
@@ -75,14 +78,16 @@ _DASHES = (
     "\U00010ead\U00010d6e"
 )
 _BARS = "|\u00a6\u2016\u2223\u2225\u2502\u2503\u2551\u2758\uff5c\uffe4\uffe8"
-_DOTS = ".\u00b7\u2024\u2027\u22c5\u30fb\uff0e\uff61\uff65"
+_DOTS = ".\u00b7\u2023\u2024\u2027\u2219\u22c5\u25aa\u25cf\u25e6\u30fb\uff0e\uff61\uff65"
 _SLASHES = "/\\\\\u2044\u2215\uff0f\uff3c"
 _BLANKS = r"\s\u115f\u1160\u2800\u3164\uffa0"
 _MARKDOWN = "*_`~\uff3f\uff0a"
 _BREAK = re.compile(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]|<br ?/?>")
 _GAP = re.compile(
     rf"(?:[{_INVISIBLE}{_DASHES}{_BARS}{_DOTS}{_SLASHES}{_BLANKS}{_MARKDOWN}]"
-    r"|&nbsp;|<br ?/?>){1,60}"
+    # One bullet: several stand for digits that are masked. And how emails quote a line.
+    r"|(?<!\u2022)\u2022(?!\u2022)|(?<=[\n\r>])>|(?<=> )>"
+    r"|&(?:nbsp|e[mn]sp|thinsp);|<br ?/?>){1,60}"
 )
 _KINDS = [re.compile(f"[{kind}]") for kind in (_DASHES, _BARS, _DOTS, _SLASHES)]
 # Digits, which invisible characters don't interrupt.
@@ -90,18 +95,33 @@ _GROUP = re.compile(rf"\d+(?:[{_INVISIBLE}]+\d+)*")
 
 # What a bank or a creditor numbers in groups of four.
 _REFERENCE = re.compile(
-    r"(?<![^\W_])[A-Z]{2}\d{2}(?:[ \u00a0\u202f-]?[A-Z0-9]{1,4}){1,12}", re.A | re.I
+    r"(?:(?<![^\W_])|(?<=IBAN))[A-Z]{2}\d{2}"
+    r"(?:[ \t\r\n\u00a0\u2007\u2009\u202f.\u2010-\u2014-]{0,3}[A-Z0-9]{1,4}){1,12}",
+    re.A | re.I,
 )
+_UUID = re.compile(r"(?<![^\W_])[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}(?![^\W_])", re.A | re.I)
 _EXPIRY = re.compile(r"(?<!\d)(?<!\d[./-])(?:0[1-9]|1[0-2]) ?[/-] ?(?:\d{2}|20\d{2})(?![\d/.-])")
-_CURRENCY = r"(?:[€$£¥₣]|(?:EUR|USD|GBP|CHF|euros?|HT|TTC)\b|%)"
+_CURRENCY = r"(?:[kM]?[€$£¥₣]|(?:k?EUR|USD|GBP|CHF|euros?|HT|TTC)\b|%)"
 _PRECEDING_AMOUNT = re.compile(rf"{_CURRENCY}[\s]*$", re.I)
 _FOLLOWING_AMOUNT = re.compile(rf"[\s]*(?:[.,]\d\d)?[\s]*{_CURRENCY}", re.I)
 _PRICES = re.compile(
-    rf"{_CURRENCY}|\b(?:prix|tarifs?|montants?|totals?|totaux|prices?|amounts?)\b", re.I
+    rf"{_CURRENCY}|\b(?:prix|tarifs?|montants?|totals?|totaux|prices?|amounts?|chiffres?|figures"
+    r"|ventes?|sales|recettes?|revenues?|d[ée]penses?|expenses|co[uû]ts?|costs?|loyers?|salaires?"
+    r"|budgets?|quantit[ée]s?|stocks?)\b",
+    re.I,
 )
-_SIRET = re.compile(r"siret\W*$", re.I)
+# What is numbered, before its number: companies, articles, parcels, devices, meters.
+_IDENTIFIED = re.compile(
+    r"(?:siret|urssaf|gtin|ean|sscc|imei|imeisv|iccid|prm|pdl|pce|suivi|colis|tracking)\W*"
+    r"(?:(?:n[°ºo]?|num[ée]ro|number)\W*)?$",
+    re.I,
+)
+# What people write after a card's number without a space.
+_CARD_DETAILS = re.compile(r"(?:exp|fin|val|date|cv[vc]|crypto)[^\W\d_]*\d", re.I)
 _ACCOUNT = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d\d[ \u00a0\u202f]$")
 _CONTEXT_LENGTH = 80  # characters around a column of numbers
+_ROW_LENGTH = 400  # characters of the rows above and below
+_COLUMN = re.compile(rf"[\t{_BARS}]")
 
 
 @dataclass(frozen=True)
@@ -160,7 +180,11 @@ def _runs(text: str) -> Iterator[list[_Group]]:
 
 def _groups(text: str) -> Iterator[_Group]:
     excluded_spans = sorted(
-        (*_references(text), *(match.span() for match in _EXPIRY.finditer(text)))
+        (
+            *_references(text),
+            *(match.span() for match in _UUID.finditer(text)),
+            *(match.span() for match in _EXPIRY.finditer(text)),
+        )
     )
     previous: int | None = None
     position = 0
@@ -265,7 +289,7 @@ def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
         return False
     has_break = [_BREAK.search(gap) is not None for gap in gaps]
     if not any(has_break):
-        return True
+        return not (any(map(_COLUMN.search, gaps)) and _is_row_of_table(text, groups))
     # With numbers of the same size in the lines above or below, it is a table.
     if window.start and _continues(groups[0], run[window.start - 1], groups[0]):
         return False
@@ -275,6 +299,22 @@ def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
         all(has_break)
         and _PRICES.search(text[max(0, start - _CONTEXT_LENGTH) : end + _CONTEXT_LENGTH])
     )
+
+
+def _is_row_of_table(text: str, groups: Sequence[_Group]) -> bool:
+    """Whether the line above or below has as many numbers of the same lengths, divided by tabs or
+    bars too, that are no card's.
+    """
+    gap = rf"[\s{_BARS}{_MARKDOWN}]{{1,20}}"
+    row = re.compile(
+        r"(?<!\d)" + gap.join(rf"(\d{{{len(group.digits)}}})" for group in groups) + r"(?!\d)"
+    )
+    start, end = groups[0].start, groups[-1].end
+    above = text[max(0, start - _ROW_LENGTH) : start].splitlines()[:-1]
+    below = text[end : end + _ROW_LENGTH].splitlines()[1:]
+    neighbours = [*above[-2:], *below[:2]]  # a line between may divide them
+    numbers = ("".join(match.groups()) for line in neighbours for match in row.finditer(line))
+    return any(not (_has_issuer(number) and luhn.is_valid(number)) for number in numbers)
 
 
 def _continues(lower_group: _Group, first_group: _Group, second_group: _Group) -> bool:
@@ -297,7 +337,7 @@ def _is_uniform(gaps: Sequence[str], *, single_digits: bool) -> bool:
 def _is_other_kind_of_number(text: str, window: Sequence[_Group], digits: str) -> bool:
     """Whether a number that looks like a card's is something else."""
     start, end = window[0].start, window[-1].end
-    before = text[max(0, start - 20) : start]
+    before = text[max(0, start - 30) : start]
     if before.endswith("+") and len(digits) <= 15:  # a telephone number
         return True
     if window[0].gap == "." and (len(window) == 1 or window[1].gap != "."):  # a fraction
@@ -307,7 +347,9 @@ def _is_other_kind_of_number(text: str, window: Sequence[_Group], digits: str) -
     if len(digits) == 13 and stdnum.ean.is_valid(digits):
         return True
     if len(digits) == 14 and len(window) == 1 and stdnum.fr.siren.is_valid(digits[:9]):
-        return digits[9:11] == "00" or _SIRET.search(before) is not None
+        return digits[9:11] == "00" or _IDENTIFIED.search(before) is not None
+    if len(window) == 1 and _IDENTIFIED.search(before):
+        return True
     return _is_part_of_a_word(text, start, end)
 
 
@@ -320,6 +362,7 @@ def _is_part_of_a_word(text: str, start: int, end: int) -> bool:
         left -= 1
     while right < min(len(text), end + 40) and text[right].isalnum():
         right += 1
-    if any(map(str.isdecimal, text[left:start] + text[end:right])):
+    following = "" if _CARD_DETAILS.match(text, end) else text[end:right]
+    if any(map(str.isdecimal, text[left:start] + following)):
         return True
     return _ACCOUNT.search(text[max(0, start - 10) : start]) is not None

@@ -14,8 +14,17 @@ _HEAD_SIZE = 1_040
 _OVERLAP_SIZE = 64
 _BINARY = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-_UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_MACRO_PART = b"vbaProject.bin"
+# A byte order mark, or two characters of ASCII.
+_UTF_16_STARTS = (
+    ("utf-16", re.compile(rb"\xff\xfe|\xfe\xff")),
+    ("utf-16-le", re.compile(rb"(?:[\t\n\r -~]\x00){2}")),
+    ("utf-16-be", re.compile(rb"(?:\x00[\t\n\r -~]){2}")),
+)
+_MACRO_PART = b"vbaproject.bin"  # names of parts ignore case (ISO/IEC 29500-2)
+# The two kinds of videos, whose names and types are often mixed up: .mov files sent as .mp4.
+_VIDEO_BRANDS = (
+    rb"qt  |iso[m2-9]|mp4[12]|mp71|avc1|hvc1|M4V.|MSNV|ND[SX].|XAVC|f4v |dash|mmp4|3g[pr2][0-9a-e]"
+)
 
 
 @dataclass(frozen=True)
@@ -74,15 +83,23 @@ _KINDS = (
     _media_kind("image/heic", (".heic", ".heif"), rb"hei[cxms]|hev[cxms]|mif1|msf1"),
     _media_kind(
         "video/mp4",
-        (".mp4", ".m4v"),
-        rb"iso[m2-9]|mp4[12]|avc1|M4V.|MSNV|dash|mmp4|3g[pr2][0-9a-e]",
+        (".mp4", ".m4v", ".3gp"),
+        _VIDEO_BRANDS,
         MAX_VIDEO_BYTES,
     ),
-    _media_kind("video/quicktime", (".mov", ".qt"), rb"qt  ", MAX_VIDEO_BYTES),
-    # Readers look for the header in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1).
-    ContentKind("application/pdf", (".pdf",), re.compile(rb".{0,1019}?%PDF-\d", re.DOTALL)),
+    _media_kind("video/quicktime", (".mov", ".qt"), _VIDEO_BRANDS, MAX_VIDEO_BYTES),
+    # Readers look for the header in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1). What is
+    # before it must not make the file a program, an archive or a picture too.
+    ContentKind(
+        "application/pdf",
+        (".pdf",),
+        re.compile(
+            rb"(?!MZ|\x7fELF|#!|PK\x03\x04|\x89PNG|\xff\xd8\xff|GIF8|RIFF).{0,1019}?%PDF-\d",
+            re.DOTALL,
+        ),
+    ),
     ContentKind("text/plain", (".txt", ".log"), text=True),
-    ContentKind("text/csv", (".csv",), text=True),
+    ContentKind("text/csv", (".csv", ".tsv"), text=True),
     _office_kind("wordprocessingml.document", ".docx", b"word/"),
     _office_kind("spreadsheetml.sheet", ".xlsx", b"xl/"),
     _open_document_kind("text", ".odt"),
@@ -94,6 +111,8 @@ _OTHER_NAMES = {
     "image/pjpeg": "image/jpeg",
     "image/x-png": "image/png",
     "image/heif": "image/heic",
+    "image/heic-sequence": "image/heic",
+    "image/heif-sequence": "image/heic",
     "video/x-m4v": "video/mp4",
     "video/3gpp": "video/mp4",
     "application/x-pdf": "application/pdf",
@@ -101,12 +120,19 @@ _OTHER_NAMES = {
     "application/x-csv": "text/csv",
     "text/x-csv": "text/csv",
     "text/comma-separated-values": "text/csv",
+    "text/x-comma-separated-values": "text/csv",
+    "text/tab-separated-values": "text/csv",
 }
 # What systems say that don't know an extension, or, on Windows with Excel, of CSV.
 _UNSPECIFIC = {
     "",
     "application/octet-stream",
+    "application/excel",
+    "application/msexcel",
+    "application/msword",
     "application/vnd.ms-excel",
+    "application/x-excel",
+    "application/x-msexcel",
     "application/x-zip-compressed",
     "application/zip",
 }
@@ -141,7 +167,7 @@ class Inspection:
             return
         window = self._tail + chunk
         self._missing_parts = {name for name in self._missing_parts if name not in window}
-        if self._kind.required_parts and _MACRO_PART in window:
+        if self._kind.required_parts and _MACRO_PART in window.lower():
             self._allowed = False
         self._tail = window[-_OVERLAP_SIZE:]
 
@@ -158,8 +184,8 @@ class Inspection:
 
 
 class _TextInspection:
-    """Inspects text: UTF-16 if it begins with a byte order mark, otherwise any encoding that
-    contains ASCII. There are no control characters in it.
+    """Inspects text: UTF-16 if it begins with a byte order mark or with ASCII in UTF-16, otherwise
+    any encoding that contains ASCII. There are no control characters in it.
     """
 
     def __init__(self) -> None:
@@ -170,12 +196,11 @@ class _TextInspection:
     def feed(self, chunk: bytes) -> None:
         if self._start is not None:
             chunk = self._start + chunk
-            if len(chunk) < 2:
+            if len(chunk) < 4:
                 self._start = chunk
                 return
             self._start = None
-            if chunk.startswith(_UTF_16_MARKS):
-                self._utf_16 = codecs.getincrementaldecoder("utf-16")()
+            self._utf_16 = _utf_16_decoder(chunk)
         self._inspect(chunk)
 
     def _inspect(self, chunk: bytes) -> None:
@@ -191,8 +216,18 @@ class _TextInspection:
 
     @property
     def is_valid(self) -> bool:
-        if self._start:  # one character
-            return not _BINARY.search(self._start)
+        if self._start:  # up to three bytes
+            decoder = _utf_16_decoder(self._start)
+            if decoder is None:
+                return not _BINARY.search(self._start)
+            return len(self._start) == 2  # only a mark
         if self._utf_16 and self._utf_16.getstate()[0]:
             return False  # half a character
         return self._allowed
+
+
+def _utf_16_decoder(start: bytes) -> codecs.IncrementalDecoder | None:
+    for encoding, pattern in _UTF_16_STARTS:
+        if pattern.match(start):
+            return codecs.getincrementaldecoder(encoding)()
+    return None
