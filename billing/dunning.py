@@ -213,7 +213,7 @@ async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice
     """
     if not is_chargeable(late.receivable.open_cents):
         return None
-    method = await chargeable_method(tx, services.gateway, late.purchase)
+    method = await chargeable_method(tx.db, services.gateway, late.purchase)
     if method is None or any(
         payment.method == method.token and is_hard_decline(payment.decline_code)
         for payment in late.payments

@@ -58,7 +58,7 @@ class Means:
             maximum = Money(MAX_CHARGE_CENTS)
             raise Refusal(BillingErrorCode.AMOUNT_TOO_LARGE, "input", maximum=maximum)
         if self.saved:
-            await self.saved.require_chargeable(tx, gateway.name)
+            await self.saved.require_chargeable(tx.db, gateway.name)
 
     async def store_payment(
         self,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
 
 from auth.reauthentication import require_step_up
@@ -372,23 +373,28 @@ async def _is_charged(tx: Transaction, gateway: Gateway, method: PaymentMethod) 
         account_id=method.account_id, status__in=RENEWING_STATUSES, cancel_at_period_end=False
     )
     for purchase in await renewing.using_db(tx.db):
-        charged = await chargeable_method(tx, gateway, purchase)
+        charged = await chargeable_method(tx.db, gateway, purchase)
         if charged and charged.saved and charged.saved.pk == method.pk:
             return True
     return False
 
 
-async def chargeable_method(tx: Transaction, gateway: Gateway, purchase: Purchase) -> Means | None:
+async def chargeable_method(
+    db: BaseDBAsyncClient | None, gateway: Gateway, purchase: Purchase
+) -> Means | None:
     """How to charge a purchase without the customer: its payment method, else the account's
     default, else the unsaved means with which it was last paid. None for those who pay by transfer.
+    What paid a change doesn't count, because it may have been chosen for that change only.
     """
     methods = PaymentMethod.filter(
         account_id=purchase.account_id, status=PaymentMethodStatus.ACTIVE, provider=gateway.name
-    ).using_db(tx.db)
+    ).using_db(db)
     if saved := await methods.get_or_none(id=purchase.payment_method_id):
         return Means.of(saved)
-    paid = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.SUCCEEDED)
-    last = await paid.using_db(tx.db).order_by("-id").first()
+    paid = Payment.filter(
+        purchase_id=purchase.pk, status=PaymentStatus.SUCCEEDED, purchase_change_id=None
+    )
+    last = await paid.using_db(db).order_by("-id").first()
     if last and last.kind is PaymentKind.TRANSFER:
         return None
     if default := await methods.filter(is_default=True).first():

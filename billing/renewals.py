@@ -174,7 +174,7 @@ async def _claim_period(
     is_resumed = purchase.status is PurchaseStatus.PAUSED
     if is_resumed:
         purchase.resume(tx.action.day)
-    method = await chargeable_method(tx, services.gateway, purchase)
+    method = await chargeable_method(tx.db, services.gateway, purchase)
     is_trial = purchase.status is PurchaseStatus.TRIALING
     bank = services.seller.bank if method is None and not is_trial else None
     draft = await _prepare_renewal(tx, services, account, purchase, bank)

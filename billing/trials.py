@@ -72,7 +72,7 @@ async def start(
         await cancel_confirmations(tx, purchase)
         draft = require_current(purchase, draft, action.at)
         if method:
-            await method.require_chargeable(tx, services.gateway.name)
+            await method.require_chargeable(tx.db, services.gateway.name)
         purchase.payment_method_id = method.pk if method else None
         price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         if price.trial_days and not await has_tried(account, price.offer_id, tx.db):
@@ -147,7 +147,7 @@ async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
         purchase.trial_reminded_at = action.at
         await purchase.save(using_db=tx.db, update_fields=["trial_reminded_at"])
         price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-        means = await chargeable_method(tx, services.gateway, purchase)
+        means = await chargeable_method(tx.db, services.gateway, purchase)
         method = means.saved if means else None
         for user in await billing_contacts(tx, purchase.account_id):
             name = price.offer.text(user.locale)["name"]

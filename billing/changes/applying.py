@@ -76,6 +76,8 @@ async def apply_paid_change(tx: Transaction, purchase: Purchase, payment: Paymen
     invoice = await finalise(tx, InvoiceDraft.from_json(payment.invoice_draft), payment)
     payment.invoice_id, payment.invoice_draft = invoice.pk, None
     await payment.save(using_db=tx.db, update_fields=["invoice_id", "invoice_draft"])
+    if change.sets_payment_method:
+        purchase.payment_method_id = payment.payment_method_id
     await take_effect(tx, purchase, change, pending, invoice)
     return True
 

@@ -1,5 +1,5 @@
 """Ordering a change of a purchase: it is planned, prepared and paid like a first payment, with the
-payment method of the purchase.
+payment method of the purchase or with another one that the customer chose for this change.
 
 An immediate change is stored together with its payment, then the provider is asked under a key made
 from the payment, then the answer is applied (billing/checkout.py): the invoice is issued and the
@@ -8,7 +8,10 @@ invoice unpaid, and the change at once.
 """
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.bank.account import BankAccount
 from billing.bank.terms import TransferTerms
@@ -29,6 +32,7 @@ from billing.checkout import (
 from billing.collection import issue
 from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.invoicing import InvoiceDraft, prepare
+from billing.means import Means
 from billing.payment_methods import chargeable_method
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -39,7 +43,7 @@ from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
-from models.errors import Refusal, TransactionConflict
+from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import User
 from models.translations import _
@@ -50,12 +54,21 @@ _IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result
 
 @dataclass(frozen=True)
 class Agreement:
-    """The total with VAT that the customer was shown, and the page to which the bank sends them
-    back.
+    """The total with VAT that the customer was shown, the page to which the bank sends them back,
+    and what they pay with instead of the payment method of the purchase. With `renews_with_means`,
+    a saved one is that of the purchase once the change is paid.
     """
 
     gross_cents: int
     return_url: str | None = None
+    means: Means | None = None
+    renews_with_means: bool = False
+
+    @property
+    def key(self) -> list[Any]:
+        """What a repeat of an idempotency key must have in common."""
+        chosen = [self.means.key, self.renews_with_means] if self.means else []
+        return [self.gross_cents, self.return_url, *chosen]
 
 
 @dataclass(frozen=True)
@@ -87,15 +100,17 @@ async def order_change(
     canceled.
 
     Raises what `plan_change` raises, PRICE_CHANGED, PAYMENT_IN_PROGRESS, IDEMPOTENCY_MISMATCH,
-    PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE and AMOUNT_TOO_LARGE.
+    PAYMENT_UNAVAILABLE, VALUE_INVALID for a payment method that was chosen for a change that isn't
+    charged now, NOT_ACTIVE for one that can't be charged, and before any money moves
+    INVOICE_NOT_POSSIBLE and AMOUNT_TOO_LARGE.
     """
     owner = f"account:{purchase.account_id}"
     operation = "purchaseResume" if request.resume else "purchaseChange"
     is_repeat = await has_earlier_result(owner, operation, key)
-    prepared = None if is_repeat else await _prepare(action, services, purchase, request)
+    prepared = None if is_repeat else await _prepare(action, services, purchase, request, agreement)
     price_id = request.price.pk if request.price else None
     anchor = request.anchor.isoformat() if request.anchor else None
-    arguments = [purchase.pk, price_id, request.quantity, anchor, *astuple(agreement)]
+    arguments = [purchase.pk, price_id, request.quantity, anchor, *agreement.key]
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
         purchase = await tx.lock(Purchase, purchase.pk)
@@ -110,8 +125,33 @@ async def order_change(
     return OrderedChange(await PurchaseChange.get(pk=change.pk), payment)
 
 
+async def means_of(
+    db: BaseDBAsyncClient | None,
+    services: CheckoutServices,
+    purchase: Purchase,
+    plan: ChangePlan,
+    chosen: Means | None,
+) -> Means | None:
+    """What a planned change is paid with: what the customer chose, or the payment method of the
+    purchase. None for those who pay by transfer. Raises NOT_ACTIVE for a chosen method that can't
+    be charged.
+    """
+    if chosen and chosen.saved and is_charged_now(plan):
+        await chosen.saved.require_chargeable(db, services.gateway.name)
+    return chosen or await chargeable_method(db, services.gateway, purchase)
+
+
+def is_charged_now(plan: ChangePlan) -> bool:
+    """Whether something is paid when a change is ordered."""
+    return plan.is_immediate and plan.gross_cents >= MIN_CHARGE_CENTS
+
+
 async def _prepare(
-    action: Action, services: CheckoutServices, purchase: Purchase, request: ChangeRequest
+    action: Action,
+    services: CheckoutServices,
+    purchase: Purchase,
+    request: ChangeRequest,
+    agreement: Agreement,
 ) -> _Prepared:
     """Plan the change, and build the content of its invoice, rendered on trial when the offer is
     another one. From here on the purchase refers to the billing profile that the invoice is issued
@@ -122,13 +162,25 @@ async def _prepare(
         purchase = await tx.lock(Purchase, purchase.pk)
         await _renew_profile(tx, account, purchase)
         plan = await plan_change(tx.db, services.seller, purchase, account, request, action.day)
-        method = await chargeable_method(tx, services.gateway, purchase)
+        _require_charge(plan, agreement)
+        method = await means_of(tx.db, services, purchase, plan, agreement.means)
         former_price = await Price.get(pk=purchase.price_id, using_db=tx.db)
         buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
     bank = services.seller.bank if method is None else None
     is_other_offer = plan.price.offer_id != former_price.offer_id
     draft = await _draft(action, services, purchase, plan, bank, buyer, trial=is_other_offer)
     return _Prepared(plan, draft, by_transfer=method is None)
+
+
+def _require_charge(plan: ChangePlan, agreement: Agreement) -> None:
+    """Refuse a payment method for a change that the next renewal charges."""
+    if agreement.means and not is_charged_now(plan):
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "paymentMethodId" if agreement.means.saved else "paymentMethod",
+            message=_("Nothing is charged for this change now. Leave out the payment method."),
+        )
 
 
 async def _renew_profile(tx: Transaction, account: Account, purchase: Purchase) -> None:
@@ -193,6 +245,7 @@ async def _order(
         raise TransactionConflict("the purchase changed")
     change = plan.change_of(purchase)
     change.created_at = tx.action.at
+    change.sets_payment_method = agreement.renews_with_means
     await change.save(using_db=tx.db)
     tx.audit(
         BillingAuditAction.PURCHASE_CHANGE,
@@ -238,17 +291,18 @@ async def _collect(
     """Store the payment of an immediate change, or issue its invoice to those who pay by
     transfer.
     """
-    method = await chargeable_method(tx, services.gateway, purchase)
-    if (method is None) is not prepared.by_transfer:
+    means = await means_of(tx.db, services, purchase, prepared.plan, agreement.means)
+    if (means is None) is not prepared.by_transfer:
         raise TransactionConflict("the payment method changed")
-    if method is None or prepared.draft.gross_cents < MIN_CHARGE_CENTS:
+    if means is None or not is_charged_now(prepared.plan):
         invoice = await issue(tx, purchase, prepared.draft)
         await take_effect(tx, purchase, change, pending, invoice)
         return
-    await method.require_chargeable(tx, services.gateway, prepared.draft.gross_cents)
-    await replace(method, return_url=agreement.return_url).store_payment(
+    gateway = services.gateway_for(means.token)
+    await means.require_chargeable(tx, gateway, prepared.draft.gross_cents)
+    await replace(means, return_url=agreement.return_url).store_payment(
         tx,
-        services.gateway,
+        gateway,
         purchase.account_id,
         prepared.draft.gross_cents,
         purchase=purchase,

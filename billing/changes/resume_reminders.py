@@ -47,7 +47,7 @@ async def _remind(action: Action, services: CheckoutServices, key: int) -> bool:
         purchase.resume_reminded_for = resumes_on
         await purchase.save(using_db=tx.db, update_fields=["resume_reminded_for"])
         price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-        means = await chargeable_method(tx, services.gateway, purchase)
+        means = await chargeable_method(tx.db, services.gateway, purchase)
         for user in await billing_contacts(tx, purchase.account_id):
             name = price.offer.text(user.locale)["name"]
             await emails.send_purchase_resumes(

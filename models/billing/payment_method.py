@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from tortoise import fields
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -12,7 +13,6 @@ from models.errors import CommonErrorCode, Refusal
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
-    from models.action import Transaction
     from models.viewer import Viewer
 
 
@@ -81,9 +81,9 @@ class PaymentMethod(Model):
         table = "payment_method"
         indexes = (("account_id", "status"),)
 
-    async def require_chargeable(self, tx: "Transaction", provider: str) -> None:
+    async def require_chargeable(self, db: BaseDBAsyncClient | None, provider: str) -> None:
         """Raise NOT_ACTIVE unless the method can be charged now, at this provider."""
-        current = await PaymentMethod.get(pk=self.pk, using_db=tx.db)
+        current = await PaymentMethod.get(pk=self.pk, using_db=db)
         if current.status is not PaymentMethodStatus.ACTIVE or current.provider != provider:
             raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "paymentMethodId")
 

@@ -44,7 +44,8 @@ class PurchaseChange(Model):
     paid, on `effective_on`. `former_price` and `former_quantity` are what the purchase had, and
     `price` and `quantity` what it gets. `gross_cents` is the total with VAT to which the customer
     agreed: of the invoice of an immediate change, else of the first period with the change.
-    `invoice` is the one of an immediate change.
+    `invoice` is the one of an immediate change. With `sets_payment_method`, the saved payment
+    method that pays it is that of the purchase from then on.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -68,6 +69,7 @@ class PurchaseChange(Model):
     invoice: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
         "models.Invoice", null=True, related_name=False, on_delete=fields.RESTRICT
     )
+    sets_payment_method = fields.BooleanField(default=False, db_default=False)
     created_at: datetime = fields.DatetimeField()
     applied_at: datetime | None = fields.DatetimeField(null=True)
     canceled_at: datetime | None = fields.DatetimeField(null=True)

@@ -19,8 +19,22 @@ ANCHOR = (
     "before the end of the period that follows. A short period up to it is billed on `billsOn`, "
     "then whole periods from it. Possible once per period."
 )
+PAYMENT_METHOD = (
+    "The payment provider's token for what pays this change instead of the payment method of the "
+    "purchase, never a card number. `paypal` pays with PayPal, if the vendor offers it. Null with "
+    "`paymentMethodId`, and for a change that isn't charged now."
+)
+PAYMENT_METHOD_ID = (
+    "The ID of the saved payment method that pays this change. When omitted, with "
+    "`paymentMethod` null, it is the payment method of the purchase."
+)
+_RENEW = (
+    "Whether the saved payment method of `paymentMethodId` is also that of the purchase once the "
+    "change is paid. Otherwise the purchase renews as before."
+)
 _RETURN_URL = (
-    "The page to which the bank sends the customer back. It must be one that the operator allows."
+    "The page to which the bank or PayPal sends the customer back. It must be one that the "
+    "operator allows."
 )
 
 
@@ -34,6 +48,11 @@ class PurchaseChangeInput:
         description="The total including VAT in cents that the buyer was shown "
         "(`purchaseChangePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
     )
+    payment_method: str | None = strawberry.field(default=None, description=PAYMENT_METHOD)
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None, description=PAYMENT_METHOD_ID
+    )
+    renew_with_payment_method: bool = strawberry.field(default=False, description=_RENEW)
     return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -64,6 +83,11 @@ class PurchaseResumeInput:
         description="The total including VAT in cents that the buyer was shown "
         "(`purchaseResumePreview.quote.gross`). Another total is refused with PRICE_CHANGED."
     )
+    payment_method: str | None = strawberry.field(default=None, description=PAYMENT_METHOD)
+    payment_method_id: strawberry.ID | None = strawberry.field(
+        default=None, description=PAYMENT_METHOD_ID
+    )
+    renew_with_payment_method: bool = strawberry.field(default=False, description=_RENEW)
     return_url: str | None = strawberry.field(default=None, description=_RETURN_URL)
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 

@@ -11,11 +11,13 @@ from tortoise.queryset import QuerySet
 from accounts.vat_numbers import check_now
 from billing.changes import billing_details, ordering, pauses
 from billing.changes.ordering import Agreement
-from billing.changes.plan import ChangePlan, ChangeRequest, plan_change
+from billing.changes.plan import ChangeRequest, plan_change
+from billing.means import Means
 from models.accounts.account import Account
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
 from models.billing.payment import Payment
+from models.billing.payment_method import PaymentKind, PaymentMethod
 from models.billing.purchase import Purchase, parse_quantity
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.checks import Checks
@@ -26,6 +28,8 @@ from models.translations import _
 from resolvers.addresses import postal_address
 from resolvers.billing.change_inputs import (
     ANCHOR,
+    PAYMENT_METHOD,
+    PAYMENT_METHOD_ID,
     PRICE,
     QUANTITY,
     PurchaseCancelChangeInput,
@@ -34,12 +38,17 @@ from resolvers.billing.change_inputs import (
     PurchaseResumeInput,
     PurchaseUpdateBillingInput,
 )
-from resolvers.billing.payments import payment_refusals
+from resolvers.billing.payments import payment_choice, payment_refusals
 from resolvers.billing.purchases import price_on_sale
 from resolvers.billing.quotes import PurchaseQuote, present
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
 from resolvers.rows import FirstRowByParent, RowByForeignKey, RowsByParent
+
+MethodArgument = Annotated[str | None, strawberry.argument(description=PAYMENT_METHOD)]
+MethodIdArgument = Annotated[
+    strawberry.ID | None, strawberry.argument(description=PAYMENT_METHOD_ID)
+]
 
 
 @dataclass(frozen=True)
@@ -51,17 +60,8 @@ class PurchaseChangePreview:
     effective_on: date
     quote: PurchaseQuote
     renewal: PurchaseQuote
-
-
-def present_plan(plan: ChangePlan) -> PurchaseChangePreview:
-    """The preview of a planned change."""
-    return PurchaseChangePreview(
-        plan.kind,
-        plan.is_immediate,
-        plan.effective_on,
-        present(plan.quote),
-        present(plan.renewal),
-    )
+    payment_kind: PaymentKind | None
+    payment_method: PaymentMethod | None
 
 
 async def preview(
@@ -72,6 +72,8 @@ async def preview(
     price_id: Annotated[strawberry.ID | None, strawberry.argument(description=PRICE)] = None,
     quantity: Annotated[int | None, strawberry.argument(description=QUANTITY)] = None,
     anchor: Annotated[date | None, strawberry.argument(description=ANCHOR)] = None,
+    payment_method: MethodArgument = None,
+    payment_method_id: MethodIdArgument = None,
 ) -> PurchaseChangePreview:
     """What a change would do and cost today."""
     with Checks() as check:
@@ -79,7 +81,8 @@ async def preview(
             load_visible(Purchase, purchase_id, info.context.viewer, "purchaseId")
         )
         request = await check.wait(_request(info, price_id, quantity, anchor))
-    return await _preview(info, purchase, request)
+        chosen = await check.wait(_means(info.context, payment_method, payment_method_id))
+    return await _preview(info, purchase, request, chosen)
 
 
 async def resume_preview(
@@ -87,16 +90,55 @@ async def resume_preview(
     purchase_id: Annotated[
         strawberry.ID, strawberry.argument(description="The ID of a paused purchase.")
     ],
+    payment_method: MethodArgument = None,
+    payment_method_id: MethodIdArgument = None,
 ) -> PurchaseChangePreview:
     """What resuming a purchase would cost today."""
-    purchase = await load_visible(Purchase, purchase_id, info.context.viewer, "purchaseId")
-    return await _preview(info, purchase, ChangeRequest(resume=True))
+    with Checks() as check:
+        purchase = await check.wait(
+            load_visible(Purchase, purchase_id, info.context.viewer, "purchaseId")
+        )
+        chosen = await check.wait(_means(info.context, payment_method, payment_method_id))
+    return await _preview(info, purchase, ChangeRequest(resume=True), chosen)
 
 
-async def _preview(info: Info, purchase: Purchase, request: ChangeRequest) -> PurchaseChangePreview:
+async def _preview(
+    info: Info, purchase: Purchase, request: ChangeRequest, chosen: Means | None
+) -> PurchaseChangePreview:
     account = await Account.get(pk=purchase.account_id)
-    day, seller = info.context.action().day, info.context.services.seller
-    return present_plan(await plan_change(None, seller, purchase, account, request, day))
+    day, services = info.context.action().day, info.context.services.checkout
+    plan = await plan_change(None, services.seller, purchase, account, request, day)
+    is_charged = ordering.is_charged_now(plan)
+    means = await ordering.means_of(None, services, purchase, plan, chosen) if is_charged else None
+    return PurchaseChangePreview(
+        kind=plan.kind,
+        is_immediate=plan.is_immediate,
+        effective_on=plan.effective_on,
+        quote=present(plan.quote),
+        renewal=present(plan.renewal),
+        payment_kind=(means.kind if means else PaymentKind.TRANSFER) if is_charged else None,
+        payment_method=means.saved if means else None,
+    )
+
+
+async def _means(
+    context: Context, token: str | None, method_id: strawberry.ID | None
+) -> Means | None:
+    """What the customer chose to pay with, None when it is the purchase's payment method."""
+    if token is None and method_id is None:
+        return None
+    return Means.of(await payment_choice(context, token, method_id))
+
+
+def _renews_with(input: PurchaseChangeInput | PurchaseResumeInput) -> bool:
+    if input.renew_with_payment_method and input.payment_method_id is None:
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "renewWithPaymentMethod",
+            message=_("Name the saved payment method with which the purchase renews."),
+        )
+    return input.renew_with_payment_method
 
 
 async def _request(
@@ -142,8 +184,7 @@ async def change(info: Info, input: PurchaseChangeInput) -> dict[str, Any]:
             _request(info, input.price_id, input.quantity, input.anchor, is_repeat=is_repeat)
         )
         key = check(client_key, input.idempotency_key)
-        return_url = check(context.services.return_urls.check_optional, input.return_url)
-    agreement = Agreement(input.expected_gross_cents, return_url)
+        agreement = await check.wait(_agreement(context, input))
     return await _order(context, purchase, request, agreement, key, is_repeat=is_repeat)
 
 
@@ -157,11 +198,20 @@ async def resume(info: Info, input: PurchaseResumeInput) -> dict[str, Any]:
             load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
         )
         key = check(client_key, input.idempotency_key)
-        return_url = check(context.services.return_urls.check_optional, input.return_url)
+        agreement = await check.wait(_agreement(context, input))
     is_repeat = await has_earlier_result(f"account:{purchase.account_id}", "purchaseResume", key)
     request = ChangeRequest(resume=True)
-    agreement = Agreement(input.expected_gross_cents, return_url)
     return await _order(context, purchase, request, agreement, key, is_repeat=is_repeat)
+
+
+async def _agreement(
+    context: Context, input: PurchaseChangeInput | PurchaseResumeInput
+) -> Agreement:
+    with Checks() as check:
+        means = await check.wait(_means(context, input.payment_method, input.payment_method_id))
+        renews_with_means = check(_renews_with, input)
+        return_url = check(context.services.return_urls.check_optional, input.return_url)
+    return Agreement(input.expected_gross_cents, return_url, means, renews_with_means)
 
 
 async def _order(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from billing import checkout, invoice_payments
@@ -37,7 +38,9 @@ async def pay(info: Info, input: PurchasePayInput) -> dict[str, Any]:
         purchase = await check.wait(
             load_visible(Purchase, input.purchase_id, info.context.viewer, "purchaseId")
         )
-        method = await check.wait(_method(info.context, input))
+        method = await check.wait(
+            payment_choice(info.context, input.payment_method, input.payment_method_id)
+        )
         key = check(client_key, input.idempotency_key)
         return_url = check(info.context.services.return_urls.check_optional, input.return_url)
     return await _payload(
@@ -60,7 +63,9 @@ async def pay_invoice(info: Info, input: InvoicePayInput) -> dict[str, Any]:
         invoice = await check.wait(
             load_visible(Invoice, input.invoice_id, context.viewer, "invoiceId")
         )
-        method = await check.wait(_method(context, input))
+        method = await check.wait(
+            payment_choice(context, input.payment_method, input.payment_method_id)
+        )
         key = check(client_key, input.idempotency_key)
         return_url = check(context.services.return_urls.check_optional, input.return_url)
     return await _payload(
@@ -70,22 +75,23 @@ async def pay_invoice(info: Info, input: InvoicePayInput) -> dict[str, Any]:
     )
 
 
-async def _method(
-    context: Context, input: PurchasePayInput | InvoicePayInput
+async def payment_choice(
+    context: Context, token: str | None, method_id: strawberry.ID | None
 ) -> str | PaymentMethod:
-    """The saved method, or the provider's token of another one."""
-    if input.payment_method_id is None:
-        return line(input.payment_method or "", "paymentMethod", 64)
-    if input.payment_method is not None:
+    """The saved method of the viewer's company, or the provider's token of another one."""
+    if method_id is None:
+        return line(token or "", "paymentMethod", 64)
+    if token is not None:
         raise Refusal(
             CommonErrorCode.VALUE_INVALID,
             "input",
             "paymentMethod",
             message=_("Name either a saved payment method or a token."),
         )
-    return await load_visible(
-        PaymentMethod, input.payment_method_id, context.viewer, "paymentMethodId"
-    )
+    method = await load_visible(PaymentMethod, method_id, context.viewer, "paymentMethodId")
+    if method.account_id != context.account.pk:
+        raise Refusal(CommonErrorCode.NOT_FOUND, "input", "paymentMethodId")
+    return method
 
 
 async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from datetime import date
 
 import strawberry
 
+from models.billing.payment_method import PaymentKind
 from models.billing.purchase_change import PurchaseChangeKind
 from schema.billing.money import Money
+from schema.billing.payment_methods import PaymentMethod
 from schema.billing.purchases import Period, PurchaseDiscount
 from schema.fields import field
 
@@ -105,3 +107,12 @@ class PurchaseChangePreview:
         "the change, on `effectiveOn`. Its total is `expectedGrossCents` of the mutation."
     )
     renewal: PurchaseQuote = field("The invoice of the first whole period with the change.")
+    payment_kind: PaymentKind | None = field(
+        "How the change is paid when it is ordered: with what the arguments name, otherwise with "
+        "the payment method of the purchase. TRANSFER is an invoice that is due. Null when nothing "
+        "is charged then."
+    )
+    payment_method: PaymentMethod | None = field(
+        "The saved payment method that is charged. Null when it isn't saved, for a bank transfer, "
+        "and when nothing is charged."
+    )

@@ -230,11 +230,11 @@ class BillingMutation:
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CHANGE,
         description="Changes the price, the quantity or the billing day of a purchase. What costs "
-        "more takes effect once it is paid, with the payment method of the purchase: the rest of "
-        "the period is credited at the former price and charged at the new one, by day. What "
-        "doesn't cost more, another interval and another billing day take effect when the period "
-        "that is paid ends. A change replaces an earlier one that waits for that day; only a pause "
-        "is kept by what takes effect at once.",
+        "more takes effect once it is paid, with the payment method of the purchase or another "
+        "one: the rest of the period is credited at the former price and charged at the new one, "
+        "by day. What doesn't cost more, another interval and another billing day take effect when "
+        "the period that is paid ends. A change replaces an earlier one that waits for that day; "
+        "only a pause is kept by what takes effect at once.",
     )
     purchase_cancel_change: PurchasePayload | None = mutation(
         change_resolvers.cancel_change,

@@ -53,6 +53,8 @@ EXCEPTIONS = {
     "promotionCreate.amountCents": "it is either an amount or a share",
     "dataRequestRecord.receivedAt": "no request is received in the future",
     "purchaseChange.anchor": "it is changed on its own",
+    "purchaseChange.renewWithPaymentMethod": "it needs a saved payment method",
+    "purchaseResume.renewWithPaymentMethod": "the same",
 }
 # No other row, code or page is there.
 _UNKNOWN = {"lines", "invoices", "promotionCode", "returnUrl"}

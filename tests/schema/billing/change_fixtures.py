@@ -27,11 +27,14 @@ if TYPE_CHECKING:
 QUOTE = """{ lines { label quantity unitNet { amountCents } net { amountCents } }
     net { amountCents } vat { amountCents } gross { amountCents }
     period { start end } nextDates }"""
-PREVIEW = f"""query($p: ID!, $price: ID, $quantity: Int, $anchor: Date) {{
-    purchaseChangePreview(purchaseId: $p, priceId: $price, quantity: $quantity, anchor: $anchor) {{
-    kind isImmediate effectiveOn quote {QUOTE} renewal {QUOTE} }} }}"""
-RESUME_PREVIEW = f"""query($p: ID!) {{ purchaseResumePreview(purchaseId: $p) {{
-    kind isImmediate effectiveOn quote {QUOTE} renewal {QUOTE} }} }}"""
+_PREVIEW = f"""kind isImmediate effectiveOn quote {QUOTE} renewal {QUOTE}
+    paymentKind paymentMethod {{ id }}"""
+PREVIEW = f"""query($p: ID!, $price: ID, $quantity: Int, $anchor: Date, $token: String,
+    $method: ID) {{
+    purchaseChangePreview(purchaseId: $p, priceId: $price, quantity: $quantity, anchor: $anchor,
+    paymentMethod: $token, paymentMethodId: $method) {{ {_PREVIEW} }} }}"""
+RESUME_PREVIEW = f"""query($p: ID!) {{
+    purchaseResumePreview(purchaseId: $p) {{ {_PREVIEW} }} }}"""
 _PAYLOAD = """purchase { status quantity billsOn pausedAt resumesOn anchor price { id }
         pendingChange { kind status effectiveOn } periods { index start end } }
     change { kind status isImmediate invoice { number gross { amountCents } } }
@@ -102,9 +105,13 @@ class Subscriber:
     ) -> dict[str, Any]:
         """Orders a change at its previewed total."""
         if expected is None:
-            names = {"priceId": "price"}
+            names = {"priceId": "price", "paymentMethod": "token", "paymentMethodId": "method"}
             previewed = await self.preview(
-                **{names.get(name, name): value for name, value in wanted.items()}
+                **{
+                    names.get(name, name): value
+                    for name, value in wanted.items()
+                    if name != "renewWithPaymentMethod"
+                }
             )
             expected = previewed["quote"]["gross"]["amountCents"]
         values = {"purchaseId": self.id, "expectedGrossCents": expected, "idempotencyKey": key}
@@ -112,13 +119,15 @@ class Subscriber:
         result: dict[str, Any] = response["data"]["purchaseChange"]
         return result
 
-    async def resume(self, key: str = "r", expected: int | None = None) -> dict[str, Any]:
+    async def resume(
+        self, key: str = "r", expected: int | None = None, **wanted: Any
+    ) -> dict[str, Any]:
         """Resumes the purchase at its previewed total."""
         if expected is None:
             response = await self.execute(self.viewer, RESUME_PREVIEW, p=self.id)
             expected = response["data"]["purchaseResumePreview"]["quote"]["gross"]["amountCents"]
         values = {"purchaseId": self.id, "expectedGrossCents": expected, "idempotencyKey": key}
-        response = await self.execute(self.viewer, RESUME, i=values)
+        response = await self.execute(self.viewer, RESUME, i=values | wanted)
         result: dict[str, Any] = response["data"]["purchaseResume"]
         return result
 
@@ -133,14 +142,19 @@ class Subscriber:
         """Makes this the payment method of the company."""
         methods = PaymentMethod.filter(account_id=self.viewer.account.pk)  # type: ignore[union-attr] # a member's
         await methods.update(status=PaymentMethodStatus.REMOVED, is_default=False)
-        await PaymentMethod.create(
+        await self.save_method(token, is_default=True)
+
+    async def save_method(self, token: str, *, is_default: bool = False) -> str:
+        """The ID of a payment method that the company saved."""
+        method = await PaymentMethod.create(
             account_id=self.viewer.account.pk,  # type: ignore[union-attr] # a member's
             provider="sandbox",
             token=token,
             status=PaymentMethodStatus.ACTIVE,
-            is_default=True,
+            is_default=is_default,
             created_at=self.clock.time,
         )
+        return encode("PaymentMethod", method.pk)
 
 
 async def subjects() -> list[str]:
