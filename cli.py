@@ -49,7 +49,7 @@ from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
 
 if TYPE_CHECKING:
-    from billing.checkout import CheckoutServices
+    from billing.checkout_services import CheckoutServices
     from billing.gateways.gateway import Gateway
     from billing.simulation import Simulated
     from models.billing.purchase import Purchase
@@ -328,7 +328,7 @@ async def _prepare_demonstration(settings: Settings) -> SystemClock:
 def _checkout_services(
     settings: Settings, auth: AuthServices, gateway: "Gateway"
 ) -> "CheckoutServices":
-    from billing.checkout import CheckoutServices
+    from billing.checkout_services import CheckoutServices
     from billing.seller import seller
 
     return CheckoutServices(gateway, seller(settings.seller), auth.signer)

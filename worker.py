@@ -27,7 +27,7 @@ from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.catalogue import apply_due_changes
 from billing.changes.resume_reminders import send_resume_reminders
-from billing.checkout import reconcile
+from billing.charging import reconcile
 from billing.delivery.collections import report_due
 from billing.delivery.sending import deliver_due
 from billing.delivery.statuses import read_statuses

@@ -22,7 +22,7 @@ import billing
 from bench.load import percentile
 from bench.servers import BenchmarkError, Server
 from bench.sign_in import Chat
-from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
+from billing.invoicing import DraftLine, InvoiceDraft, InvoiceRequest, finalise, prepare
 from billing.seller import seller
 from models.action import Action
 from models.billing.billing_profile import BillingProfile
@@ -130,10 +130,12 @@ async def _drafts(number: int, run: str) -> Sequence[InvoiceDraft]:
     return [
         await prepare(
             terms,
-            await BillingProfile.get(pk=purchase.billing_profile_id or 0),
-            [line],
-            date(2026, 12, 1),
-            purchase_id=purchase.pk,
+            InvoiceRequest(
+                profile=await BillingProfile.get(pk=purchase.billing_profile_id or 0),
+                lines=[line],
+                on=date(2026, 12, 1),
+                purchase_id=purchase.pk,
+            ),
             trial=False,
         )
         for purchase in purchases

@@ -24,7 +24,8 @@ from auth.tokens import Signer
 from bench.database import Database
 from bench.processes import cpu_seconds, resident_kib
 from bench.servers import BenchmarkError
-from billing.checkout import CheckoutServices, reconcile
+from billing.charging import reconcile
+from billing.checkout_services import CheckoutServices
 from billing.document_requests import render_due
 from billing.gateways.sandbox import Sandbox
 from billing.renewals import bill_due_periods

@@ -14,8 +14,8 @@ from typing import Any
 from tortoise.exceptions import IntegrityError
 from tortoise.expressions import Q
 
-from billing.invoicing import DraftLine, prepare
-from billing.quotes import quote
+from billing.invoicing import DraftLine, InvoiceRequest, VatStatement, prepare
+from billing.quotes import Item, quote
 from billing.seller import Seller
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -387,23 +387,20 @@ async def _try_on_invoice(
         lines: list[DraftLine] = []
         for price in prices:
             price.offer = Offer(id=offer.pk, slug=offer.slug, texts=texts)
-            quoted = await quote(
-                None, seller, price, MAX_QUANTITY, Buyer(), action.day, locale=locale
-            )
+            item = Item(price, MAX_QUANTITY)
+            quoted = await quote(None, seller, item, Buyer(), action.day, locale=locale)
             lines += quoted.lines
         if not lines:
             return
         try:
-            await prepare(
-                seller,
-                _sample_profile(),
-                lines,
-                action.day,
+            request = InvoiceRequest(
+                profile=_sample_profile(),
+                lines=lines,
+                on=action.day,
                 locale=locale,
-                treatment=quoted.tax.treatment,
-                vat_mention=quoted.tax.mention,
-                exemption_code=quoted.tax.exemption_code or "",
+                vat=VatStatement.of(quoted.tax),
             )
+            await prepare(seller, request)
         except Refusal as refusal:
             raise Refusal(BillingErrorCode.OFFER_NOT_PRINTABLE, "input", locale.value) from refusal
 

@@ -6,8 +6,8 @@ open again.
 
 import structlog
 
-from billing import checkout
-from billing.checkout import CheckoutServices
+from billing import charging
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import DisputeOutcome, DisputeStatus, Gateway
 from billing.settlement import lock_for_settlement, reverse_payment
 from models.action import Action
@@ -53,7 +53,7 @@ async def _disputed_payment(
             raise PaymentUnsettled
         return None
     if payment.status is not PaymentStatus.SUCCEEDED:
-        payment = await checkout.refresh(action, services, payment)
+        payment = await charging.refresh(action, services, payment)
         if payment.status is not PaymentStatus.SUCCEEDED:
             raise PaymentUnsettled
     return payment

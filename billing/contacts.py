@@ -1,8 +1,14 @@
 """Who is written to about the billing of an account."""
 
+from typing import NamedTuple
+
+from tortoise.backends.base.client import BaseDBAsyncClient
+
 from models.accounts.account import Membership
 from models.action import Transaction
+from models.billing.purchase import Purchase
 from models.identity.user import User
+from models.locale import Locale
 
 
 async def billing_contacts(tx: Transaction, account_id: int) -> list[User]:
@@ -14,3 +20,16 @@ async def billing_contacts(tx: Transaction, account_id: int) -> list[User]:
         .order_by("id")
     )
     return [each.user for each in await memberships if each.role.manages_billing]
+
+
+class InvoiceReader(NamedTuple):
+    """The address that an invoice names, empty when there is none, and its language."""
+
+    email: str
+    locale: Locale
+
+
+async def reader_of(db: BaseDBAsyncClient | None, purchase: Purchase) -> InvoiceReader:
+    """Whom the invoices of a purchase are written for: the person who bought it."""
+    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=db)
+    return InvoiceReader(buyer.email, buyer.locale) if buyer else InvoiceReader("", Locale.FR)

@@ -16,22 +16,23 @@ from datetime import date
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing import settlement
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.credit_notes import (
     Remainder,
     first_of_chain,
     lock_for_credit,
-    prepare_about,
     release,
     remainder,
+    request_about,
     require_limit,
     settle_by,
     whole_line,
+    with_reason,
 )
 from billing.disputes import accept_open_dispute, settle_by_correction
 from billing.documents.conversion import buyer_party
 from billing.documents.facts import PaymentMeans
-from billing.invoicing import DraftLine, InvoiceDraft, finalise
+from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
 from billing.ledger import post_replacement
 from billing.refunds import create_refunds, refund_pending
 from billing.seller import Seller
@@ -255,16 +256,8 @@ async def _draft(
     profile: BillingProfile,
     trial: bool,
 ) -> InvoiceDraft:
-    draft = await prepare_about(
-        seller,
-        action,
-        rest,
-        profile,
-        lines,
-        type=DocumentType.CORRECTIVE_INVOICE,
-        reason=request.reason,
-        trial=trial,
-    )
+    about = request_about(rest, profile, lines, DocumentType.CORRECTIVE_INVOICE, action.day)
+    draft = with_reason(await prepare(seller, about, trial=trial), request.reason)
     original, number = rest.facts, request.order_number
     return draft.with_facts(
         buyer=draft.facts.buyer if request.renews_buyer else original.buyer,

@@ -9,16 +9,24 @@ part that was paid already, the payments are released, so that their money can b
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
 
 from billing import settlement
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.delivery.reports import report_payment
 from billing.documents.facts import InvoiceFacts, Note
-from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
+from billing.invoicing import (
+    DraftLine,
+    InvoiceDraft,
+    InvoiceRequest,
+    VatStatement,
+    finalise,
+    prepare,
+)
 from billing.refunds import create_refunds, refund_pending
 from billing.seller import Seller
 from models.action import Action, Transaction
@@ -371,49 +379,35 @@ async def _draft(
 ) -> InvoiceDraft:
     credit = credited(rest, request)
     profile = await BillingProfile.get(pk=rest.invoice.billing_profile_id, using_db=db)
-    draft = await prepare_about(
-        seller,
-        action,
-        rest,
-        profile,
-        credit.lines,
-        type=DocumentType.CREDIT_NOTE,
-        reason=request.reason,
-        trial=trial,
-    )
+    about = request_about(rest, profile, credit.lines, DocumentType.CREDIT_NOTE, action.day)
+    draft = with_reason(await prepare(seller, about, trial=trial), request.reason)
     return draft.with_facts(buyer=rest.facts.buyer, totals=credit.totals)
 
 
-async def prepare_about(
-    seller: Seller,
-    action: Action,
+def request_about(
     rest: Remainder,
     profile: BillingProfile,
     lines: Sequence[DraftLine],
-    *,
     type: DocumentType,
-    reason: str,
-    trial: bool,
-) -> InvoiceDraft:
-    """Prepare a document that cites an invoice, in its language and with its VAT. The reason is its
-    first note.
-    """
+    on: date,
+) -> InvoiceRequest:
+    """A document that cites an invoice, in its language and with its VAT."""
     invoice, original = rest.invoice, rest.facts
-    draft = await prepare(
-        seller,
-        profile,
-        lines,
-        action.day,
+    return InvoiceRequest(
+        profile=profile,
+        lines=lines,
+        on=on,
         locale=invoice.locale,
-        treatment=invoice.treatment,
-        vat_mention=original.vat_mention,
-        exemption_code=original.exemption_code,
+        vat=VatStatement(invoice.treatment, original.vat_mention, original.exemption_code),
         buyer_email=original.buyer.email,
         purchase_id=invoice.purchase_id,
         type=type,
         original=invoice,
-        trial=trial,
     )
+
+
+def with_reason(draft: InvoiceDraft, reason: str) -> InvoiceDraft:
+    """The draft of a document with its reason as the first note."""
     return draft.with_facts(notes=(Note(text=reason), *draft.facts.notes))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auth.services import AuthServices
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.credit_notes import (
     CreditRequest,
     issue_credit_note,
@@ -84,17 +84,8 @@ async def open_dispute(
             raise Refusal(BillingErrorCode.ALREADY_DISPUTED, "input", "invoiceId")
         if await Dispute.was_rejected(tx, invoice.pk, request.reason):
             raise Refusal(BillingErrorCode.DISPUTE_REJECTED, "input", "reason")
-        dispute = await store_dispute(
-            tx,
-            account,
-            requester,
-            invoice,
-            receivable,
-            request.reason,
-            request.body,
-            f"dispute:{key}"[:64],
-            request.file_ids,
-        )
+        name = f"dispute:{key}"[:64]
+        dispute = await store_dispute(tx, account, requester, invoice, receivable, request, name)
         await store_result(tx, owner, "invoiceDispute", key, dispute.pk)
     return dispute
 
@@ -105,17 +96,15 @@ async def store_dispute(
     requester: User,
     invoice: Invoice,
     receivable: Receivable,
-    reason: DisputeReason,
-    body: str,
+    request: DisputeRequest,
     key: str,
-    file_ids: tuple[int, ...] = (),
 ) -> Dispute:
     """Store a dispute of an invoice that has none, with its ticket. The account and the receivable
     are locked, and `key` names the message.
     """
     receivable.disputed_at = tx.action.at
     await receivable.save(using_db=tx.db, update_fields=["disputed_at"])
-    await lock_files(tx, file_ids)
+    await lock_files(tx, request.file_ids)
     ticket = await Ticket.open(
         tx,
         account,
@@ -124,17 +113,17 @@ async def store_dispute(
         channel=Channel.WEB,
         category=Category.BILLING,
     )
-    message = await ticket.post(tx, requester, body, key, is_final=True)
-    await attach_to_message(tx, account.pk, message, requester, file_ids)
+    message = await ticket.post(tx, requester, request.body, key, is_final=True)
+    await attach_to_message(tx, account.pk, message, requester, request.file_ids)
     dispute = await Dispute.create(
         using_db=tx.db,
         account=account,
         invoice=invoice,
         ticket=ticket,
-        reason=reason,
+        reason=request.reason,
         created_at=tx.action.at,
     )
-    tx.audit(BillingAuditAction.INVOICE_DISPUTE, dispute, reason=reason.value)
+    tx.audit(BillingAuditAction.INVOICE_DISPUTE, dispute, reason=request.reason.value)
     return dispute
 
 

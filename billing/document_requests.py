@@ -8,10 +8,11 @@ so each goes out once.
 """
 
 import hashlib
+from datetime import datetime
 
 import structlog
 
-from auth.tokens import Signer
+from auth.tokens import Purpose, Signer
 from billing.delivery.sending import begin_delivery, lock_for_delivery
 from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering import render
@@ -96,3 +97,8 @@ async def make_document(
             await begin_delivery(tx, invoice, channel)
             purchase = await Purchase.get_or_none(pk=invoice.purchase_id or 0, using_db=tx.db)
             await send_invoice(tx, signer, purchase, invoice)
+
+
+def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime) -> str:
+    """A link to the invoice's PDF that is valid for five minutes."""
+    return f"{base_url}/downloads/{signer.sign(Purpose.DOWNLOAD, at, invoice=invoice.pk)}"

@@ -17,11 +17,13 @@ from tortoise.expressions import Q
 
 from billing.balance import pay_open_invoices
 from billing.changes.applying import cancel_changes, lock_pending_changes
-from billing.checkout import CheckoutServices, end_payment, refresh
+from billing.charging import refresh
+from billing.checkout_services import CheckoutServices
 from billing.contacts import billing_contacts
 from billing.credit_notes import credit_rest
 from billing.dunning_schedule import DunningAction, DunningStep
 from billing.gateways.gateway import is_chargeable, is_hard_decline
+from billing.payment_cancellation import end_payment
 from billing.payment_methods import chargeable_method
 from billing.settlement import announce, lock_for_settlement, restore
 from mail import emails

@@ -1,9 +1,11 @@
 """Paying an invoice that is issued: a late one, or one that was to be paid by transfer."""
 
 from billing.balance import use_balance
-from billing.checkout import CheckoutServices, charge_new, end_payment
+from billing.charging import charge_new
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import ChargeGateway
 from billing.means import Means
+from billing.payment_cancellation import end_payment
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction

@@ -47,11 +47,12 @@ from models.billing.invoice import (
     Series,
     next_number,
 )
-from models.billing.money import totals
+from models.billing.money import Totals, totals
 from models.billing.payment import Payment
 from models.billing.payment_method import PaymentMethod
 from models.billing.periods import Period, period
 from models.billing.receivable import Allocation, Receivable
+from models.billing.tax import TaxDecision
 from models.billing.tax_rule import TaxCategory, Treatment
 from models.database.writing import insert_all
 from models.errors import Refusal
@@ -152,64 +153,66 @@ class InvoiceDraft:
         return draft
 
 
-async def prepare(
-    seller: Seller,
-    profile: BillingProfile,
-    lines: Sequence[DraftLine],
-    on: date,
-    *,
-    locale: Locale = Locale.FR,
-    treatment: Treatment = Treatment.STANDARD,
-    vat_mention: str = "",
-    exemption_code: str = "",
-    buyer_email: str = "",
-    purchase_id: int | None = None,
-    period: Period | None = None,
-    months: int | None = None,
-    first_index: int = 0,
-    type: DocumentType = DocumentType.INVOICE,
-    original: Invoice | None = None,
-    payment: PaymentMeans | None = None,
-    payment_terms: str = "",
-    due_days: int = 0,
-    trial: bool = True,
-) -> InvoiceDraft:
+@dataclass(frozen=True)
+class VatStatement:
+    """What an invoice states about its VAT besides the rates."""
+
+    treatment: Treatment = Treatment.STANDARD
+    mention: str = ""
+    exemption_code: str = ""
+
+    @classmethod
+    def of(cls, tax: TaxDecision) -> Self:
+        """The statement about a decision."""
+        return cls(tax.treatment, tax.mention, tax.exemption_code or "")
+
+
+@dataclass(frozen=True)
+class PaymentTerms:
+    """How an invoice that isn't paid when issued is paid: the means, a sentence, and the days after
+    the issue on which it is due.
+    """
+
+    means: PaymentMeans | None = None
+    text: str = ""
+    due_days: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class InvoiceRequest:
+    """What is invoiced, and to whom. `on` is the day whose terms apply. `period`, `months` and
+    `first_index` are those of `InvoiceDraft`; `original` is the invoice that the document cites.
+    """
+
+    profile: BillingProfile
+    lines: Sequence[DraftLine]
+    on: date
+    locale: Locale = Locale.FR
+    vat: VatStatement = VatStatement()
+    payment: PaymentTerms = PaymentTerms()
+    buyer_email: str = ""
+    purchase_id: int | None = None
+    period: Period | None = None
+    months: int | None = None
+    first_index: int = 0
+    type: DocumentType = DocumentType.INVOICE
+    original: Invoice | None = None
+
+
+async def prepare(seller: Seller, request: InvoiceRequest, *, trial: bool = True) -> InvoiceDraft:
     """Build the content of an invoice and render it on trial, outside of any transaction. Raises
     INVOICE_NOT_POSSIBLE when it can't be issued.
 
-    `on` is the day whose terms apply. `payment` are the means to pay an invoice that isn't paid
-    when issued, with `payment_terms`. Without `trial` nothing is rendered, for drafts that differ
-    from one that was rendered in amounts and days only. Nobody is asked to pay an invoice of zero.
+    Without `trial` nothing is rendered, for drafts that differ from one that was rendered in
+    amounts and days only. Nobody is asked to pay an invoice of zero.
     """
-    amounts = totals(line.printed() for line in lines)
+    profile, locale = request.profile, request.locale
+    amounts = totals(line.printed() for line in request.lines)
     if not amounts.gross_cents:
-        payment, payment_terms, due_days = None, text(_NOTHING_DUE, locale), 0
+        request = replace(request, payment=PaymentTerms(text=text(_NOTHING_DUE, locale)))
     try:
-        terms = seller.terms_on(on)
-        facts = InvoiceFacts(
-            number=_TRIAL_NUMBER,
-            issued_on=on,
-            due_on=on + timedelta(days=due_days),
-            seller=seller.party,
-            buyer=buyer_party(profile, buyer_email),
-            lines=tuple(line.printed() for line in lines),
-            notes=terms.notes(locale),
-            totals=amounts,
-            type=type,
-            treatment=treatment,
-            vat_mention=vat_mention,
-            exemption_code=exemption_code,
-            vat_on_debits=seller.tax_options_on(on).on_debits and treatment is Treatment.STANDARD,
-            order_number=profile.order_number or "",
-            originals=(Original(number=original.number, issued_on=original.issued_on),)
-            if original
-            else (),
-            payment=payment,
-            payment_terms=payment_terms,
-            period_start=_first_day(lines),
-            period_end=_last_day(lines),
-        )
-        paid_terms = terms.texts[locale.value]["paid"]
+        facts = _facts(seller, request, amounts)
+        paid_terms = seller.terms_on(request.on).texts[locale.value]["paid"]
         paid_terms.format(day="")
         if errors := check_facts(facts):
             raise ValueError("; ".join(errors))
@@ -223,16 +226,45 @@ async def prepare(
         account_id=profile.account_id,
         profile_id=profile.pk,
         facts=facts,
-        lines=tuple(lines),
+        lines=tuple(request.lines),
         locale=locale,
-        purchase_id=purchase_id,
-        original_id=original.pk if original else None,
-        period=period,
-        months=months,
-        first_index=first_index,
-        due_days=due_days,
+        purchase_id=request.purchase_id,
+        original_id=request.original.pk if request.original else None,
+        period=request.period,
+        months=request.months,
+        first_index=request.first_index,
+        due_days=request.payment.due_days,
         paid_terms=paid_terms,
         creditor_identifier=seller.creditor_identifier,
+    )
+
+
+def _facts(seller: Seller, request: InvoiceRequest, amounts: Totals) -> InvoiceFacts:
+    """The content of an invoice, with a number and days of a trial."""
+    on, profile, original = request.on, request.profile, request.original
+    is_standard = request.vat.treatment is Treatment.STANDARD
+    return InvoiceFacts(
+        number=_TRIAL_NUMBER,
+        issued_on=on,
+        due_on=on + timedelta(days=request.payment.due_days),
+        seller=seller.party,
+        buyer=buyer_party(profile, request.buyer_email),
+        lines=tuple(line.printed() for line in request.lines),
+        notes=seller.terms_on(on).notes(request.locale),
+        totals=amounts,
+        type=request.type,
+        treatment=request.vat.treatment,
+        vat_mention=request.vat.mention,
+        exemption_code=request.vat.exemption_code,
+        vat_on_debits=seller.tax_options_on(on).on_debits and is_standard,
+        order_number=profile.order_number or "",
+        originals=(Original(number=original.number, issued_on=original.issued_on),)
+        if original
+        else (),
+        payment=request.payment.means,
+        payment_terms=request.payment.text,
+        period_start=_first_day(request.lines),
+        period_end=_last_day(request.lines),
     )
 
 
@@ -484,7 +516,19 @@ async def _store_lines(
         }
         for position, line in enumerate(draft.lines, 1)
     ]
-    billed = list(zip(await insert_all(InvoiceLine, rows, db=tx.db), draft.lines, strict=True))
+    keys = await insert_all(InvoiceLine, rows, db=tx.db)
+    await _store_items(tx, invoice, period_id, list(zip(keys, draft.lines, strict=True)))
+
+
+async def _store_items(
+    tx: Transaction,
+    invoice: Invoice,
+    period_id: int | None,
+    billed: Sequence[tuple[int, DraftLine]],
+) -> None:
+    """Store what lines bill, by the key of the line: the items that waited for one, and those of
+    the others.
+    """
     for key, line in billed:
         if line.item_id:
             waiting = BillingItem.filter(pk=line.item_id, invoice_line_id=None)

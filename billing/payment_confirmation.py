@@ -5,8 +5,8 @@ an email, and the provider begins the confirmation only then: the bank's page is
 """
 
 from auth.tokens import Purpose, Signer, invalid_token
-from billing import checkout
-from billing.checkout import CheckoutServices
+from billing import charging, payment_cancellation, payment_outcomes
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import GatewayUnavailable, Outcome, RequestRejected
 from models.accounts.account import Account
 from models.action import Action
@@ -34,7 +34,7 @@ async def begin_confirmation(
     can't collect any more is declined. Returns any other payment in its current state. Raises
     PAYMENT_UNAVAILABLE.
     """
-    payment = await checkout.refresh(action, services, payment)
+    payment = await charging.refresh(action, services, payment)
     payment = await _cancel_if_settled(action, payment)
     reference = payment.provider_reference
     if payment.status is not PaymentStatus.REQUIRES_ACTION or reference is None:
@@ -46,8 +46,8 @@ async def begin_confirmation(
     except GatewayUnavailable:
         raise Refusal(BillingErrorCode.PAYMENT_UNAVAILABLE, "input") from None
     except RequestRejected:
-        outcome = Outcome(PaymentStatus.DECLINED, reference, decline_code=checkout.UNKNOWN_METHOD)
-    payment = await checkout.apply_outcome(action, services.signer, payment, outcome)
+        outcome = Outcome(PaymentStatus.DECLINED, reference, decline_code=charging.UNKNOWN_METHOD)
+    payment = await payment_outcomes.apply_outcome(action, services.signer, payment, outcome)
     async with action.transaction() as tx:
         tx.audit(BillingAuditAction.PAYMENT_CONFIRM, payment)
     return payment
@@ -62,5 +62,5 @@ async def _cancel_if_settled(action: Action, payment: Payment) -> Payment:
         payment = await tx.lock(Payment, payment.pk)
         receivable = await Receivable.get(invoice_id=payment.invoice_id, using_db=tx.db)
         if receivable.open_cents <= 0 and payment.status is PaymentStatus.REQUIRES_ACTION:
-            await checkout.end_payment(tx, payment, PaymentStatus.CANCELED)
+            await payment_cancellation.end_payment(tx, payment, PaymentStatus.CANCELED)
     return payment

@@ -12,8 +12,8 @@ from datetime import timedelta
 
 import structlog
 
-from billing import chargebacks, checkout, payment_methods, refunds
-from billing.checkout import CheckoutServices
+from billing import chargebacks, charging, payment_methods, refunds
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import Gateway, Subject
 from models.action import Action
 from models.billing.audit_actions import BillingAuditAction
@@ -120,7 +120,7 @@ async def _handle_payment(action: Action, services: CheckoutServices, event: Pro
         payment = await Payment.get_or_none(pk=key)
     if payment is None:
         return False
-    await checkout.refresh(action, services, payment)
+    await charging.refresh(action, services, payment)
     return True
 
 

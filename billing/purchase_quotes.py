@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from billing.quotes import Quote, quote
+from billing.quotes import Item, Quote, quote
 from billing.seller import Seller
 from billing.tax import buyer_of
 from billing.trials import has_tried
@@ -55,9 +55,8 @@ async def quote_purchase(
     buyer = await buyer_of(account)
 
     async def first_period(day: date, promotion: Promotion | None) -> Quote:
-        return await quote(
-            None, seller, price, quantity, buyer, day, locale=locale, promotion=promotion
-        )
+        item = Item(price, quantity, promotion)
+        return await quote(None, seller, item, buyer, day, locale=locale)
 
     trial = None
     if price.trial_days and not await has_tried(account, price.offer_id):

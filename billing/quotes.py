@@ -5,6 +5,7 @@ that both are equal to the cent.
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from typing import NamedTuple
 
 from babel.numbers import format_percent
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -24,7 +25,7 @@ from models.billing.tax import TaxableBuyer, TaxDecision, is_pending, tax_point
 from models.locale import Locale
 from models.translations import _, text
 
-UPCOMING_DATES = 3
+_UPCOMING_DATES = 3
 _DISCOUNT = _("Discount with the code %(code)s")
 _SHARE = _("%(share)s off")
 _INTERVALS = {
@@ -47,31 +48,44 @@ class Quote:
     next_dates: tuple[date, ...]
 
 
+@dataclass(frozen=True)
+class Item:
+    """What is quoted: units of a price, with a promotion that takes something off them.
+    `price.offer` has to be fetched.
+    """
+
+    price: Price
+    quantity: int = 1
+    promotion: Promotion | None = None
+
+
+class DuePeriod(NamedTuple):
+    """A period that is billed, and the schedule that it belongs to."""
+
+    schedule: Schedule
+    period: Period
+
+
 async def quote(
     db: BaseDBAsyncClient | None,
     seller: Seller,
-    price: Price,
-    quantity: int,
+    item: Item,
     buyer: TaxableBuyer,
     on: date,
     *,
-    anchor: date | None = None,
-    index: int = 0,
+    due: DuePeriod | None = None,
     locale: Locale = Locale.FR,
-    schedule: Schedule | None = None,
-    billed: Period | None = None,
-    promotion: Promotion | None = None,
 ) -> Quote:
-    """What a period of a price costs when it is billed on a day, with a promotion that takes
-    something off it. `price.offer` has to be fetched. Without an anchor or a schedule the first
-    period starts on that day. `billed` is a period of other days than the schedule's. Raises
-    VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a buyer whom the seller refuses.
+    """What a period of an item costs when it is billed on a day: the first one, which starts on
+    that day, unless another one is `due`. Raises VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a
+    buyer whom the seller refuses.
     """
-    months = price.interval.months
-    is_renewal = schedule is not None or anchor is not None
-    schedule = schedule or Schedule(anchor or on, months)
-    billed = billed or schedule.period(index)
-    index = billed.index
+    price, promotion, months = item.price, item.promotion, item.price.interval.months
+    is_renewal = due is not None
+    if due is None:
+        schedule = Schedule(on, months)
+        due = DuePeriod(schedule, schedule.period(0))
+    schedule, billed = due
     day = tax_point(billed.start, billed.end, on)
     # What has a schedule was bought before: a first period after a trial is a renewal, too.
     tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=is_renewal)
@@ -79,7 +93,7 @@ async def quote(
         label=price.offer.text(locale)["name"],
         description=designation(price, locale),
         unit_net_cents=prorated_cents(price.net_cents, billed, billed.start),
-        quantity=quantity,
+        quantity=item.quantity,
         unit="C62" if billed.whole_days else "MON" if months == 1 else "ANN",
         vat_basis_points=tax.rate_basis_points,
         tax_category=price.tax_category,
@@ -88,14 +102,13 @@ async def quote(
         data={"price": price.pk, "promotion": promotion.pk if promotion else None},
     )
     lines = (line, *_discount(line, promotion, locale))
-    next_dates = tuple(schedule.start(index + n) for n in range(1, UPCOMING_DATES + 1))
     return Quote(
         lines=lines,
         totals=totals(map(DraftLine.printed, lines)),
         tax=tax,
         is_vat_number_pending=is_pending(buyer),
         period=billed,
-        next_dates=next_dates,
+        next_dates=upcoming(schedule, billed.index),
     )
 
 
@@ -110,18 +123,21 @@ async def quote_next_period(
     """What the next period of a purchase costs: for its renewal, and for the preview of one."""
     months = price.interval.months
     billed = purchase.next_period(months)
+    promotion = await current_promotion(db, purchase, price)
     return await quote(
         db,
         seller,
-        price,
-        purchase.quantity,
+        Item(price, purchase.quantity, promotion),
         buyer,
         billed.start,
+        due=DuePeriod(purchase.schedule(months), billed),
         locale=locale,
-        schedule=purchase.schedule(months),
-        billed=billed,
-        promotion=await current_promotion(db, purchase, price),
     )
+
+
+def upcoming(schedule: Schedule, index: int) -> tuple[date, ...]:
+    """The days on which the periods after one are billed."""
+    return tuple(schedule.start(index + n) for n in range(1, _UPCOMING_DATES + 1))
 
 
 def _discount(

@@ -6,7 +6,7 @@
    invoice, and moves the purchase to its next period. Of two runs that select the same purchase,
    the second one finds it moved. The database accepts one invoice for each index of a purchase.
 3. The provider is asked outside of any transaction, under a key made from the attempt. If the
-   process is killed before the answer is applied, `checkout.reconcile` asks again with the same
+   process is killed before the answer is applied, `charging.reconcile` asks again with the same
    key.
 4. A trial ends like a period: the first one begins on the anchor, when it is billed.
 5. The transaction that applies the answer issues the invoice: paid, or unpaid and due at once. An
@@ -21,17 +21,20 @@ import structlog
 
 from billing.balance import shares_for
 from billing.bank.account import BankAccount
-from billing.bank.terms import TransferTerms
+from billing.bank.terms import unpaid_terms
 from billing.changes.applying import (
     apply_due_change,
     cancel_changes,
     lock_pending_changes,
     store_resumption,
 )
-from billing.checkout import CheckoutServices, end_payment, refresh
+from billing.charging import refresh
+from billing.checkout_services import CheckoutServices
 from billing.collection import issue
+from billing.contacts import reader_of
 from billing.gateways.gateway import is_chargeable
-from billing.invoicing import InvoiceDraft, prepare
+from billing.invoicing import InvoiceDraft, InvoiceRequest, VatStatement, prepare
+from billing.payment_cancellation import end_payment
 from billing.payment_methods import chargeable_method
 from billing.quotes import quote_next_period
 from billing.trials import end_trial
@@ -45,8 +48,6 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.database.batches import batches_of
 from models.errors import Refusal
-from models.identity.user import User
-from models.locale import Locale
 
 _CONCURRENT_PURCHASES = 8
 _DUE = (
@@ -221,32 +222,26 @@ async def _prepare_renewal(
     profile = await profile.renewed(tx, account)
     purchase.billing_profile_id = profile.pk
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
-    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
-    locale = buyer.locale if buyer else Locale.FR
-    quoted = await quote_next_period(tx.db, services.seller, purchase, price, profile, locale)
-    terms = services.seller.terms_on(tx.action.day)
-    transfer = TransferTerms(bank) if bank else None
-    return await prepare(
-        services.seller,
-        profile,
-        quoted.lines,
-        tx.action.day,
-        locale=locale,
-        treatment=quoted.tax.treatment,
-        vat_mention=quoted.tax.mention,
-        exemption_code=quoted.tax.exemption_code or "",
-        buyer_email=buyer.email if buyer else "",
+    reader = await reader_of(tx.db, purchase)
+    quoted = await quote_next_period(
+        tx.db, services.seller, purchase, price, profile, reader.locale
+    )
+    request = InvoiceRequest(
+        profile=profile,
+        lines=quoted.lines,
+        on=tx.action.day,
+        locale=reader.locale,
+        vat=VatStatement.of(quoted.tax),
+        payment=unpaid_terms(services.seller, bank, tx.action.day, reader.locale),
+        buyer_email=reader.email,
         purchase_id=purchase.pk,
         period=quoted.period,
-        payment=transfer.means if transfer else None,
-        payment_terms=transfer.terms(locale) if transfer else terms.due_notice(locale),
-        due_days=transfer.due_days if transfer else 0,
-        trial=False,
     )
+    return await prepare(services.seller, request, trial=False)
 
 
 async def _charge(action: Action, services: CheckoutServices, payment: Payment) -> None:
-    """Charge a renewal. When the provider is away, `checkout.reconcile` asks again."""
+    """Charge a renewal. When the provider is away, `charging.reconcile` asks again."""
     try:
         await refresh(action, services, payment)
     except Refusal:

@@ -89,6 +89,28 @@ def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
 def seller(path: Path) -> Seller:
     """Read the file. Raises KeyError or ValueError when something is missing."""
     config = tomllib.loads(path.read_text(encoding="utf-8"))
+    terms = tuple(
+        Terms(table["from"], {locale.value: table[locale.value] for locale in Locale})
+        for table in config["terms"]
+    )
+    retention = tuple(
+        Retention(table["from"], timedelta(days=table["grace_days"]), table["invoice_years"])
+        for table in config["retention"]
+    )
+    return Seller(
+        _party(config),
+        terms,
+        retention,
+        tuple(map(_dunning, config["dunning"])),
+        config["support"]["email"],
+        config["support"]["phone"],
+        _bank(config),
+        tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
+        config.get("creditor_identifier", ""),
+    )
+
+
+def _party(config: dict[str, Any]) -> Party:
     address = Address(
         lines=tuple(config["address_lines"]),
         postcode=config["postcode"],
@@ -101,38 +123,20 @@ def seller(path: Path) -> Seller:
         name: config[name]
         for name in ("name", "siren", "siret", "vat_number", "legal", "email", "phone")
     }
-    terms = tuple(
-        Terms(table["from"], {locale.value: table[locale.value] for locale in Locale})
-        for table in config["terms"]
+    return Party(
+        address=address,
+        electronic_suffix=config.get("electronic_suffix", ""),
+        **party_values,
     )
-    retention = tuple(
-        Retention(table["from"], timedelta(days=table["grace_days"]), table["invoice_years"])
-        for table in config["retention"]
-    )
-    dunning = tuple(
-        DunningSchedule.read(
-            table["from"],
-            table["reminder_days"],
-            table["retry_days"],
-            table["suspend_days"],
-            table["cancel_days"],
-        )
-        for table in config["dunning"]
-    )
-    return Seller(
-        Party(
-            address=address,
-            electronic_suffix=config.get("electronic_suffix", ""),
-            **party_values,
-        ),
-        terms,
-        retention,
-        dunning,
-        config["support"]["email"],
-        config["support"]["phone"],
-        _bank(config),
-        tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
-        config.get("creditor_identifier", ""),
+
+
+def _dunning(table: dict[str, Any]) -> DunningSchedule:
+    return DunningSchedule.read(
+        table["from"],
+        table["reminder_days"],
+        table["retry_days"],
+        table["suspend_days"],
+        table["cancel_days"],
     )
 
 

@@ -11,14 +11,11 @@ from functools import partial
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError
 
-from billing.checkout import (
-    CheckoutServices,
-    cancel_confirmations,
-    prepare_first_invoice,
-    require_current,
-)
+from billing.checkout_services import CheckoutServices
 from billing.contacts import billing_contacts
+from billing.first_invoice import prepare_first_invoice, require_current
 from billing.invoicing import InvoiceDraft, finalise
+from billing.payment_cancellation import cancel_confirmations
 from billing.payment_methods import chargeable_method
 from billing.promotions import redeem_promotion
 from billing.settlement import start_purchase

@@ -10,7 +10,7 @@ from accounts.registry import NoRegistry, Registry
 from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
 from auth.services import AuthServices
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.delivery.flows import FlowService
 from billing.gateways.gateway import ChargeGateway, Gateway
 from billing.return_urls import ReturnUrls

@@ -26,7 +26,7 @@ from billing.bank.matching import match_new_lines
 from billing.bank.transfer import pay_by_transfer
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest, plan_change
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.corrections import CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.disputes import DisputeRequest, open_dispute

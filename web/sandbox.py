@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from billing import checkout, payment_methods
+from billing import charging, payment_methods
 from billing.gateways.gateway import SetupStatus
 from billing.gateways.sandbox import METHODS, Sandbox
 from models.billing.money import Money
@@ -90,7 +90,7 @@ class _BankPage:
         payment = await Payment.get_or_none(provider_reference=charge.reference)
         if payment:
             action = page_action(request, self.services)
-            await checkout.refresh(action, self.services.checkout, payment)
+            await charging.refresh(action, self.services.checkout, payment)
         await charge.refresh_from_db()
         return _charge_page(request, charge)
 

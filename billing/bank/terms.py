@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 from billing.bank.account import BankAccount, TransferStart
 from billing.documents.conversion import transfer_means
-from billing.documents.facts import PaymentMeans
-from billing.invoicing import DraftLine
+from billing.invoicing import DraftLine, PaymentTerms
+from billing.seller import Seller
 from models.billing.billing_period import BillingItemKind
 from models.billing.offer import Interval, Price
 from models.locale import Locale
@@ -39,16 +40,12 @@ class TransferTerms:
         """The time to pay."""
         return self.account.due_days
 
-    @property
-    def means(self) -> PaymentMeans:
-        """How to pay, as the invoice states it. The reference is added with the number."""
-        return transfer_means(self.account.iban, self.account.bic)
-
-    def terms(self, locale: Locale) -> str:
-        """The sentence about the payment."""
+    def terms(self, locale: Locale) -> PaymentTerms:
+        """How the invoice is paid. The reference is added to the means with the number."""
+        means = transfer_means(self.account.iban, self.account.bic)
         if not self.due_days:
-            return text(_PAYABLE_AT_ONCE, locale)
-        return text(_TERMS, locale, count=self.due_days)
+            return PaymentTerms(means, text(_PAYABLE_AT_ONCE, locale))
+        return PaymentTerms(means, text(_TERMS, locale, count=self.due_days), self.due_days)
 
     def lines(self, lines: Sequence[DraftLine], price: Price, locale: Locale) -> list[DraftLine]:
         """The lines of the first period: without days, in words instead, when it starts later. The
@@ -69,3 +66,14 @@ class TransferTerms:
             )
             for line in lines
         ]
+
+
+def unpaid_terms(
+    seller: Seller, bank: BankAccount | None, day: date, locale: Locale
+) -> PaymentTerms:
+    """How an invoice that isn't paid when issued is paid: by transfer to an account, otherwise at
+    once.
+    """
+    if bank:
+        return TransferTerms(bank).terms(locale)
+    return PaymentTerms(text=seller.terms_on(day).due_notice(locale))

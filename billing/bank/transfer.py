@@ -13,15 +13,11 @@ from billing.balance import shares_for
 from billing.bank.account import BankAccount
 from billing.bank.reference import payment_reference
 from billing.bank.terms import TransferTerms
-from billing.checkout import (
-    CheckoutServices,
-    cancel_confirmations,
-    end_payment,
-    prepare_first_invoice,
-    require_current,
-)
+from billing.checkout_services import CheckoutServices
 from billing.credit_notes import credit_rest
+from billing.first_invoice import prepare_first_invoice, require_current
 from billing.invoicing import finalise
+from billing.payment_cancellation import cancel_confirmations, end_payment
 from billing.promotions import redeem_promotion
 from billing.settlement import lock_for_settlement, restore, start_purchase
 from models.accounts.account import Account

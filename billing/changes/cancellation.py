@@ -4,8 +4,8 @@ from datetime import date
 
 from billing.changes.applying import cancel_changes, lock_pending_changes, scheduled
 from billing.changes.ordering import lock_unpaid
-from billing.checkout import end_payment
 from billing.contacts import billing_contacts
+from billing.payment_cancellation import end_payment
 from mail import emails
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction

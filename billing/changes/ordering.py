@@ -2,9 +2,9 @@
 payment method of the purchase or with another one that the customer chose for this change.
 
 An immediate change is stored together with its payment, then the provider is asked under a key made
-from the payment, then the answer is applied (billing/checkout.py): the invoice is issued and the
-change takes effect in one transaction, or nothing changes. Those who pay by transfer get the
-invoice unpaid, and the change at once.
+from the payment, then the answer is applied (billing/payment_outcomes.py): the invoice is issued
+and the change takes effect in one transaction, or nothing changes. Those who pay by transfer get
+the invoice unpaid, and the change at once.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from typing import Any
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.bank.account import BankAccount
-from billing.bank.terms import TransferTerms
+from billing.bank.terms import unpaid_terms
 from billing.changes.applying import (
     cancel_changes,
     lock_pending_changes,
@@ -23,16 +23,15 @@ from billing.changes.applying import (
 )
 from billing.changes.notices import ChangeNotice, notify
 from billing.changes.plan import ChangePlan, ChangeRequest, plan_change
-from billing.checkout import (
-    CheckoutServices,
-    end_payment,
-    refresh,
-    require_total,
-)
+from billing.charging import refresh
+from billing.checkout import require_total
+from billing.checkout_services import CheckoutServices
 from billing.collection import issue
+from billing.contacts import reader_of
 from billing.gateways.gateway import MIN_CHARGE_CENTS
-from billing.invoicing import InvoiceDraft, prepare
+from billing.invoicing import InvoiceDraft, InvoiceRequest, VatStatement, prepare
 from billing.means import Means
+from billing.payment_cancellation import end_payment
 from billing.payment_methods import chargeable_method
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -45,7 +44,6 @@ from models.billing.purchase import Purchase
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
-from models.identity.user import User
 from models.translations import _
 
 _TOTAL_CHANGED = _("The total is now %(total)s. Check the change again.")
@@ -165,10 +163,9 @@ async def _prepare(
         _require_charge(plan, agreement)
         method = await means_of(tx.db, services, purchase, plan, agreement.means)
         former_price = await Price.get(pk=purchase.price_id, using_db=tx.db)
-        buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=tx.db)
     bank = services.seller.bank if method is None else None
     is_other_offer = plan.price.offer_id != former_price.offer_id
-    draft = await _draft(action, services, purchase, plan, bank, buyer, trial=is_other_offer)
+    draft = await _draft(action, services, purchase, plan, bank, trial=is_other_offer)
     return _Prepared(plan, draft, by_transfer=method is None)
 
 
@@ -199,32 +196,24 @@ async def _draft(
     purchase: Purchase,
     plan: ChangePlan,
     bank: BankAccount | None,
-    buyer: User | None,
     *,
     trial: bool,
 ) -> InvoiceDraft:
     """The content of the invoice of a change. Only that of the end of a pause claims a period."""
     is_resumption = plan.kind is PurchaseChangeKind.RESUME
-    transfer = TransferTerms(bank) if bank else None
-    terms = services.seller.terms_on(action.day)
-    return await prepare(
-        services.seller,
-        plan.profile,
-        plan.quote.lines,
-        action.day,
+    request = InvoiceRequest(
+        profile=plan.profile,
+        lines=plan.quote.lines,
+        on=action.day,
         locale=plan.locale,
-        treatment=plan.quote.tax.treatment,
-        vat_mention=plan.quote.tax.mention,
-        exemption_code=plan.quote.tax.exemption_code or "",
-        buyer_email=buyer.email if buyer else "",
+        vat=VatStatement.of(plan.quote.tax),
+        payment=unpaid_terms(services.seller, bank, action.day, plan.locale),
+        buyer_email=(await reader_of(None, purchase)).email,
         purchase_id=purchase.pk,
         months=plan.price.interval.months if is_resumption else None,
         first_index=plan.quote.period.index if is_resumption else 0,
-        payment=transfer.means if transfer else None,
-        payment_terms=transfer.terms(plan.locale) if transfer else terms.due_notice(plan.locale),
-        due_days=transfer.due_days if transfer else 0,
-        trial=trial,
     )
+    return await prepare(services.seller, request, trial=trial)
 
 
 async def _order(

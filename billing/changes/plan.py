@@ -13,7 +13,8 @@ from datetime import date, timedelta
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
-from billing.changes.proration import current_period, prorated_quote
+from billing.changes.proration import PeriodChange, current_period, prorated_quote
+from billing.contacts import reader_of
 from billing.gateways.gateway import MIN_CHARGE_CENTS
 from billing.quotes import Quote, quote_next_period
 from billing.seller import Seller
@@ -25,7 +26,6 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange, PurchaseChangeKind
 from models.billing.receivable import Receivable
 from models.errors import CommonErrorCode, Refusal
-from models.identity.user import User
 from models.locale import Locale
 from models.translations import Translatable, _
 
@@ -101,8 +101,7 @@ async def plan_change(
         require_changeable(purchase, day)
     price = await Price.get(pk=purchase.price_id, using_db=db).select_related("offer")
     profile = await current_profile(db, purchase, account)
-    buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=db)
-    locale = buyer.locale if buyer else Locale.FR
+    locale = (await reader_of(db, purchase)).locale
     planning = _Planning(db, seller, purchase, price, profile, locale)
     if request.resume:
         return await planning.resumption(day)
@@ -164,17 +163,15 @@ class _Planning:
         billed = await current_period(self.db, self.purchase)
         if billed.invoice_id is None:
             return None
-        prorated, profile = await prorated_quote(
-            self.db,
-            self.seller,
-            self.purchase,
-            (self.price, self.purchase.quantity),
-            (price, quantity),
-            billed,
-            self.profile,
-            day,
-            self.locale,
+        change = PeriodChange(
+            purchase=self.purchase,
+            billed=billed,
+            former=(self.price, self.purchase.quantity),
+            new=(price, quantity),
+            day=day,
+            locale=self.locale,
         )
+        prorated, profile = await prorated_quote(self.db, self.seller, change, self.profile)
         changed = self._changed(price, quantity)
         return ChangePlan(
             kind=self._kind(price, quantity),

@@ -2,14 +2,14 @@
 a negative quantity, and at the new one.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date
 
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.invoicing import DraftLine
-from billing.proration import prorate, prorated_cents
-from billing.quotes import UPCOMING_DATES, Quote, designation, discount_line
+from billing.proration import Proration, prorate, prorated_cents
+from billing.quotes import Quote, designation, discount_line, upcoming
 from billing.seller import Seller
 from billing.tax import decide_tax
 from models.billing.billing_period import BillingItem, BillingItemKind, BillingPeriod
@@ -18,7 +18,7 @@ from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.money import totals
 from models.billing.offer import Price
-from models.billing.periods import Period
+from models.billing.periods import Period, Schedule
 from models.billing.promotion import Promotion
 from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
@@ -69,41 +69,80 @@ def _illegal(message: Translatable) -> Refusal:
     return Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "purchaseId", message=message)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PeriodChange:
+    """A change from one price and quantity to others on a day of a billed period."""
+
+    purchase: Purchase
+    billed: BillingPeriod
+    former: Terms
+    new: Terms
+    day: date
+    locale: Locale
+
+    @property
+    def schedule(self) -> Schedule:
+        """The periods of the purchase."""
+        return self.purchase.schedule(self.new[0].interval.months)
+
+    @property
+    def period(self) -> Period:
+        """The whole period of which a part is billed."""
+        billed = self.billed
+        period = Period(billed.index, billed.starts_on, billed.ends_on)
+        if period.index < self.purchase.base_index:
+            return period.shortened(self.new[0].interval.months)
+        return period
+
+    def text(self, reason: Translatable) -> str:
+        """`_CREDIT` or `_CHARGE` with the days that are left."""
+        days = (self.period.end - self.day).days
+        return text(reason, self.locale, days=days, all_days=self.period.days)
+
+
 async def prorated_quote(
-    db: BaseDBAsyncClient | None,
-    seller: Seller,
-    purchase: Purchase,
-    former: Terms,
-    new: Terms,
-    billed: BillingPeriod,
-    profile: BillingProfile,
-    day: date,
-    locale: Locale,
+    db: BaseDBAsyncClient | None, seller: Seller, change: PeriodChange, profile: BillingProfile
 ) -> tuple[Quote, BillingProfile]:
-    """The invoice of a change from one price and quantity to others for the rest of a billed
-    period, and the profile to which it is issued.
+    """The invoice of a change for the rest of the period, and the profile to which it is issued:
+    the current one, or the billed one.
     """
-    invoice = billed.invoice
+    invoice = change.billed.invoice
     assert invoice is not None, "the period is billed"  # noqa: S101
-    (former_price, former_quantity), (price, quantity) = former, new
-    months = price.interval.months
-    period = Period(billed.index, billed.starts_on, billed.ends_on)
-    if period.index < purchase.base_index:
-        period = period.shortened(months)
-    rest = prorate(period, day, former_price.net_cents, price.net_cents)
     buyer = _same_buyer(profile, invoice.billing_profile)
     billed_line = await InvoiceLine.filter(invoice_id=invoice.pk, position=1).using_db(db).first()
     assert billed_line is not None, "an invoice has lines"  # noqa: S101
-    tax = await decide_tax(db, seller, buyer, price.tax_category, day, is_renewal=True)
+    category = change.new[0].tax_category
+    tax = await decide_tax(db, seller, buyer, category, change.day, is_renewal=True)
     if tax.treatment is not invoice.treatment:
         tax = _tax_of(invoice, billed_line)
-    days = _days_left(period, day)
+    former_cents, new_cents = (price.net_cents for price, _ in (change.former, change.new))
+    rest = prorate(change.period, change.day, former_cents, new_cents)
+    credit, charge = _lines(change, rest, billed_line.vat_rate, tax)
+    discounts = await _discounts(db, change, credit, charge)
+    lines = (*((credit,) if rest.credit_cents else ()), charge, *discounts)
+    index = change.billed.index
+    quoted = Quote(
+        lines=lines,
+        totals=totals(map(DraftLine.printed, lines)),
+        tax=tax,
+        is_vat_number_pending=is_pending(buyer),
+        period=Period(index, rest.start, rest.end),
+        next_dates=upcoming(change.schedule, index),
+    )
+    return quoted, buyer
+
+
+def _lines(
+    change: PeriodChange, rest: Proration, billed_rate: int, tax: TaxDecision
+) -> tuple[DraftLine, DraftLine]:
+    """The line that credits the rest of the period, and the one that charges it."""
+    (former_price, former_quantity), (price, quantity) = change.former, change.new
     credit = DraftLine(
-        label=former_price.offer.text(locale)["name"],
-        description=text(_CREDIT, locale, **days),
+        label=former_price.offer.text(change.locale)["name"],
+        description=change.text(_CREDIT),
         unit_net_cents=rest.credit_cents,
         quantity=-former_quantity,
-        vat_basis_points=billed_line.vat_rate,
+        vat_basis_points=billed_rate,
         tax_category=former_price.tax_category,
         starts_on=rest.start,
         ends_on=rest.end,
@@ -111,67 +150,42 @@ async def prorated_quote(
         description_key="proration_credit",
         data={"price": former_price.pk},
     )
-    charge = DraftLine(
-        label=price.offer.text(locale)["name"],
-        description=f"{text(_CHARGE, locale, **days)} · {designation(price, locale)}",
+    charge = replace(
+        credit,
+        label=price.offer.text(change.locale)["name"],
+        description=f"{change.text(_CHARGE)} · {designation(price, change.locale)}",
         unit_net_cents=rest.charge_cents,
         quantity=quantity,
         vat_basis_points=tax.rate_basis_points,
         tax_category=price.tax_category,
-        starts_on=rest.start,
-        ends_on=rest.end,
-        kind=BillingItemKind.PRORATION,
         description_key="proration_charge",
         data={"price": price.pk},
     )
-    discounts = await _discounts(db, billed, period, day, (credit, former), (charge, new), locale)
-    lines = (*((credit,) if rest.credit_cents else ()), charge, *discounts)
-    schedule = purchase.schedule(months)
-    quoted = Quote(
-        lines=lines,
-        totals=totals(map(DraftLine.printed, lines)),
-        tax=tax,
-        is_vat_number_pending=is_pending(buyer),
-        period=Period(period.index, rest.start, rest.end),
-        next_dates=tuple(schedule.start(period.index + n) for n in range(1, UPCOMING_DATES + 1)),
-    )
-    return quoted, buyer
+    return credit, charge
 
 
 async def _discounts(
-    db: BaseDBAsyncClient | None,
-    billed: BillingPeriod,
-    period: Period,
-    day: date,
-    credited: tuple[DraftLine, Terms],
-    charged: tuple[DraftLine, Terms],
-    locale: Locale,
+    db: BaseDBAsyncClient | None, change: PeriodChange, credit: DraftLine, charge: DraftLine
 ) -> list[DraftLine]:
     """The lines that charge the discount on the credited days again, and take it off the charged
     ones, when a promotion took something off the billed period.
     """
-    rows = BillingItem.filter(billing_period_id=billed.pk, kind=BillingItemKind.DISCOUNT)
+    rows = BillingItem.filter(billing_period_id=change.billed.pk, kind=BillingItemKind.DISCOUNT)
     item = await rows.using_db(db).first()
     if item is None:
         return []
     promotion = await Promotion.get(pk=item.data["promotion"], using_db=db)
     lines = []
-    days = _days_left(period, day)
-    parts = ((credited, 1, _CREDIT), (charged, -1, _CHARGE))
-    for (line, (price, quantity)), sign, reason in parts:
+    parts = ((credit, change.former, 1, _CREDIT), (charge, change.new, -1, _CHARGE))
+    for line, (price, quantity), sign, reason in parts:
         fits = promotion.fits(price, quantity)
         cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
-        if rest := prorated_cents(cents, period, day):
-            discount = discount_line(line, promotion, rest, sign, locale)
-            description = f"{discount.description} · {text(reason, locale, **days)}"
+        if rest := prorated_cents(cents, change.period, change.day):
+            discount = discount_line(line, promotion, rest, sign, change.locale)
+            description = f"{discount.description} · {change.text(reason)}"
             data = {**discount.data, "whole_cents": cents}
             lines.append(replace(discount, description=description, data=data))
     return lines
-
-
-def _days_left(period: Period, day: date) -> dict[str, int]:
-    """The values of `_CREDIT` and `_CHARGE`."""
-    return {"days": (period.end - day).days, "all_days": period.days}
 
 
 def _same_buyer(current: BillingProfile, billed: BillingProfile) -> BillingProfile:

@@ -7,7 +7,7 @@ from functools import partial
 
 from tortoise.expressions import F, Q
 
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.contacts import billing_contacts
 from billing.payment_methods import chargeable_method
 from billing.simulation import next_charge

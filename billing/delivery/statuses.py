@@ -23,7 +23,7 @@ from billing.delivery.flows import (
 )
 from billing.delivery.life_cycle import LifeCycle, read_life_cycle
 from billing.delivery.sending import announce_delivery, fail_delivery
-from billing.disputes import store_dispute
+from billing.disputes import DisputeRequest, store_dispute
 from models.accounts.account import Account
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
@@ -282,7 +282,8 @@ async def _object(
         and not receivable.is_credited
         and not await Dispute.was_rejected(tx, invoice.pk, dispute_reason)
     ):
-        await store_dispute(tx, account, requester, invoice, receivable, dispute_reason, body, key)
+        request = DisputeRequest(invoice.pk, dispute_reason, body)
+        await store_dispute(tx, account, requester, invoice, receivable, request, key)
         return
     subject = text(_SUBJECT, requester.locale, number=invoice.number)
     ticket = await Ticket.open(

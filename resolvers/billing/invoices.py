@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from billing import checkout
+from billing.document_requests import download_link
 from engine import Deferred
 from models.accounts.account import Account
 from models.billing.invoice import (
@@ -125,9 +125,7 @@ def account_invoices(
 def download_url(root: Invoice, info: Info) -> str:
     """A link to the PDF, valid for five minutes."""
     services = info.context.services
-    return checkout.download_link(
-        services.auth.signer, services.base_url, root, services.clock.now()
-    )
+    return download_link(services.auth.signer, services.base_url, root, services.clock.now())
 
 
 def invoice_of_event(context: Context, parents: Sequence[Any]) -> RowByForeignKey:

@@ -6,8 +6,8 @@ from typing import Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from billing import checkout, invoice_payments
-from billing.checkout import UNKNOWN_METHOD
+from billing import charging, checkout, invoice_payments, payment_cancellation
+from billing.charging import UNKNOWN_METHOD
 from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
@@ -111,7 +111,7 @@ async def confirm(info: Info, input: PaymentConfirmInput) -> dict[str, Any]:
 async def cancel_payment(info: Info, input: PaymentCancelInput) -> dict[str, Any]:
     """Cancel a payment that waits for a confirmation."""
     payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
-    payment = await checkout.cancel_payment(info.context.action(), payment)
+    payment = await payment_cancellation.cancel_payment(info.context.action(), payment)
     return await _payload(payment)
 
 
@@ -119,7 +119,7 @@ async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, A
     """Query the payment provider again."""
     payment = await load_visible(Payment, input.payment_id, info.context.viewer, "paymentId")
     return await _payload(
-        await checkout.refresh(info.context.action(), info.context.services.checkout, payment)
+        await charging.refresh(info.context.action(), info.context.services.checkout, payment)
     )
 
 

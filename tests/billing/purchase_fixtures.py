@@ -9,7 +9,7 @@ import pytest
 
 import billing
 from billing import checkout
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import GatewayUnavailable, Outcome
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller

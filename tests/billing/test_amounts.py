@@ -13,8 +13,8 @@ from lxml import etree
 
 from billing.documents.element import NAMESPACES
 from billing.documents.facts import InvoiceFacts
-from billing.invoicing import DraftLine, finalise, prepare
-from billing.quotes import quote
+from billing.invoicing import DraftLine, InvoiceRequest, PaymentTerms, finalise, prepare
+from billing.quotes import Item, quote
 from billing.settlement import apply_payment, lock_for_settlement, reverse_payment
 from billing.tax import buyer_of
 from models.action import Action
@@ -68,15 +68,9 @@ async def issue(shop: Shop, action: Action, billed: list[Billed]) -> Invoice:
         )
         for number, each in enumerate(billed, 1)
     ]
-    draft = await prepare(
-        shop.services.seller,
-        profile,
-        lines,
-        action.day,
-        payment_terms="30 jours",
-        due_days=30,
-        trial=False,
-    )
+    terms = PaymentTerms(text="30 jours", due_days=30)
+    request = InvoiceRequest(profile=profile, lines=lines, on=action.day, payment=terms)
+    draft = await prepare(shop.services.seller, request, trial=False)
     async with action.transaction() as tx:
         invoice = await finalise(tx, draft)
     assert invoice.gross_cents == draft.gross_cents
@@ -168,13 +162,14 @@ async def test_p2_2_a_quote_equals_its_invoice_whatever_the_code_takes_off(
         amount_cents = None if share else amount
         promotion = Promotion(id=1, code="LAUNCH", basis_points=share, amount_cents=amount_cents)
     seller, buyer = shop.services.seller, await buyer_of(shop.account)
-    quoted = await quote(None, seller, price, quantity, buyer, action.day, promotion=promotion)
+    item = Item(price, quantity, promotion)
+    quoted = await quote(None, seller, item, buyer, action.day)
     async with action.transaction() as tx:
         account = await tx.lock(type(shop.account), shop.account.pk)
         profile = await BillingProfile.store(tx, account, ADDRESS, None)
-    draft = await prepare(
-        seller, profile, quoted.lines, action.day, payment_terms="30 jours", trial=False
-    )
+    terms = PaymentTerms(text="30 jours")
+    request = InvoiceRequest(profile=profile, lines=quoted.lines, on=action.day, payment=terms)
+    draft = await prepare(seller, request, trial=False)
     async with action.transaction() as tx:
         invoice = await finalise(tx, draft)
     totals = quoted.totals

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from billing import checkout, provider_events
+from billing import charging, provider_events
 from billing.chargebacks import apply_dispute
 from billing.credit_notes import CreditRequest, credit_invoice
 from billing.gateways.gateway import Subject
@@ -50,7 +50,7 @@ async def test_what_is_taken_back_before_its_receipt_was_posted_is_taken_back_af
     event = await ProviderEvent.get()
     assert (event.status, event.error) == (ProviderEventStatus.RECEIVED, "PaymentUnsettled")
     later = replace(action, at=action.at + timedelta(minutes=2))
-    assert await checkout.reconcile(later, services) == 1
+    assert await charging.reconcile(later, services) == 1
     assert await provider_events.handle_due(later, services) == 1
     payment = await Payment.get()
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.SUCCEEDED, 3_480)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tortoise.exceptions import IntegrityError
 
-from billing import checkout
+from billing import charging, checkout
 from billing.bank.reference import payment_reference
 from billing.document_requests import document_of, render_due
 from billing.documents import rendering
@@ -251,10 +251,10 @@ async def test_a_confirmation_is_left_and_another_means_taken_at_once(
     charge = await SandboxCharge.get(method="pm_sandbox_confirmation")
     await SandboxCharge.filter(pk=charge.pk).update(status=PaymentStatus.SUCCEEDED)
     later = replace(action, at=action.at + timedelta(days=40))
-    assert await checkout.reconcile(later, shop.services) == 1
+    assert await charging.reconcile(later, shop.services) == 1
     assert (await Payment.get(pk=first.pk)).status is PaymentStatus.SUCCEEDED
     assert (await balances())["411000"] == -3_480
-    assert await checkout.reconcile(later, shop.services) == 0
+    assert await charging.reconcile(later, shop.services) == 0
 
 
 async def test_a_confirmation_expires_after_a_day_and_is_applied_when_it_comes_late(
@@ -262,12 +262,12 @@ async def test_a_confirmation_expires_after_a_day_and_is_applied_when_it_comes_l
 ) -> None:
     payment = await shop.buy(action, "1", "pm_sandbox_confirmation")
     next_day = replace(action, at=action.at + timedelta(hours=24))
-    assert await checkout.reconcile(next_day, shop.services) == 1
+    assert await charging.reconcile(next_day, shop.services) == 1
     assert (await Payment.get(pk=payment.pk)).status is PaymentStatus.EXPIRED
     assert (await Purchase.get()).status is PurchaseStatus.BILLING_CONFIRMED
     await SandboxCharge.all().update(status=PaymentStatus.SUCCEEDED)
     much_later = replace(action, at=action.at + timedelta(days=30))
-    assert await checkout.reconcile(much_later, shop.services) == 1
+    assert await charging.reconcile(much_later, shop.services) == 1
     assert (await Purchase.get()).status is PurchaseStatus.ACTIVE
     assert (await Invoice.get()).issued_on == much_later.day
     assert (await balances())["411000"] == 0

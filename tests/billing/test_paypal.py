@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from billing import checkout, invoice_payments
+from billing import charging, checkout, invoice_payments, payment_cancellation
 from billing.gateways.gateway import PAYPAL
 from billing.gateways.sandbox import Sandbox
 from billing.payment_confirmation import begin_confirmation
@@ -87,7 +87,7 @@ async def test_p2_3_a_purchase_paid_with_paypal_is_active_once_it_is_approved(
     ).confirmation_url == payment.confirmation_url
     paypal.approve(reference(payment))
     for _ in range(2):
-        await checkout.refresh(action, paypal_shop.services, payment)
+        await charging.refresh(action, paypal_shop.services, payment)
     assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
     assert len(paypal.captures(reference(payment))) == 1
     invoice = await Invoice.get(purchase_id=payment.purchase_id)
@@ -99,7 +99,7 @@ async def test_p2_3_an_approved_order_is_captured_although_the_customer_didn_t_r
 ) -> None:
     payment = await begun(action, paypal_shop)
     paypal.approve(reference(payment))
-    assert await checkout.reconcile(later(action, minutes=2), paypal_shop.services) == 1
+    assert await charging.reconcile(later(action, minutes=2), paypal_shop.services) == 1
     assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
 
 
@@ -110,14 +110,14 @@ async def test_p2_3_a_capture_whose_answer_got_lost_is_applied_once(
     paypal.approve(reference(payment))
     paypal.is_down = True
     with pytest.raises(Refusal) as refused:
-        await checkout.refresh(action, paypal_shop.services, payment)
+        await charging.refresh(action, paypal_shop.services, payment)
     assert refused.value.code is BillingErrorCode.PAYMENT_UNAVAILABLE
     paypal.is_down = False
     # The capture is made, and the process ends before it is applied.
     assert paypal_shop.services.paypal
     await paypal_shop.services.paypal.capture(reference(payment))
     assert (await state(payment))[0] is PaymentStatus.REQUIRES_ACTION
-    await checkout.reconcile(later(action, minutes=2), paypal_shop.services)
+    await charging.reconcile(later(action, minutes=2), paypal_shop.services)
     assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
     assert len(paypal.captures(reference(payment))) == 1
 
@@ -133,13 +133,13 @@ async def test_p2_3_a_customer_who_leaves_paypal_pays_by_card_at_once(
     assert other.status is PaymentStatus.SUCCEEDED
     # What they approve afterwards in another window isn't collected.
     paypal.approve(reference(payment))
-    await checkout.refresh(action, paypal_shop.services, payment)  # as a job read it before
-    await checkout.reconcile(later(action, minutes=2), paypal_shop.services)
+    await charging.refresh(action, paypal_shop.services, payment)  # as a job read it before
+    await charging.reconcile(later(action, minutes=2), paypal_shop.services)
     assert await state(payment) == (PaymentStatus.CANCELED, PurchaseStatus.ACTIVE)
     assert paypal.captures(reference(payment)) == []
     # PayPal isn't asked any more once it has forgotten the order.
     del paypal.orders[reference(payment)]
-    await checkout.reconcile(later(action, hours=4), paypal_shop.services)
+    await charging.reconcile(later(action, hours=4), paypal_shop.services)
     stored = await Payment.get(pk=payment.pk)
     assert (stored.status, stored.next_check_at) == (PaymentStatus.CANCELED, None)
 
@@ -154,10 +154,10 @@ async def test_both_providers_are_queried_at_once_and_one_that_is_down_delays_no
     paypal.approve(reference(by_paypal))
     await sandbox.decide(reference(by_card[0]), is_approved=True)
     paypal.is_down = True
-    assert await checkout.reconcile(later(action, minutes=2), paypal_shop.services) == 1
+    assert await charging.reconcile(later(action, minutes=2), paypal_shop.services) == 1
     paypal.is_down = False
     await sandbox.decide(reference(by_card[1]), is_approved=True)
-    assert await checkout.reconcile(later(action, minutes=5), paypal_shop.services) == 2
+    assert await charging.reconcile(later(action, minutes=5), paypal_shop.services) == 2
     for payment in (by_paypal, *by_card):
         assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
 
@@ -169,8 +169,8 @@ async def test_p2_3_money_collected_while_the_customer_canceled_is_not_lost(
     paypal.approve(reference(payment))
     assert paypal_shop.services.paypal
     await paypal_shop.services.paypal.capture(reference(payment))
-    await checkout.cancel_payment(action, payment)
-    await checkout.reconcile(later(action, minutes=2), paypal_shop.services)
+    await payment_cancellation.cancel_payment(action, payment)
+    await charging.reconcile(later(action, minutes=2), paypal_shop.services)
     assert await state(payment) == (PaymentStatus.SUCCEEDED, PurchaseStatus.ACTIVE)
 
 
@@ -179,7 +179,7 @@ async def test_p2_3_an_order_that_paypal_forgot_or_nobody_approved_lets_the_purc
 ) -> None:
     forgotten, unfinished = [await begun(action, paypal_shop, key) for key in ("1", "2")]
     del paypal.orders[reference(forgotten)]
-    await checkout.reconcile(later(action, hours=25), paypal_shop.services)
+    await charging.reconcile(later(action, hours=25), paypal_shop.services)
     assert await state(forgotten) == (PaymentStatus.CANCELED, PurchaseStatus.BILLING_CONFIRMED)
     assert await state(unfinished) == (PaymentStatus.EXPIRED, PurchaseStatus.BILLING_CONFIRMED)
 
@@ -190,11 +190,11 @@ async def test_p2_3_what_paypal_declines_is_paid_otherwise(
     payment = await begun(action, paypal_shop)
     paypal.approve(reference(payment))
     paypal.declines = "INSTRUMENT_DECLINED"
-    payment = await checkout.refresh(action, paypal_shop.services, payment)
+    payment = await charging.refresh(action, paypal_shop.services, payment)
     assert payment.decline_code == "instrument_declined"
     assert await state(payment) == (PaymentStatus.DECLINED, PurchaseStatus.BILLING_CONFIRMED)
     paypal.declines = None
-    await checkout.reconcile(later(action, hours=1), paypal_shop.services)
+    await charging.reconcile(later(action, hours=1), paypal_shop.services)
     assert paypal.captures(reference(payment)) == []
     purchase = await Purchase.get(pk=payment.purchase_id)
     again = await checkout.pay(action, paypal_shop.services, purchase, PAYPAL, "again")
@@ -208,11 +208,11 @@ async def test_p2_3_where_paypal_isn_t_offered_its_token_is_unknown(
     payment = await shop.buy(action, "1", PAYPAL)
     assert (payment.status, payment.decline_code) == (
         PaymentStatus.DECLINED,
-        checkout.UNKNOWN_METHOD,
+        charging.UNKNOWN_METHOD,
     )
     begun_before = await begun(action, paypal_shop, "2")
     with pytest.raises(Refusal) as refused:  # the operator has removed PayPal meanwhile
-        await checkout.refresh(action, shop.services, begun_before)
+        await charging.refresh(action, shop.services, begun_before)
     assert refused.value.code is BillingErrorCode.PAYMENT_UNAVAILABLE
 
 
@@ -220,7 +220,7 @@ async def bought(action: Action, shop: "Shop", paypal: PaypalServer) -> Payment:
     """A payment with PayPal of an active purchase."""
     payment = await begun(action, shop)
     paypal.approve(reference(payment))
-    return await checkout.refresh(action, shop.services, payment)
+    return await charging.refresh(action, shop.services, payment)
 
 
 @pytest.mark.parametrize("has_card", [True, False])
@@ -251,7 +251,7 @@ async def test_p2_3_a_purchase_paid_with_paypal_renews_with_the_default_card_or_
     )
     assert late.status is PaymentStatus.REQUIRES_ACTION
     paypal.approve(reference(late))
-    late = await checkout.refresh(renewal, paypal_shop.services, late)
+    late = await charging.refresh(renewal, paypal_shop.services, late)
     assert late.status is PaymentStatus.SUCCEEDED
     assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 0
 

@@ -10,7 +10,7 @@ import pytest
 
 import billing.seller
 from billing import payment_methods, provider_events
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.gateways.gateway import Consent, Setup
 from billing.gateways.stripe import StripeGateway
 from billing.payment_methods import NewMethod

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing import checkout
+from billing import charging, checkout
 from billing.balance import pay_open_invoices, shares_for, use_balance
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.document_requests import render_due
 from billing.dunning import dun_late_invoices
 from billing.gateways.sandbox import Sandbox
@@ -200,7 +200,7 @@ async def test_a_lost_answer_is_applied_later_and_charged_once(
     assert await bill_due_periods(due, services) == 1
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 1
     later = replace(due, at=due.at + timedelta(minutes=5))
-    assert await checkout.reconcile(later, services) == 1
+    assert await charging.reconcile(later, services) == 1
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
     payments = await Payment.filter(purchase_id=purchase.pk)
     assert [payment.status for payment in payments] == [PaymentStatus.SUCCEEDED] * 2
@@ -276,7 +276,7 @@ async def test_a_confirmation_that_the_bank_asks_for_is_no_decline(
     assert (payment.status, payment.decline_code) == (PaymentStatus.REQUIRES_ACTION, None)
     assert isinstance(services.gateway, Sandbox)
     await services.gateway.decide(payment.provider_reference or "", is_approved=True)
-    await checkout.refresh(on(action, due), services, payment)
+    await charging.refresh(on(action, due), services, payment)
     restored = await Purchase.get(pk=purchase.pk)
     assert restored.status is PurchaseStatus.ACTIVE
     await assert_books_are_right(purchase)
@@ -384,10 +384,10 @@ async def test_a_retry_leaves_an_unfinished_confirmation(
     first, retry = await Payment.filter(purchase_id=purchase.pk, is_off_session=True).order_by("id")
     assert (first.status, retry.status) == (PaymentStatus.CANCELED, PaymentStatus.SUCCEEDED)
     later = on(action, due + timedelta(days=2))
-    await checkout.reconcile(later, services)
+    await charging.reconcile(later, services)
     assert isinstance(services.gateway, Sandbox)
     await services.gateway.decide(first.provider_reference or "", is_approved=True)
-    await checkout.reconcile(replace(later, at=later.at + timedelta(days=3)), services)
+    await charging.reconcile(replace(later, at=later.at + timedelta(days=3)), services)
     assert (await Payment.get(pk=first.pk)).status is PaymentStatus.CANCELED
     await assert_books_are_right(purchase)
 
@@ -611,7 +611,7 @@ async def test_p3_7_a_customer_pays_what_the_balance_leaves_open(
     assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 2_480
     assert isinstance(services.gateway, Sandbox)
     await services.gateway.settle(processing.provider_reference or "")
-    await checkout.refresh(due, services, processing)
+    await charging.refresh(due, services, processing)
     payment = await pay_invoice(due, services, invoice, "pm_sandbox_success", "one")
     assert (payment.status, payment.amount_cents) == (PaymentStatus.SUCCEEDED, 1_980)
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
@@ -629,7 +629,7 @@ async def test_a_balance_is_reserved_for_a_renewal_that_is_being_charged(
         await tx.lock(Account, purchase.account_id)
         assert await shares_for(tx, purchase.account_id, 3_480) == []
         assert not await pay_open_invoices(tx, purchase.account_id)
-    await checkout.reconcile(replace(due, at=due.at + timedelta(minutes=5)), services)
+    await charging.reconcile(replace(due, at=due.at + timedelta(minutes=5)), services)
     invoice = await Invoice.get(issued_on=due.day)
     assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 0
     await assert_books_are_right(purchase)
@@ -660,7 +660,7 @@ async def test_p2_3_a_direct_debit_names_its_mandate_on_the_invoice(
     assert isinstance(services.gateway, Sandbox)
     charge = await Payment.get(is_off_session=True)
     await services.gateway.settle(charge.provider_reference or "")
-    await checkout.reconcile(replace(due, at=due.at + timedelta(hours=1)), services)
+    await charging.reconcile(replace(due, at=due.at + timedelta(hours=1)), services)
     means = (await Invoice.get(issued_on=due.day)).facts["payment"]
     assert (means["code"], means["mandate_reference"]) == (59, "M-42")
     assert (means["account_last4"], means["creditor_identifier"]) == ("3000", "FR72ZZZ123456")

@@ -17,7 +17,7 @@ from billing.documents.facts import InvoiceFacts
 from billing.documents.rendering import render
 from billing.gateways.gateway import MAX_CHARGE_CENTS, MIN_CHARGE_CENTS
 from billing.ledger import BANK, REVENUE, VAT_COLLECTED
-from billing.quotes import quote
+from billing.quotes import Item, quote
 from billing.tax import buyer_of
 from models.action import Action
 from models.billing.invoice import Invoice
@@ -84,9 +84,8 @@ async def test_p2_2_every_place_states_what_the_quote_said(
     await shop.buyer.save()
     await Price.filter(pk=shop.price.pk).update(net_cents=net_cents)
     price = await Price.get(pk=shop.price.pk).select_related("offer")
-    quoted = await quote(
-        None, shop.services.seller, price, quantity, await buyer_of(shop.account), action.day
-    )
+    buyer = await buyer_of(shop.account)
+    quoted = await quote(None, shop.services.seller, Item(price, quantity), buyer, action.day)
     assume(quoted.totals.gross_cents <= MAX_CHARGE_CENTS)
     count = await Invoice.all().count()
     purchase = await checkout.draft(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from billing.quotes import quote
+from billing.quotes import DuePeriod, Item, quote
 from billing.seller import seller
 from billing.tax import decide_tax
 from models.billing.offer import Interval, Offer, Price, Segment
+from models.billing.periods import Schedule
 from models.billing.tax import TaxDecision, TaxOptions, UnverifiedBuyers, tax_for, tax_point
 from models.billing.tax_rule import TaxCategory, TaxRule, Treatment
 from models.billing.territory import Territory, territory_of
@@ -160,19 +161,17 @@ async def test_a_missed_period_has_the_rate_of_the_time_in_which_it_ended() -> N
     price = await Price.create(
         offer=offer, interval=Interval.MONTH, net_cents=1000, vat_rate=2000, valid_from=CONFIRMED_AT
     )
-    own, anchor = seller(PACKAGED_SELLER), date(2026, 12, 15)
+    own, schedule = seller(PACKAGED_SELLER), Schedule(date(2026, 12, 15), 1)
     vat = {
         billed_on: [
             (
                 await quote(
                     None,
                     own,
-                    price,
-                    1,
+                    Item(price),
                     Buyer(Territory.METROPOLITAN_FRANCE),
                     billed_on,
-                    anchor=anchor,
-                    index=index,
+                    due=DuePeriod(schedule, schedule.period(index)),
                 )
             ).totals
             for index in (0, 1)

@@ -8,7 +8,8 @@ from typing import Any
 import orjson
 import pytest
 
-from billing.checkout import CheckoutServices, reconcile
+from billing.charging import reconcile
+from billing.checkout_services import CheckoutServices
 from billing.gateways.sandbox import Sandbox
 from models.accounts.account import Account
 from models.action import Action

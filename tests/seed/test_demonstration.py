@@ -12,7 +12,7 @@ import pytest
 
 from auth.authentication import authenticate, sign_in_company
 from auth.services import AuthServices
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.documents.facts import InvoiceFacts
 from billing.gateways.sandbox import Sandbox
 from billing.reconciliation import reconciliation

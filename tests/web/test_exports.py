@@ -11,7 +11,7 @@ import pytest
 from pypdf import PdfReader
 
 from auth.tokens import Purpose
-from billing import checkout
+from billing import charging
 from models.billing.invoice import Invoice
 from tests.billing.exports.fec_reader import read_fec
 from tests.web.web_fixtures import Site, open_site, unconfirmed_payment
@@ -31,7 +31,7 @@ async def invoice(site: Site) -> Invoice:
     """An invoice that Camille paid by card."""
     _, payment = await unconfirmed_payment(site)
     await site.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
-    await checkout.refresh(site.action(), site.checkout_services(), payment)
+    await charging.refresh(site.action(), site.checkout_services(), payment)
     return await Invoice.get()
 
 

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 import billing.seller
 from auth.tokens import Purpose
 from billing import checkout
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.gateways.sandbox import Sandbox
 from mail.customer_space import CustomerSpace
 from models.accounts.account import Role

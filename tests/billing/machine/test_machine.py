@@ -27,7 +27,14 @@ from hypothesis.stateful import (
 )
 
 from auth.services import AuthServices
-from billing import checkout, payment_methods, provider_events, trials
+from billing import (
+    charging,
+    checkout,
+    payment_cancellation,
+    payment_methods,
+    provider_events,
+    trials,
+)
 from billing.bank.importing import import_statement
 from billing.bank.matching import match_by_hand, match_new_lines, undo
 from billing.bank.transfer import discard, pay_by_transfer
@@ -36,7 +43,7 @@ from billing.changes.ordering import Agreement, cancel_scheduled_change, order_c
 from billing.changes.pauses import pause
 from billing.changes.plan import ChangeRequest, plan_change
 from billing.changes.resume_reminders import send_resume_reminders
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditLine, CreditRequest, credit_invoice
 from billing.disputes import (
@@ -367,7 +374,7 @@ class BillingMachine(RuleBasedStateMachine):
     def leave_a_confirmation(self, number: int) -> None:
         payment = pick(self.run(self._waiting_payments()), number)
         if payment:
-            self.attempt(lambda: checkout.cancel_payment(self.action, payment))
+            self.attempt(lambda: payment_cancellation.cancel_payment(self.action, payment))
 
     @needs("undecided")
     @rule(number=picks, is_approved=st.booleans())
@@ -379,7 +386,7 @@ class BillingMachine(RuleBasedStateMachine):
             return
         self.run(self.gateway.decide(charge.reference, is_approved))
         payment = self.run(Payment.get(pk=int(charge.key.rpartition("-")[2])))
-        self.attempt(lambda: checkout.refresh(self.action, self.services, payment))
+        self.attempt(lambda: charging.refresh(self.action, self.services, payment))
 
     @rule(means=saved_means, is_default=st.booleans())
     def save_a_method(self, means: tuple[str, PaymentKind], is_default: bool) -> None:
@@ -722,7 +729,7 @@ class BillingMachine(RuleBasedStateMachine):
     async def _run_jobs(self) -> None:
         """What worker.py runs, in its order."""
         action, services = self.action, self.services
-        await checkout.reconcile(action, services)
+        await charging.reconcile(action, services)
         await match_new_lines(action)
         await Purchase.expire_drafts(action)
         await refund_pending(action, self.gateway)

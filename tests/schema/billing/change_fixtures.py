@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing import checkout
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.dunning import dun_late_invoices
 from billing.renewals import bill_due_periods
 from models.action import Action

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing.catalogue import apply_due_changes, publish_offer, update_offer
-from billing.checkout import CheckoutServices
+from billing.checkout_services import CheckoutServices
 from billing.renewals import bill_due_periods
 from models.action import Action
 from models.billing.invoice import Invoice

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from typing import Any
 
-from billing import checkout
+from billing import charging
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMethodStatus
 from models.billing.purchase_change import PurchaseChange
@@ -84,7 +84,7 @@ async def test_another_method_that_the_bank_wants_confirmed_pays_the_change_only
     payment = await last_payment(subscriber)
     await subscriber.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     subscriber.clock.advance(timedelta(hours=1))
-    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    await charging.reconcile(subscriber.now, subscriber.checkout_services)
     assert (await subscriber.purchase()).quantity == 2
     # It renews with what first paid it.
     await subscriber.go_to(date(2027, 2, 28))
@@ -112,7 +112,8 @@ async def test_what_is_not_charged_now_takes_no_payment_method(subscriber: Subsc
     previewed = await subscriber.preview(price=yearly, method=saved)
     assert (previewed["paymentKind"], previewed["paymentMethod"]) == (None, None)
     for name, value in (("paymentMethodId", saved), ("paymentMethod", "pm_sandbox_success")):
-        refused = await subscriber.change(priceId=yearly, **{name: value})
+        chosen: Any = {name: value}
+        refused = await subscriber.change(priceId=yearly, **chosen)
         assert [(each["code"], each["field"][1]) for each in refused["userErrors"]] == [
             ("VALUE_INVALID", name)
         ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing import checkout, invoice_payments, payment_methods
+from billing import charging, checkout, invoice_payments, payment_methods
 from billing.bank.transfer import pay_by_transfer
 from billing.corrections import CorrectedLine, CorrectionRequest, correct_invoice
 from billing.dunning import dun_late_invoices
@@ -136,7 +136,7 @@ async def test_p3_7_a_payment_of_an_invoice_that_was_corrected_meanwhile_pays_wh
     corrective = await correct_invoice(late, services.checkout, operator, request, "correct")
     assert isinstance(services.gateway, Sandbox)
     await services.gateway.decide(pending.provider_reference or "", is_approved=True)
-    await checkout.refresh(late, services.checkout, pending)
+    await charging.refresh(late, services.checkout, pending)
     assert (await Receivable.get(invoice_id=corrective.pk)).open_cents == 0
     assert (await Purchase.get(pk=purchase.pk)).status is PurchaseStatus.ACTIVE
 
@@ -198,7 +198,7 @@ async def test_a_confirmation_collects_nothing_once_the_invoice_is_settled(
     payload = await confirm(execute, dataset.paul.owner, payment)
     assert payload["payment"] == {"status": "CANCELED", "confirmationUrl": None}
     later = on(action, date(2026, 12, 24))
-    await checkout.reconcile(later, services.checkout)
+    await charging.reconcile(later, services.checkout)
     outcome = await services.gateway.find(f"camcha-payment-{payment.pk}")
     assert outcome
     assert outcome.status is PaymentStatus.CANCELED

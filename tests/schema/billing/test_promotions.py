@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from billing.changes.applying import end_purchases
-from billing.checkout import CheckoutServices, reconcile
+from billing.charging import reconcile
+from billing.checkout_services import CheckoutServices
 from billing.renewals import bill_due_periods
 from models.accounts.account import Account
 from models.action import Action

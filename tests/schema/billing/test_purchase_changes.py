@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from auth.throttle.activity import ActivityLimits
-from billing import checkout, trials
+from billing import charging, checkout, trials
 from billing.changes.ordering import Agreement, order_change
 from billing.changes.plan import ChangeRequest
 from billing.changes.resume_reminders import send_resume_reminders
@@ -256,7 +256,7 @@ async def test_an_upgrade_waits_for_the_banks_confirmation(subscriber: Subscribe
     assert other["purchase"]["pendingChange"]["status"] == "AWAITING_PAYMENT"
     await subscriber.services.gateway.decide(second.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     await subscriber.go_to(date(2027, 2, 1))
-    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    await charging.reconcile(subscriber.now, subscriber.checkout_services)
     assert (await subscriber.purchase()).quantity == 3
     # What the one that was left brings late isn't lost, and changes nothing.
     assert (await PurchaseChange.get(pk=first.purchase_change_id)).status is (
@@ -270,7 +270,7 @@ async def test_a_change_that_was_not_confirmed_for_a_day_is_canceled(
     await subscriber.use_method("pm_sandbox_confirmation")
     await subscriber.change(quantity=2)
     subscriber.clock.advance(timedelta(hours=25))
-    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    await charging.reconcile(subscriber.now, subscriber.checkout_services)
     [change] = await PurchaseChange.filter(purchase_id=subscriber.purchase_id)
     assert change.status is PurchaseChangeStatus.CANCELED
     assert (await Payment.get(purchase_change_id=change.pk)).status is PaymentStatus.EXPIRED
@@ -331,7 +331,7 @@ async def test_an_upgrade_is_applied_once_after_a_lost_answer(
     assert codes(busy) == ["PAYMENT_IN_PROGRESS"]
     subscriber.clock.advance(timedelta(minutes=5))
     for _ in range(2):
-        await checkout.reconcile(subscriber.now, lost)
+        await charging.reconcile(subscriber.now, lost)
     assert (await subscriber.purchase()).quantity == 2
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
 
@@ -665,7 +665,7 @@ async def test_a_payment_that_resumes_a_purchase_is_canceled_with_it(
     # What the bank confirms nevertheless is on the balance, and the purchase stays canceled.
     await subscriber.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     await subscriber.go_to(date(2027, 3, 6))
-    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    await charging.reconcile(subscriber.now, subscriber.checkout_services)
     assert waiting["change"]["status"] == "AWAITING_PAYMENT"
     assert (await PurchaseChange.get(pk=payment.purchase_change_id)).status is (
         PurchaseChangeStatus.CANCELED
@@ -790,7 +790,7 @@ async def test_a_confirmation_that_is_canceled_cancels_its_change(subscriber: Su
     # The money comes nevertheless: nothing changes, and it stays on the balance.
     await subscriber.services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
     subscriber.clock.advance(timedelta(hours=1))
-    await checkout.reconcile(subscriber.now, subscriber.checkout_services)
+    await charging.reconcile(subscriber.now, subscriber.checkout_services)
     assert (await Payment.get(pk=payment.pk)).status is PaymentStatus.SUCCEEDED
     assert (await subscriber.purchase()).quantity == 1
     assert await Invoice.filter(purchase_id=subscriber.purchase_id).count() == 1

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from auth.tokens import Purpose
-from billing import checkout
+from billing import charging, checkout
 from billing.bank import matching
 from billing.bank.account import TransferStart
 from billing.dunning import dun_late_invoices
@@ -435,7 +435,7 @@ async def test_a_card_payment_that_succeeds_late_pays_the_same_invoice(
     chosen = await pay(execute, paul.owner, purchase_id)
     assert chosen["userErrors"] == []
     await services.gateway.decide(payment.provider_reference, is_approved=True)  # type: ignore[attr-defined] # the sandbox
-    await checkout.refresh(action, checkout_services, await Payment.get(pk=payment.pk))
+    await charging.refresh(action, checkout_services, await Payment.get(pk=payment.pk))
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 1
     response = await execute(paul.owner, PURCHASE, id=purchase_id)
     assert response["data"]["purchase"]["status"] == "ACTIVE"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from billing.checkout import CheckoutServices, reconcile
+from billing.charging import reconcile
+from billing.checkout_services import CheckoutServices
 from billing.renewals import bill_due_periods
 from billing.trials import has_tried, send_trial_reminders
 from models.accounts.account import Account
