@@ -385,7 +385,7 @@ async def _post(tx: Transaction, call: Call, target: CallTarget, agent: User | N
         agent if agent and facts.is_of_agent else requester,
         call_text(call, requester.locale),
         unused_key("call"),
-        is_reply=is_answered and (target.ticket is None or call.started_at >= awaited_since),
+        is_reply=is_answered and (target.ticket is None or _began_after(call, awaited_since)),
         replied_at=max(call.started_at, awaited_since),
         is_final=True,
     )
@@ -394,6 +394,15 @@ async def _post(tx: Transaction, call: Call, target: CallTarget, agent: User | N
     if is_answered and agent:
         await ticket.record_emailed(tx, message, {requester.pk})
         await _take_up(tx, ticket, agent)
+
+
+def _began_after(call: Call, time: datetime) -> bool:
+    """Whether a call began after a time, or within the same minute or second: agents enter calls to
+    the minute, and telephone systems report them to the second.
+    """
+    if not call.started_at.second:
+        time = time.replace(second=0)
+    return call.started_at >= time.replace(microsecond=0)
 
 
 async def _take_up(tx: Transaction, ticket: Ticket, agent: User) -> None:

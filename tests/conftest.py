@@ -419,8 +419,10 @@ def clock() -> MovableClock:
 
 
 def new_clock() -> MovableClock:
-    """Monday 23 November 2026, 10:00 in Paris."""
-    return MovableClock(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
+    """Monday 23 November 2026, just after 10:00 in Paris. No real time is a whole second or
+    millisecond either.
+    """
+    return MovableClock(datetime(2026, 11, 23, 9, 0, 0, 123_457, tzinfo=UTC))
 
 
 @pytest.fixture

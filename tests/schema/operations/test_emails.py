@@ -79,7 +79,7 @@ async def test_p4_3_an_operator_lists_emails_by_state(
     execute: "Execute", omar: Viewer, action: Action
 ) -> None:
     emails = await create_email_of_each_state(action)
-    at = "2026-11-23T09:00:00+00:00"
+    at = action.at.isoformat()
     deleted, given_up = await list_emails(execute, omar, "GIVEN_UP")
     assert given_up == {
         "id": email_id(emails["given up"]),

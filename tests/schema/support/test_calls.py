@@ -18,6 +18,7 @@ from support.sla import check_clocks
 from tests.schema.billing.catalogue_fixtures import codes, mutate
 
 if TYPE_CHECKING:
+    from tests.conftest import MovableClock
     from tests.schema.conftest import Company, Dataset, Execute
 
 CALL = """call { id direction outcome startedAt durationSeconds number agent { name }
@@ -116,9 +117,10 @@ async def test_p5_1_an_agent_answers_a_call_finds_the_caller_and_logs_it(
 
 
 async def test_p5_1_a_missed_call_awaits_an_answer_and_calling_back_ends_that(
-    execute: "Execute", dataset: "Dataset"
+    execute: "Execute", dataset: "Dataset", clock: "MovableClock"
 ) -> None:
     paul, alice = dataset.paul, dataset.alice
+    clock.advance(timedelta(seconds=40))  # calls are entered to the minute
     missed = await log_call(
         execute, alice, new_ticket(paul), outcome="MISSED", durationSeconds=0, idempotencyKey="1"
     )

@@ -73,7 +73,7 @@ async def test_p5_3_the_board_shows_a_morning_snapshot_to_whoever_has_the_link(
     }
     first = {
         "day": "2026-11-24",
-        "asOf": "2026-11-24T06:00:00+00:00",
+        "asOf": clock.now().isoformat(),
         "previousDay": None,
         "nextDay": None,
         "requests": [
