@@ -8,6 +8,7 @@ Tests that need a separate process use them like subprocess.Popen. tests/test_cl
 import atexit
 import gc
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -28,7 +29,9 @@ def inherited_environment() -> dict[str, str]:
 
 
 class ForkedProcess:
-    """A running command of the program. Its output is appended to the given files."""
+    """A running command of the program. Its output is appended to the given files. A verbose one
+    logs everything that our own code can log.
+    """
 
     def __init__(
         self,
@@ -38,9 +41,11 @@ class ForkedProcess:
         env: Mapping[str, str],
         stdout: Path,
         stderr: Path,
+        is_verbose: bool = False,
     ) -> None:
         request = {
             "arguments": [*arguments],
+            "is_verbose": is_verbose,
             "cwd": str(cwd),
             "env": {**env},
             "out": str(stdout),
@@ -131,6 +136,8 @@ def serve() -> None:
             result = os.waitstatus_to_exitcode(status) if pid else None
         elif (result := os.fork()) == 0:
             _set_up_process(request)
+            if request["is_verbose"]:
+                _log_everything()
             _end(cli.main(request["arguments"]))
         sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()
@@ -144,6 +151,20 @@ def _set_up_process(request: Mapping[str, Any]) -> None:
     os.environ.clear()
     os.environ.update(request["env"])
     os.chdir(request["cwd"])
+
+
+def _log_everything() -> None:
+    """Sets our own loggers to DEBUG once the command has configured them."""
+    import logs
+
+    configure = logs.configure
+
+    def configure_verbose_logs() -> None:
+        configure()
+        for layer in ROOT.iterdir():
+            logging.getLogger(layer.stem).setLevel(logging.DEBUG)
+
+    logs.configure = configure_verbose_logs  # type: ignore[assignment] # no other stream here
 
 
 def _end(code: int) -> None:

@@ -5,8 +5,6 @@ import contextlib
 import signal
 import socket
 import ssl
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -46,10 +44,11 @@ class Server:
     database_url: str
     folder: Path
     port: int = field(default_factory=free_port)
-    process: ForkedProcess | subprocess.Popen[bytes] | None = None
-    program: Path | None = None  # instead of `python -m cli`
+    process: ForkedProcess | None = None
+    is_verbose: bool = False  # logs everything that it can
     redis_url: str | None = None
     options: tuple[str, ...] = ()  # of `serve`
+    stderr: Path | None = None  # instead of the log
     metrics_port: int | None = None
 
     @property
@@ -83,29 +82,27 @@ class Server:
     def start(self) -> None:
         """Starts the server and waits until it is ready."""
         arguments, log = ["serve", "--port", str(self.port), *self.options], self.folder / "log"
-        if self.program:
-            with log.open("ab") as file:
-                command = [sys.executable, str(self.program), *arguments]
-                self.process = subprocess.Popen(
-                    command, cwd=ROOT, env=self.environment, stdout=file, stderr=file
-                )
-        else:
-            self.process = ForkedProcess(
-                arguments, cwd=ROOT, env=self.environment, stdout=log, stderr=log
-            )
+        self.process = ForkedProcess(
+            arguments,
+            cwd=ROOT,
+            env=self.environment,
+            stdout=log,
+            stderr=self.stderr or log,
+            is_verbose=self.is_verbose,
+        )
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
         """Waits until the started process accepts requests."""
         assert self.process is not None
-        deadline = time.monotonic() + 120
-        with httpx.Client(base_url=self.url, verify=NO_TLS) as http:
-            while time.monotonic() < deadline:
-                assert self.process.poll() is None, self.log
+        deadline = time.monotonic() + 2 * MAX_WAIT
+        with httpx.Client(base_url=self.url, verify=NO_TLS, timeout=MAX_WAIT) as http:
+            while time.monotonic() < deadline and self.process.poll() is None:
                 with contextlib.suppress(httpx.TransportError):
                     if http.get("/readyz").status_code == 200:
                         return
                 time.sleep(0.02)
+        self.process.kill()
         raise AssertionError(self.log)
 
     @property

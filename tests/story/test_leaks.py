@@ -28,7 +28,7 @@ from models.action import Action
 from models.billing.offer import Offer, Price
 from models.clock import SystemClock
 from models.content.policy import Policy, PolicyKind
-from models.database.connection import connect, disconnect
+from models.database.connection import connect, disconnect, sqlite_path
 from models.database.sql import execute
 from models.identity.user import Staff, User
 from realtime.hub import Hub
@@ -41,6 +41,7 @@ from tests.waiting import MAX_WAIT
 PASSWORD = f"{MARK} corneille sabot pluvier 42"
 ADDRESS = "203.0.113.77"
 SECRET = re.compile(r"(token|secret|uri|url)$", re.I)
+REFUSALS = {"UNAUTHENTICATED", "FORBIDDEN"}
 IS_LONG = "CAMCHA_CASES" in os.environ  # `bin/check --long`
 RENAMED_TABLES = (
     "ticket",
@@ -66,6 +67,7 @@ class LoggingServer:
     secrets: set[str] = field(default_factory=set)
     valid: dict[str, Any] = field(default_factory=dict)
     request_count: int = 0
+    allowed: dict[str, int] = field(default_factory=dict)  # one of the users of each operation
 
     def collect_secrets(self, value: Any, name: str = "") -> None:
         """Collects a secret from a response."""
@@ -87,6 +89,15 @@ class LoggingServer:
         response = await self.http.post("/graphql", content=content, headers=sent_headers)
         self.request_count += 1
         return orjson.loads(response.content) if response.content else None
+
+    def record(self, operation: Operation, number: int, response: Any) -> None:
+        """Collects the secrets of a response, and whether the user with this number may execute the
+        operation.
+        """
+        self.collect_secrets(response)
+        codes = {each.get("extensions", {}).get("code") for each in response.get("errors", [])}
+        if operation.variant == "valid" and not codes & REFUSALS:
+            self.allowed.setdefault(operation.name, number)
 
     def connect(self) -> connect_socket:
         """A websocket on which nothing has been sent."""
@@ -112,7 +123,7 @@ def _json(value: Any) -> bytes:
 
 @pytest.fixture
 async def logging_server(catalogue_url: str, tmp_path: Path) -> AsyncIterator[LoggingServer]:
-    server = Server(catalogue_url, tmp_path, program=Path(__file__).with_name("talkative.py"))
+    server = Server(catalogue_url, tmp_path, is_verbose=True)
     with run_server(server):
         async with http_client(base_url=server.url) as http:
             yield LoggingServer(server, http)
@@ -173,12 +184,14 @@ async def break_every_table(
     logging_server: LoggingServer, access_tokens: list[str | None], valid: list[Operation]
 ) -> None:
     """Internal errors are logged by type and location, without their message, which may quote user
-    input.
+    input. Each operation is sent as one user who may execute it.
     """
     before = len(logging_server.server.log)
     for table in RENAMED_TABLES:
         await execute(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
-    await execute_all(logging_server, access_tokens, valid)
+    for number, access_token in enumerate(access_tokens):
+        chosen = [each for each in valid if logging_server.allowed.get(each.name, number) == number]
+        await execute_as(logging_server, number, access_token, chosen)
     assert logging_server.server.log[before:].count("Internal error") > 20
     assert logging_server.leaks() == []
 
@@ -327,60 +340,66 @@ async def create_data(
 async def execute_all(
     logging_server: LoggingServer, access_tokens: list[str | None], operation_list: list[Operation]
 ) -> None:
-    """Sends each valid operation as every user, and the others as each sixth user: over HTTP for
-    every second user, over a websocket for the others.
+    """Sends each valid operation as every second user, and the others as each twelfth: on
+    PostgreSQL as the other ones than on SQLite. With `bin/check --long`, sends all as every user.
     """
+    offset = 0 if sqlite_path(logging_server.server.database_url) else 1
     for number, access_token in enumerate(access_tokens):
-        websocket_operations = []
+        chosen = []
         for index, operation in enumerate(operation_list, number):
             turn = index + index // len(VARIANTS)  # another user's for the next operation
-            if operation.variant != "valid" and turn % 6 and not IS_LONG:
-                continue
-            if index // 6 % 2 or operation.root == "subscription":
-                websocket_operations.append(operation)
-            else:
-                logging_server.collect_secrets(
-                    await logging_server.post(
-                        access_token, {"query": operation.query, "variables": operation.variables}
-                    )
-                )
-        for start in range(0, len(websocket_operations), 60):
-            await execute_over_websocket(
-                logging_server, access_token, websocket_operations[start : start + 60]
-            )
+            share, first = (2, offset) if operation.variant == "valid" else (12, 6 * offset)
+            if turn % share == first or IS_LONG:
+                chosen.append(operation)
+        await execute_as(logging_server, number, access_token, chosen)
+
+
+async def execute_as(
+    logging_server: LoggingServer,
+    number: int,
+    access_token: str | None,
+    operation_list: list[Operation],
+) -> None:
+    """Sends operations as the user with this number, every second one over a websocket."""
+    websocket_operations = []
+    for index, operation in enumerate(operation_list, number):
+        if index % 2 or operation.root == "subscription":
+            websocket_operations.append(operation)
+            continue
+        request = {"query": operation.query, "variables": operation.variables}
+        response = await logging_server.post(access_token, request)
+        logging_server.record(operation, number, response)
+    for start in range(0, len(websocket_operations), 60):
+        await execute_over_websocket(
+            logging_server, number, access_token, websocket_operations[start : start + 60]
+        )
 
 
 async def execute_over_websocket(
-    logging_server: LoggingServer, access_token: str | None, operation_list: list[Operation]
+    logging_server: LoggingServer,
+    number: int,
+    access_token: str | None,
+    operation_list: list[Operation],
 ) -> None:
     """Sends all operations concurrently over one websocket."""
-    unfinished_ids = {
-        f"{MARK} {number}"
-        for number, each in enumerate(operation_list)
-        if each.root != "subscription"
-    }
+    by_id = {f"{MARK} {index}": each for index, each in enumerate(operation_list)}
+    unfinished_ids = {key for key, each in by_id.items() if each.root != "subscription"}
     async with logging_server.connect() as socket, asyncio.timeout(MAX_WAIT):
         payload = {"authorization": f"Bearer {access_token}"} if access_token else {}
         with suppress(ConnectionClosed):  # one of them signs out
             await socket.send(_json({"type": "connection_init", "payload": payload}).decode())
-            for number, each in enumerate(operation_list):
-                subscribe_payload = {"query": each.query, "variables": each.variables}
-                await socket.send(
-                    _json(
-                        {
-                            "id": f"{MARK} {number}",
-                            "type": "subscribe",
-                            "payload": subscribe_payload,
-                        }
-                    ).decode()
-                )
+            for key, each in by_id.items():
+                request = {"query": each.query, "variables": each.variables}
+                message = {"id": key, "type": "subscribe", "payload": request}
+                await socket.send(_json(message).decode())
                 logging_server.request_count += 1
             while unfinished_ids:
                 message = orjson.loads(await socket.recv())
                 logging_server.collect_secrets(message)
-                unfinished_ids -= (
-                    {message.get("id")} if message["type"] in ("complete", "error") else set()
-                )
+                if message["type"] in ("complete", "error"):
+                    unfinished_ids -= {message.get("id")}
+                elif message["type"] == "next":
+                    logging_server.record(by_id[message["id"]], number, message["payload"])
 
 
 async def send_invalid_requests(logging_server: LoggingServer) -> None:

@@ -6,10 +6,9 @@ import asyncio
 import fcntl
 import os
 import socket
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -18,51 +17,35 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tests.story.server_fixtures import NO_TLS, ROOT, Client, Server
+from tests.story.server_fixtures import NO_TLS, Client, Server
 from tests.waiting import MAX_WAIT
 
 ATTEMPTS = 25  # of each kind
 PIPE_BYTES = 4_096
 
 
+# What is logged doesn't depend on the database.
+pytestmark = pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def full_pipe() -> Iterator[int]:
-    """The end of a pipe that can take no byte more, because nobody reads it."""
-    reader, writer = os.pipe()
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    os.set_blocking(writer, False)
-    try:
+def full_pipe(tmp_path: Path) -> Iterator[Path]:
+    """A named pipe that can take no byte more, because nobody reads it."""
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    with suppress(BlockingIOError):
         while True:
-            os.write(writer, b"." * PIPE_BYTES)
-    except BlockingIOError:
-        os.set_blocking(writer, True)
-    yield writer
-    os.close(writer)
-    os.close(reader)
-
-
-class UnreadServer(Server):
-    """A server whose stderr nobody reads."""
-
-    stderr: int = -1
-
-    def start(self) -> None:
-        with (self.folder / "out").open("w") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "cli", "serve", "--port", str(self.port)],
-                cwd=ROOT,
-                env=self.environment,
-                stdout=out,
-                stderr=self.stderr,
-            )
-        self.wait_until_ready()
+            os.write(pipe, b"." * PIPE_BYTES)
+    yield path
+    os.close(pipe)
 
 
 def test_the_server_answers_while_nobody_reads_its_log(
-    full_pipe: int, catalogue_url: str, tmp_path: Path
+    full_pipe: Path, catalogue_url: str, tmp_path: Path
 ) -> None:
-    server = UnreadServer(catalogue_url, tmp_path)
-    server.stderr = full_pipe
+    server = Server(catalogue_url, tmp_path, stderr=full_pipe)
     server.start()  # which logs server.listening
     try:
         for _ in range(3):  # each of them is logged
@@ -90,9 +73,10 @@ async def test_strangers_cannot_fill_the_log(catalogue_url: str, tmp_path: Path)
     finally:
         await asyncio.to_thread(server.stop)
     events = Counter(orjson.loads(line)["event"] for line in server.log.splitlines())
-    assert events["attempt.throttled"] == 1
+    # Each kind is logged once a minute at most; a busy machine takes minutes for 200 attempts.
+    assert 1 <= events["attempt.throttled"] < ATTEMPTS / 3
     assert events["log.repeated"] >= 2
-    assert events.total() < 15, events
+    assert events.total() < 3 * ATTEMPTS, events
 
 
 async def send_nonsense(server: Server) -> None:
