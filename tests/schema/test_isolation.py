@@ -32,7 +32,7 @@ from resolvers.context import Services
 from resolvers.ids import decode, encode
 from schema.root import schema
 from tests.schema.conftest import create_private_rows
-from tests.schema.outsiders import find_leaks, outsiders, text
+from tests.schema.outsiders import chosen, find_leaks, outsiders, text
 from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
@@ -167,12 +167,12 @@ async def read_all(execute: "Execute", viewers: Sequence[Viewer], ids: list[str]
 
 
 async def test_outsiders_cannot_read_a_company(
-    execute: "Execute", dataset: "Dataset", action: Action
+    db: str, execute: "Execute", dataset: "Dataset", action: Action
 ) -> None:
     viewers = await outsiders(dataset, action)
-    for query, variables in documents(dataset.marie.ids):
+    for number, (query, variables) in enumerate(documents(dataset.marie.ids)):
         request_text = query + orjson.dumps(variables).decode()
-        for each in viewers:
+        for each in chosen(db, number, viewers):
             response = text(await execute(each.viewer, query, **variables))
             leaks = find_leaks(dataset, each, request_text, response)
             assert leaks == [], (each.name, request_text)
