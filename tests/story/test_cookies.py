@@ -52,6 +52,10 @@ def server(
         yield running_server
 
 
+# Which origins may use the cookies doesn't depend on the database.
+on_one_database = pytest.mark.parametrize("server", ["sqlite"], indirect=True)
+
+
 @pytest.fixture(scope="module")
 async def paul(server: Server) -> None:
     """A customer of the server."""
@@ -203,6 +207,7 @@ async def close_code(websocket: ClientConnection) -> int | None:
     return websocket.close_code
 
 
+@on_one_database
 @pytest.mark.parametrize("origin", ["", "https://evil.example", "null", "http://127.0.0.1:1"])
 async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: str) -> None:
     """It can't read, change data or sign in. A client that sends no origin is not a browser."""
@@ -228,6 +233,7 @@ async def test_other_origins_cannot_use_the_cookies(browser: Browser, origin: st
     assert signed_in.json()["errors"][0]["extensions"]["code"] == "ORIGIN_REFUSED"
 
 
+@on_one_database
 @pytest.mark.parametrize(
     ("page", "site", "can_keep_cookies"),
     [
@@ -264,6 +270,7 @@ async def test_a_page_of_another_site_is_told_that_its_cookies_would_be_lost(
     assert "set-cookie" not in response.headers
 
 
+@on_one_database
 async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None:
     """Requests that a page can send without a CORS preflight are never GraphQL requests, with or
     without cookies.
@@ -287,6 +294,7 @@ async def test_form_posts_of_other_origins_are_refused(browser: Browser) -> None
     assert (await browser.data(TICKETS_QUERY))["tickets"]["nodes"] == []
 
 
+@on_one_database
 async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
     """When browsers send no Origin, they declare the page as same-origin."""
     await browser.sign_in()
@@ -301,6 +309,7 @@ async def test_same_origin_pages_can_use_get(browser: Browser) -> None:
         assert refused.status_code == 403
 
 
+@on_one_database
 async def test_other_origins_cannot_open_a_websocket(browser: Browser) -> None:
     """Cross-site websocket hijacking (OWASP ASVS 5, 4.4.2): a browser always sends the page's
     origin.

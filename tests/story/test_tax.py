@@ -10,6 +10,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from settings import PACKAGED_SELLER
 from tests.accounts.vat_server import CONSULTATION_NUMBER, VatServer, serve_vat_numbers
 from tests.people import sign_up
@@ -100,6 +102,8 @@ async def try_to_buy(client: Client, country: str, postal_code: str) -> dict[str
     return await client.try_mutation("purchasePay", "PurchasePayInput", payment, selection)
 
 
+# The rules of VAT are those of tests/billing/test_tax.py on either database.
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_a_company_is_charged_the_vat_of_its_territory(
     catalogue_url: str, tmp_path: Path
 ) -> None:
@@ -196,6 +200,7 @@ class RefusingServer(TaxServer):
         return super().environment | {"CAMCHA_SELLER": str(path)}
 
 
+@pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
 async def test_a_seller_can_refuse_companies_without_a_confirmed_number(
     catalogue_url: str, tmp_path: Path
 ) -> None:
