@@ -60,6 +60,15 @@ max_connections = 400  # for all workers
 """
 
 
+LONG_FILES = (
+    "tests/test_cli.py",
+    "tests/story/",
+    "tests/schema/test_isolation.py",
+    "tests/schema/test_isolation_generated.py",
+    "tests/models/database/test_migrations.py",
+)
+
+
 def pytest_configure() -> None:
     """Logs errors with plain tracebacks: those of structlog's default hold up the event loop, and
     so the timeouts of what logs many. Keeps temporary files in memory when there is room: copying a
@@ -77,10 +86,10 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the tests of the commands first: each takes seconds, and at the end one worker would be
-    left with them.
+    """Puts the files with tests that take many seconds first: at the end one worker would be left
+    with one of them.
     """
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/test_cli.py"))
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
 
 
 def pytest_collection_finish() -> None:
