@@ -3,15 +3,18 @@ needs a consent, without signing in.
 """
 
 from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
 
 from auth import sessions
 from auth.tokens import Purpose, Signer, invalid_token
-from models.action import Action
-from models.errors import CommonErrorCode, Refusal
+from models.action import Action, Transaction
+from models.errors import CommonErrorCode, Refusal, Throttled
 from models.identity.session import Session
 from models.identity.user import User
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 
+MAX_CHANGES, PERIOD = 20, timedelta(days=1)  # of one consent
 SIGNED_IN_CHANNELS = (ConsentChannel.WEB, ConsentChannel.APP)
 
 
@@ -23,16 +26,29 @@ async def update(
     given: bool,
     channel: ConsentChannel,
 ) -> None:
-    """Give or withdraw a consent. A repeat changes nothing.
+    """Give or withdraw a consent. A repeat changes nothing. Withdrawing is never refused.
 
-    Raises VALUE_INVALID for a channel that isn't one of the customer space, and Unauthenticated
-    when the session has ended.
+    Raises VALUE_INVALID for a channel that isn't one of the customer space, Unauthenticated when
+    the session has ended, and Throttled for a consent that was changed many times within a day.
     """
     if channel not in SIGNED_IN_CHANNELS:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "channel")
     async with action.transaction() as tx:
         user = await sessions.lock_user(tx, session)
+        if given:
+            await _require_few_changes(tx, user, purpose)
         await ConsentChange.record(tx, user, purpose, given=given, channel=channel)
+
+
+async def _require_few_changes(tx: Transaction, user: User, purpose: ConsentPurpose) -> None:
+    """Raise Throttled when a consent, which can't be deleted, was changed too often."""
+    changes = ConsentChange.filter(
+        user_id=user.pk, purpose=purpose, at__gt=tx.action.at - PERIOD
+    ).using_db(tx.db)
+    times = [change.at for change in await changes.order_by("-id").limit(MAX_CHANGES)]
+    is_given = await ConsentChange.is_given(user.pk, purpose, tx.db)
+    if len(times) == MAX_CHANGES and not is_given:
+        raise Throttled(ceil((times[-1] + PERIOD - tx.action.at).total_seconds()))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from models.content.policy import Policy, PolicyKind
 from models.database.sql import execute as execute_sql
 from models.privacy.consent import ConsentChange
 from models.viewer import Viewer
+from privacy.consents import MAX_CHANGES
 from seed.policies import install, read_policies
 from tests.schema.billing.catalogue_fixtures import codes, mutate
 from tests.seed.test_policies import DATABASE_ERRORS
@@ -104,6 +105,25 @@ async def test_p4_2_simultaneous_requests_record_a_consent_once(
 ) -> None:
     await asyncio.gather(*(update(execute, dataset.paul.owner, "OFFERS", True) for _ in range(4)))
     assert len((await consents_of(execute, dataset.paul.owner))["OFFERS"]["history"]) == 1
+
+
+async def test_p4_2_nobody_fills_the_ledger(
+    execute: "Execute", dataset: "Dataset", clock: "MovableClock"
+) -> None:
+    """Its entries can't be deleted. Withdrawing always works."""
+    paul = dataset.paul.owner
+    document = """mutation($i: ConsentUpdateInput!) { consentUpdate(input: $i) {
+        consent { given } } }"""
+    values = {"purpose": "OFFERS", "given": True, "channel": "WEB"}
+    for _ in range(MAX_CHANGES // 2):
+        await update(execute, paul, "OFFERS", True)
+        await update(execute, paul, "OFFERS", False)
+    response = await execute(paul, document, i=values)
+    assert response["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+    assert (await update(execute, paul, "SURVEYS", True))["consent"]["given"]
+    clock.advance(timedelta(days=1))
+    assert (await update(execute, paul, "OFFERS", True))["consent"]["given"]
+    assert not (await update(execute, paul, "OFFERS", False))["consent"]["given"]
 
 
 async def test_p4_2_the_database_refuses_to_change_the_ledger(
