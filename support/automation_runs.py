@@ -22,6 +22,7 @@ import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError
 
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.database.sql import execute, fetch_records
 from models.due_rows import handle_each
@@ -182,10 +183,16 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
         happening = posted.happening_of(event)
         if happening is None or event.at < min(rule.enabled_at for rule in rules):
             continue
-        for rule in rules:
-            if rule.version.event is happening.event and happening.at >= rule.enabled_at:
-                handle = _handle_later if rule.version.delay else _handle_now
-                count += await handle(action, rule, ticket_id, happening)
+        meant = [
+            rule
+            for rule in rules
+            if rule.version.event is happening.event and happening.at >= rule.enabled_at
+        ]
+        for rule in meant:
+            if rule.version.delay:
+                await _handle_later(action, rule, ticket_id, happening)
+        now = [rule for rule in meant if not rule.version.delay]
+        count += await _handle_now(action, now, ticket_id, happening)
     await _advance(ticket_id, events[-1].sequence if len(events) == BATCH_SIZE else head)
     return count
 
@@ -245,17 +252,16 @@ async def _advance(ticket_id: int, sequence: int) -> None:
     )
 
 
-async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> bool:
+async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> None:
     """Let an automation act later. A repeat changes nothing."""
     ticket = await Ticket.get(pk=ticket_id)
     due_at = await due_time(rule.version, ticket, happening.at) or action.at + _CHECK_AGAIN
     async with action.transaction() as tx:
         await tx.lock(Ticket, ticket_id)
         if await _cursor(ticket_id, tx.db) >= happening.sequence:
-            return False  # another process has handled the event
+            return  # another process has handled the event
         root, depth = await _root(tx, ticket_id, happening)
         await _insert_timer(tx, rule, ticket_id, happening, root, depth, due_at)
-    return False
 
 
 async def due_time(version: AutomationVersion, ticket: Ticket, at: datetime) -> datetime | None:
@@ -317,12 +323,24 @@ async def _root(tx: Transaction, ticket_id: int, happening: Happening) -> tuple[
     return (cause.root, cause.depth + 1) if cause else (f"event:{happening.sequence}", 0)
 
 
-async def _handle_now(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> bool:
-    """Let an automation act at once, if its conditions are met. Returns whether it acted or was
-    refused.
+async def _handle_now(
+    action: Action, rules: Sequence[Rule], ticket_id: int, happening: Happening
+) -> int:
+    """Let those automations act at once whose conditions are met, in their order. Returns how many
+    acted or were refused. The facts are read again only when one may have changed them, in this
+    process or in another.
     """
-    if not (await _facts(await Ticket.get(pk=ticket_id), happening)).meets(rule.version):
-        return False
+    facts: Facts | None = None
+    count = 0
+    for rule in rules:
+        facts = facts or await _facts(await Ticket.get(pk=ticket_id), happening)
+        if facts.meets(rule.version):
+            count += await _act_now(action, rule, ticket_id, happening)
+            facts = None
+    return count
+
+
+async def _act_now(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> bool:
     author = await automation_author(action)
     async with action.transaction() as tx:
         people = await lock_people(tx, rule.version.ticket_actions, None)
@@ -411,6 +429,9 @@ async def _run(
     if await known.using_db(tx.db).exists():
         return False
     if not (await _facts(ticket, happening, tx)).meets(rule.version):
+        return False
+    erased = Account.filter(pk=ticket.account_id, status=AccountStatus.ERASED)
+    if await erased.using_db(tx.db).exists():  # nothing is written about it anymore
         return False
     actions = rule.version.ticket_actions
     source = {"automation": rule.automation.pk, "version": rule.version.number}

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.audit import AuditEntry
 from models.database.connection import connect, disconnect
@@ -220,6 +220,18 @@ async def test_an_automation_doesnt_act_while_the_hours_that_it_waits_for_never_
     assert await AutomationTimer.all().count() == 1
     await Calendar.filter(is_default=True).update(week=[[[0, 1440]]] * 7)
     assert await desktop.run() == 1
+
+
+async def test_automations_write_nothing_about_a_company_that_is_being_erased(
+    desktop: Desktop,
+) -> None:
+    note = TicketActions(note="{customer.name}, {company.name}")
+    await desktop.automate(AutomationEvent.STATUS_CHANGED, note)
+    ticket = await desktop.open()
+    await Account.filter(pk=desktop.account.pk).update(status=AccountStatus.ERASED)
+    await ticket.transition_to(desktop.action(), TicketStatus.CLOSED)
+    assert await desktop.run() == 0
+    assert not await Note.exists()
 
 
 # Any set of automations.
