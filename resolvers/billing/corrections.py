@@ -101,16 +101,7 @@ async def preview(
 def _present(correction: Correction) -> InvoiceCorrectionPreview:
     totals = correction.totals
     return InvoiceCorrectionPreview(
-        lines=[
-            QuotedLine(
-                label=line.label,
-                quantity=line.quantity,
-                unit_net=Money(line.unit_net_cents),
-                net=Money(line.printed().net_cents),
-                vat_rate=line.vat_basis_points,
-            )
-            for line in correction.draft.lines
-        ],
+        lines=[QuotedLine.of(line) for line in correction.draft.lines],
         net=Money(totals.net_cents),
         vat=Money(totals.vat_cents),
         gross=Money(totals.gross_cents),

@@ -115,6 +115,19 @@ def lines(context: Context, parents: Sequence[Invoice]) -> RowsByParent:
     return RowsByParent(parents, QuerySet(InvoiceLine), "invoice_id", "position")
 
 
+async def line_descriptions(context: Context, parents: Sequence[InvoiceLine]) -> list[str]:
+    """The details of each line, from the content of its invoice."""
+    keys = {parent.invoice_id for parent in parents}
+    invoices = await read(QuerySet(Invoice), ("id", "facts"), where_in=("id", keys))
+    lines_of = {invoice.pk: invoice.facts.get("lines", ()) for invoice in invoices}
+    return [
+        str(printed[parent.position - 1].get("description", ""))
+        if len(printed := lines_of.get(parent.invoice_id, ())) >= parent.position
+        else ""
+        for parent in parents
+    ]
+
+
 def account_invoices(
     context: Context, parents: Sequence[Account], page_request: PageRequest
 ) -> Deferred:

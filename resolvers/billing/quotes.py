@@ -7,6 +7,7 @@ from typing import Annotated
 import strawberry
 
 from billing.bank.account import TransferStart
+from billing.invoicing import DraftLine
 from billing.purchase_quotes import TrialQuote, quote_purchase
 from billing.quotes import Quote
 from models.billing.money import Money
@@ -24,10 +25,23 @@ class QuotedLine:
     """A line of a quote, as it will be on the invoice."""
 
     label: str
+    description: str
     quantity: int
     unit_net: Money
     net: Money
     vat_rate: int
+
+    @classmethod
+    def of(cls, line: DraftLine) -> "QuotedLine":
+        """The line with its amounts as money."""
+        return cls(
+            label=line.label,
+            description=line.description,
+            quantity=line.quantity,
+            unit_net=Money(line.unit_net_cents),
+            net=Money(line.printed().net_cents),
+            vat_rate=line.vat_basis_points,
+        )
 
 
 @dataclass(frozen=True)
@@ -146,16 +160,7 @@ def present(quoted: Quote) -> PurchaseQuote:
     """The quote with its amounts as money."""
     totals = quoted.totals
     return PurchaseQuote(
-        lines=[
-            QuotedLine(
-                label=line.label,
-                quantity=line.quantity,
-                unit_net=Money(line.unit_net_cents),
-                net=Money(line.printed().net_cents),
-                vat_rate=line.vat_basis_points,
-            )
-            for line in quoted.lines
-        ],
+        lines=[QuotedLine.of(line) for line in quoted.lines],
         net=Money(totals.net_cents),
         vat=Money(totals.vat_cents),
         gross=Money(totals.gross_cents),

@@ -42,7 +42,13 @@ class TransferInstructions:
 @backed_by(models.billing.invoice.InvoiceLine)
 class InvoiceLine(Node):
     position: int = field("The position of the line, starting at 1.")
-    label: str = field("A description of what is billed.")
+    label: str = field("What is billed: the name of the offer.")
+    description: str = edge(
+        invoice_resolvers.line_descriptions,
+        description="The details of the line as they are on the document, in its language: what "
+        "the offer includes, or for how many days of the period the line is. Empty without any.",
+        needs=("invoice_id", "position"),
+    )
     quantity: int = field("The number of units.")
     unit_net: Money = field("The price per unit, excluding VAT.", needs=("unit_net_cents",))
     net: Money = field("The amount of the line, excluding VAT.", needs=("net_cents",))

@@ -14,7 +14,11 @@ from schema.fields import field
 
 @strawberry.type(description="A line of a quote, as it will be on the invoice.")
 class QuotedLine:
-    label: str = field("A description of what is billed.")
+    label: str = field("What is billed: the name of the offer.")
+    description: str = field(
+        "The details of the line: what the offer includes, or for how many days of the period the "
+        "line is. Empty without any."
+    )
     quantity: int = field("The number of units.")
     unit_net: Money = field("The price per unit, excluding VAT.")
     net: Money = field("The amount of the line, excluding VAT.")

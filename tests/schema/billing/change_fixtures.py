@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Execute
 
-QUOTE = """{ lines { label quantity unitNet { amountCents } net { amountCents } }
+QUOTE = """{ lines { label description quantity unitNet { amountCents } net { amountCents } }
     net { amountCents } vat { amountCents } gross { amountCents }
     period { start end } nextDates }"""
 _PREVIEW = f"""kind isImmediate effectiveOn quote {QUOTE} renewal {QUOTE}

@@ -80,6 +80,12 @@ async def test_p3_6_an_upgrade_is_previewed_charged_by_day_and_applied_at_once(
     assert {(each.starts_on, each.ends_on) for each in lines} == {
         (date(2027, 3, 10), date(2027, 3, 31))
     }
+    details = [each["description"] for each in previewed["quote"]["lines"]]
+    assert details[0] == "Déduction des jours non utilisés\u00a0: 21 sur 31"
+    assert details[1].startswith("Jours restants de la période\u00a0: 21 sur 31")
+    document = "query($n: String!) { invoice(number: $n) { lines { description } } }"
+    response = await subscriber.execute(subscriber.viewer, document, n=invoice.number)
+    assert [each["description"] for each in response["data"]["invoice"]["lines"]] == details
     assert (invoice.net_cents, invoice.vat_cents, invoice.gross_cents) == (3387, 677, 4064)
     assert (await Receivable.get(invoice_id=invoice.pk)).open_cents == 0
     assert await subjects() == ["Votre abonnement a changé"]
