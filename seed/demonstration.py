@@ -3,12 +3,12 @@
 The history is not written into tables directly. It is replayed in order through the same functions
 that customers, agents and jobs use, each with the date of its day, so streams, metrics, renewals
 and invoice numbers are exactly as they would have become. The documents of invoices are made when
-someone downloads them.
+someone downloads them, except of those that were handed over to the invoicing platform.
 """
 
 import asyncio
 import tomllib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from functools import partial
@@ -29,16 +29,24 @@ from billing.changes.plan import ChangeRequest, plan_change
 from billing.checkout_services import CheckoutServices
 from billing.corrections import CorrectionRequest, correct_invoice
 from billing.credit_notes import CreditRequest, credit_invoice
+from billing.delivery.collections import report_due
+from billing.delivery.flows import Flow, FlowType, NewFlow
+from billing.delivery.life_cycle import LifeCycle
+from billing.delivery.sending import deliver_due, fail_delivery
+from billing.delivery.statuses import apply_status
 from billing.disputes import DisputeRequest, open_dispute
+from billing.document_requests import make_document
 from billing.dunning import dun_late_invoices
 from billing.promotions import PromotionTerms, create_promotion
 from billing.renewals import bill_due_periods
 from models.accounts.account import Account, Membership, Role
 from models.action import Action, Bus
+from models.billing.delivery import DeliveryChannel, InvoiceDelivery
 from models.billing.dispute import DisputeReason
 from models.billing.invoice import DocumentRequest, DocumentType, Invoice
 from models.billing.money import to_decimal
 from models.billing.offer import Interval, Price
+from models.billing.platform_status import PlatformStatusCode
 from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
 from models.billing.refund import RefundDestination
@@ -251,6 +259,51 @@ async def _dispute(replay: Replay, entry: dict[str, Any]) -> None:
     await open_dispute(action, replay.auth, company, customer, request, _key(entry))
 
 
+class _Platform:
+    """An invoicing platform that accepts what it is handed."""
+
+    name = "demonstration"
+
+    async def submit(self, flow: NewFlow) -> str:
+        return flow.tracking_id
+
+    async def search(
+        self,
+        types: Sequence[FlowType],
+        *,
+        updated_after: datetime | None = None,
+        tracking_id: str | None = None,
+    ) -> list[Flow]:
+        return []
+
+    async def content(self, flow_id: str) -> bytes:
+        return b""
+
+
+async def _deliver(replay: Replay, entry: dict[str, Any]) -> None:
+    """Hand the last invoice of a company over to the platform, and report its payment."""
+    action = replay.action(None, replay.at(entry["days_ago"], entry["at"]))
+    invoice = await _last_invoice(replay.users[entry["customer"]])
+    signer = replay.checkout_services.signer
+    await make_document(action, signer, invoice, DeliveryChannel.PLATFORM)
+    await deliver_due(action, _Platform())
+    await report_due(action, _Platform())
+
+
+async def _report_status(replay: Replay, entry: dict[str, Any]) -> None:
+    """A status of the invoice of a company that was handed over to the platform."""
+    at = replay.at(entry["days_ago"], entry["at"])
+    company = await _company_of(replay.users[entry["customer"]])
+    delivery = await InvoiceDelivery.get(account_id=company.pk).select_related("invoice")
+    code = PlatformStatusCode(entry["status"])
+    reason = entry.get("reason_code"), entry.get("reason")
+    status = LifeCycle(delivery.invoice.number, code, at, *reason)
+    action = replay.action(None, at)
+    await apply_status(action, status, f"{_key(entry)}-{code.number}")
+    if code is PlatformStatusCode.REJECTED:
+        await fail_delivery(action, delivery.pk, entry["reason_code"])
+
+
 async def _last_invoice(customer: User) -> Invoice:
     company = await _company_of(customer)
     invoices = Invoice.filter(account_id=company.pk, type=DocumentType.INVOICE)
@@ -335,5 +388,7 @@ _FUNCTIONS = {
     "credits": _credit,
     "corrections": _correct,
     "disputes": _dispute,
+    "deliveries": _deliver,
+    "platform_statuses": _report_status,
     "tickets": _open_ticket,
 }

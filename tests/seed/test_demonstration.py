@@ -19,10 +19,12 @@ from billing.reconciliation import reconciliation
 from billing.seller import seller
 from models.action import Action
 from models.billing.bank import BankLine, BankLineStatus
-from models.billing.dispute import Dispute, DisputeStatus
+from models.billing.delivery import DeliveryState, InvoiceDelivery, PlatformStatus
+from models.billing.dispute import Dispute, DisputeReason, DisputeStatus
 from models.billing.invoice import DocumentRequest, DocumentType, Invoice, InvoiceDocument
 from models.billing.offer import Interval, Offer
 from models.billing.payment import Payment, PaymentStatus
+from models.billing.platform_status import PlatformStatusCode
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.billing.refund import Refund, RefundStatus
@@ -30,7 +32,7 @@ from models.checks import Checks
 from models.clock import local_date
 from models.content.policy import Policy
 from models.database.connection import connect, disconnect
-from models.event import Event
+from models.event import Event, EventKind, account_stream
 from models.identity.user import Staff, User
 from models.operations.email import Email
 from models.support.automation import AutomationVersion
@@ -165,8 +167,8 @@ async def test_there_is_a_credit_note_a_refund_a_dispute_and_a_transfer_in_the_q
 ) -> None:
     credit_note = await Invoice.get(type=DocumentType.CREDIT_NOTE)
     assert (await Refund.get(credit_note_id=credit_note.pk)).status is RefundStatus.SUCCEEDED
-    dispute = await Dispute.get().select_related("ticket")
-    assert (dispute.status, dispute.ticket.status) == (DisputeStatus.OPEN, TicketStatus.NEW)
+    for dispute in await Dispute.all().select_related("ticket"):
+        assert (dispute.status, dispute.ticket.status) == (DisputeStatus.OPEN, TicketStatus.NEW)
     statuses = [line.status for line in await BankLine.all().order_by("id")]
     assert statuses == [BankLineStatus.MATCHED, BankLineStatus.UNMATCHED]
 
@@ -184,8 +186,44 @@ async def test_a_corrective_invoice_replaces_one_without_an_order_number(
 
 
 async def test_no_document_is_made_before_someone_asks_for_it(demonstration_data: None) -> None:
-    assert not await InvoiceDocument.exists()
+    delivered = await InvoiceDelivery.all().values_list("invoice_id", flat=True)
+    assert len(delivered) == 3
+    assert not await InvoiceDocument.exclude(invoice_id__in=delivered).exists()
     assert not await DocumentRequest.exists()
+
+
+async def test_the_invoicing_platform_approved_refused_and_rejected_invoices(
+    demonstration_data: None,
+) -> None:
+    deliveries = {
+        each.status: each for each in await InvoiceDelivery.all().select_related("account")
+    }
+    assert set(deliveries) == {
+        PlatformStatusCode.APPROVED,
+        PlatformStatusCode.REFUSED,
+        PlatformStatusCode.REJECTED,
+    }
+    approved = await PlatformStatus.filter(delivery=deliveries[PlatformStatusCode.APPROVED])
+    assert {each.status.number for each in approved} == {200, 201, 202, 203, 204, 205, 212}
+    # The customer sees what became of the refused one, and that it is disputed.
+    refused = deliveries[PlatformStatusCode.REFUSED]
+    assert (refused.reason_code, bool(refused.reason)) == ("QTE_ERR", True)
+    dispute = await Dispute.get(invoice_id=refused.invoice_id).select_related("ticket")
+    assert (dispute.reason, dispute.account_id) == (DisputeReason.QUANTITY, refused.account_id)
+    events = await Event.filter(
+        stream=account_stream(refused.account_id), kind=EventKind.INVOICE_DELIVERY_CHANGED
+    ).order_by("sequence")
+    assert [each.status for each in events] == [
+        "SENT",
+        "DEPOSITED",
+        "ISSUED",
+        "RECEIVED",
+        "AVAILABLE",
+        "REFUSED",
+    ]
+    # An operator sees the rejected one, and can hand it over again.
+    rejected = deliveries[PlatformStatusCode.REJECTED]
+    assert (rejected.state, rejected.error) == (DeliveryState.FAILED, rejected.reason_code)
 
 
 async def test_reports_are_not_empty(demonstration_data: None) -> None:
@@ -197,7 +235,7 @@ async def test_reports_are_not_empty(demonstration_data: None) -> None:
     new_tickets = [each for each in tickets if each.status is TicketStatus.NEW]
     assert [(each.assignee_id, each.first_response_at) for each in new_tickets] == [
         (None, None)
-    ] * 2
+    ] * 3
 
 
 async def test_events_are_in_order_and_in_the_past(
