@@ -147,7 +147,7 @@ async def test_p5_2_a_company_exports_its_exchanges_over_all_channels(
     assert export.media_type == "application/pdf"
     text = page_text(pdf)
     for phrase in (
-        "Échanges avec l’assistance",
+        "Échanges avec le support",
         "Nous regardons.",
         '<b>ici</b> #link("x")',
         "Envoyé par e-mail",

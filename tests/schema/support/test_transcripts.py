@@ -54,7 +54,7 @@ async def test_p5_5_a_transcript_has_all_messages_and_no_note(
     for text in ("PAULMARK body", "La facture ?", "Nous l’avons corrigée.", "PAULMARK file.pdf"):
         assert text in email.text
         assert text in email.html
-    assert "notre équipe d’assistance" in email.text
+    assert "notre équipe de support" in email.text
     assert "difficile" not in email.text + email.html
     assert "<script>" not in email.html
     # They have the replies now, so no other email repeats them.
