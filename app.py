@@ -41,7 +41,7 @@ from models.viewer import Viewer
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
 from realtime.event_stream import EventStreamEndpoint
-from realtime.hub import Hub, Listener
+from realtime.hub import EPOCH, Hub, Listener
 from realtime.networks import client_network
 from realtime.origins import origins_of_server
 from realtime.presence import Presence
@@ -247,6 +247,7 @@ class Application:
         self.socket = SocketEndpoint(
             self.engine, self.socket_client, settings.socket_limits, self._pages
         )
+        services.hub.add_observer(self._on_notification)
         if self.metrics:
             self.metrics.watch_websockets(self.socket)
         self.relay = (
@@ -428,6 +429,10 @@ class Application:
         operator has chosen so.
         """
         return self.settings.trusted_documents_only and viewer.staff is None
+
+    def _on_notification(self, key: str) -> None:
+        if key == EPOCH:
+            self.socket.restart()
 
     @asynccontextmanager
     async def lifespan(self, app: Starlette) -> AsyncIterator[None]:

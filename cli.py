@@ -53,6 +53,11 @@ if TYPE_CHECKING:
     from billing.gateways.gateway import Gateway
     from billing.simulation import Simulated
     from models.billing.purchase import Purchase
+    from operations.backup.backup import Made
+    from operations.backup.encryption import Identity
+    from operations.backup.manifest import Manifest
+    from operations.backup.restore import Contents
+    from storage.store import Store
 
 _INSTALLATION_MIGRATION = "0022_installation"  # since which the database can recognize itself
 _WRONG_KEY = (
@@ -164,6 +169,37 @@ def _parser() -> argparse.ArgumentParser:
     subparser.add_argument("--confirm", action="store_true", help="release the jobs")
     subparser.add_argument(
         "--discard-emails", action="store_true", help="give up the emails that are waiting"
+    )
+    subparser = command(
+        "backup", backup, "back up the database and the files into a new file, while servers run"
+    )
+    subparser.add_argument(
+        "target", type=Path, metavar="FILE", help="a new file, or a folder, which names it"
+    )
+    subparser.add_argument(
+        "--recipient",
+        action="append",
+        default=[],
+        metavar="age1...",
+        help="encrypt the backup to this public key, see backup-key; can be repeated",
+    )
+    subparser.add_argument(
+        "--no-files", action="store_true", help="leave out the files in CAMCHA_FILES"
+    )
+    subparser = command(
+        "restore", restore, "restore a backup into an empty database and an empty CAMCHA_FILES"
+    )
+    subparser.add_argument("file", type=Path, metavar="FILE", help="the backup")
+    subparser.add_argument(
+        "--identity", type=Path, metavar="KEY", help="the file of the private key of the backup"
+    )
+    subparser.add_argument(
+        "--verify", action="store_true", help="verify the backup, and write nothing"
+    )
+    command(
+        "backup-key",
+        backup_key,
+        "print a new private key for backups, with its public key in a comment",
     )
     command("version", version, "print the version")
     command("seed", seed, "install the offers, articles and policies from seed/; safe to repeat")
@@ -556,6 +592,108 @@ async def _release(settings: Settings, args: argparse.Namespace) -> list[str]:
             lines.insert(0, f"{await discard_emails(action)} emails were discarded.")
         await Installation.release(action)
         return [*waiting, *lines]
+
+
+def backup(args: argparse.Namespace) -> int:
+    settings = read_settings(os.environ)
+    with _report_backup_errors():
+        made = asyncio.run(_back_up(settings, args))
+    megabytes = made.size / 1_000_000
+    print(f"{made.path}: {megabytes:.1f} MB, {made.file_count} files, {_described(made.manifest)}")
+    return 0
+
+
+async def _back_up(settings: Settings, args: argparse.Namespace) -> "Made":
+    from operations.backup.backup import back_up
+    from operations.backup.encryption import parse_recipient
+
+    recipients = [parse_recipient(text) for text in args.recipient]
+    async with _open_database(settings) as clock:
+        store = None if args.no_files else _store(settings)
+        return await back_up(settings.database_url, store, args.target, recipients, clock.now())
+
+
+def _store(settings: Settings) -> "Store":
+    from storage.object_store import store_from_url
+
+    return store_from_url(settings.files, settings.s3_key_id, settings.s3_secret)
+
+
+def restore(args: argparse.Namespace) -> int:
+    settings, problems = read_settings(os.environ), list[str]()
+    with _report_backup_errors():
+        if args.verify:
+            contents = asyncio.run(_verify_backup(args))
+        else:
+            with lock_database(settings.database_url):
+                contents, problems = asyncio.run(_restore(settings, args))
+    verb = "Verified" if args.verify else "Restored"
+    print(f"{verb}: {contents.file_count} files, {_described(contents.manifest)}")
+    if not args.verify:
+        print("Emails and other external jobs are held. See bin/cli release.")
+    if problems:
+        return _report([f"restored, but: {each}" for each in problems], 1)
+    return 0
+
+
+async def _verify_backup(args: argparse.Namespace) -> "Contents":
+    from operations.backup.restore import verify
+
+    return await verify(args.file, _identities(args))
+
+
+async def _restore(settings: Settings, args: argparse.Namespace) -> "tuple[Contents, list[str]]":
+    from operations.backup.restore import restore
+
+    identities = _identities(args)
+    if not sqlite_path(settings.database_url):
+        await _require_database(settings, migrating=True)
+    action = Action(None, SystemClock().now(), Hub())
+    return await restore(action, settings.database_url, _store(settings), args.file, identities)
+
+
+def _identities(args: argparse.Namespace) -> "list[Identity]":
+    from operations.backup.encryption import parse_identities
+
+    try:
+        return parse_identities(args.identity.read_text("utf-8")) if args.identity else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"can't read {args.identity} ({type(error).__name__})") from None
+
+
+def _described(manifest: "Manifest") -> str:
+    return (
+        f"{manifest.database_version} as of {manifest.created_at:%Y-%m-%d %H:%M:%S} UTC, audit log "
+        f"ending at {manifest.heads.audit}"
+    )
+
+
+@contextmanager
+def _report_backup_errors() -> Iterator[None]:
+    from operations.backup.encryption import BackupError
+    from storage.store import StoreFull, StoreUnavailable
+
+    try:
+        yield
+    except BackupError as error:
+        raise CommandError(str(error)) from None
+    except StoreUnavailable:
+        raise CommandError("CAMCHA_FILES: the object store doesn't answer") from None
+    except StoreFull:
+        raise CommandError("CAMCHA_FILES: there is no space left") from None
+    except (PostgresError, DBConnectionError, OperationalError, ServiceUnavailable):
+        with _hide_database_errors():
+            raise
+    except OSError as error:
+        raise CommandError(f"{error.filename or 'writing failed'}: {error.strerror}") from None
+
+
+def backup_key(args: argparse.Namespace) -> int:
+    from operations.backup.encryption import new_identity
+
+    private_key, public_key = new_identity()
+    print(f"# public key: {public_key}\n{private_key}")
+    return 0
 
 
 def seed(args: argparse.Namespace) -> int:

@@ -162,6 +162,19 @@ class CursorAhead(BadInput):
         )
 
 
+class StreamReset(BadInput):
+    """A cursor of another epoch: events that the client has seen may be missing, and others may
+    have their numbers.
+    """
+
+    code = "STREAM_RESET"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "epoch", _("The events have started anew. Load everything again, and begin from there.")
+        )
+
+
 class Throttled(DomainError):
     """Too many attempts. `retry_after` is in seconds."""
 

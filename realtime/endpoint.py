@@ -106,13 +106,17 @@ class SocketEndpoint:
         for connection in self._connections:
             connection.check(now)
 
+    def restart(self) -> None:
+        """Close every connection with SERVICE_RESTART, so that clients connect again."""
+        for connection in self._connections:
+            connection.close(CloseConnection(CloseCode.SERVICE_RESTART, "Server restarts"))
+
     async def close_all(self) -> None:
         """Close every connection with SERVICE_RESTART, wait until all have cleaned up, and refuse
         new ones.
         """
         self._closing = True
-        for connection in self._connections:
-            connection.close(CloseConnection(CloseCode.SERVICE_RESTART, "Server restarts"))
+        self.restart()
         readers = {connection.reader for connection in self._connections if connection.reader}
         if readers:
             await asyncio.wait(readers)

@@ -16,8 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from models.event import last_sequences_of
+from models.operations.installation import Installation
 
 SWEEP_SECONDS = 1.0
+EPOCH = "epoch"  # the key under which another epoch of the streams is notified
 _SWEEP_BATCH = 500  # streams compared by one query
 
 Listener = Callable[[], None]
@@ -30,6 +32,7 @@ class Hub:
         self._listeners: dict[str, set[Listener]] = {}
         self._heads: dict[str, int] = {}
         self._observers: list[Callable[[str], None]] = []
+        self.epoch: str | None = None  # of the streams, when it was last read
         self.relay: Callable[[tuple[str, ...]], None] | None = None  # to the other processes
 
     @contextmanager
@@ -87,7 +90,10 @@ class Hub:
         return [key for key in self._listeners if key.startswith(prefix)]
 
     async def sweep(self) -> None:
-        """Announce the streams whose head has moved since the last sweep."""
+        """Announce the streams whose head has moved since the last sweep, and another epoch."""
+        previous_epoch, self.epoch = self.epoch, await Installation.stream_epoch()
+        if previous_epoch not in (None, self.epoch):
+            self.notify([EPOCH])
         keys = self.keys()
         for start in range(0, len(keys), _SWEEP_BATCH):
             current = await last_sequences_of(keys[start : start + _SWEEP_BATCH])

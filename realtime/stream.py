@@ -15,8 +15,9 @@ from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
-from models.errors import BadInput, CursorAhead, Unauthenticated
+from models.errors import BadInput, CursorAhead, StreamReset, Unauthenticated
 from models.event import last_sequence_of
+from models.operations.installation import Installation
 from models.translations import _
 from realtime.delivered_positions import DeliveredPositions, Receiver
 from realtime.hub import Hub
@@ -42,7 +43,7 @@ class Context(Protocol):
 @dataclass(slots=True)
 class EventStream:
     """A stream of stored events as one viewer may read it, after the cursor `after` or, when it is
-    None, from now on.
+    None, from now on. `epoch` is that of the cursor, when the client knows it.
 
     `session` identifies the sign-in and the role it acts in; `valid_sessions` returns those of
     several that are still valid. `check_access` raises when the viewer of a context may not read
@@ -57,6 +58,7 @@ class EventStream:
     session: Hashable | None
     valid_sessions: Callable[[Collection[Any]], Awaitable[set[Any]]]
     check_access: Callable[[Any], Awaitable[None]]
+    epoch: str | None = None
     receiver: Receiver | None = None
     delivered: DeliveredPositions | None = None
 
@@ -68,8 +70,11 @@ class EventStream:
 
     async def first_cursor(self) -> int:
         """The cursor to start from. Raises BadInput when it is below 0, CursorAhead when it is
-        beyond the stream's head.
+        beyond the stream's head, StreamReset when it is of another epoch.
         """
+        self.hub.epoch = await Installation.stream_epoch()
+        if self.epoch not in (None, self.hub.epoch):
+            raise StreamReset
         last_sequence = await last_sequence_of(self.key)
         if self.after is None:
             return last_sequence

@@ -106,6 +106,17 @@ class ObjectStore:
         except BaseError as error:
             raise StoreUnavailable from error
 
+    async def stored_keys(self) -> AsyncIterator[str]:
+        """Yield the keys of all objects. Raises StoreUnavailable."""
+        try:
+            async for page in obstore.list(self._store, self._prefix or None, chunk_size=1_000):
+                for item in page:
+                    key = item["path"].removeprefix(self._prefix)
+                    if KEY_PATTERN.fullmatch(key):
+                        yield key
+        except BaseError as error:
+            raise StoreUnavailable from error
+
     def _name(self, key: str) -> str:
         if not KEY_PATTERN.fullmatch(key):
             raise ValueError("not a key of a store")

@@ -17,6 +17,7 @@ from typing import BinaryIO, Protocol
 _CHUNK_SIZE = 64 * 1024
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _PARTIAL_FOLDER = "partial"
+_FOLDER_LENGTH = 2  # of the folders' names, which are the beginnings of keys
 _ABANDONED_SECONDS = 3600
 # disk full, quota exceeded, or the process's limit
 _NO_SPACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -61,6 +62,10 @@ class Store(Protocol):
 
     async def delete(self, key: str) -> None:
         """Delete the content, if there is any."""
+        ...
+
+    def stored_keys(self) -> AsyncIterator[str]:
+        """Yield the keys of all stored content, in any order."""
         ...
 
 
@@ -114,10 +119,22 @@ class FolderStore:
         """Delete the content, if there is any."""
         await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
 
+    async def stored_keys(self) -> AsyncIterator[str]:
+        """Yield the names of all complete files."""
+        for folder in await asyncio.to_thread(_names, self._root):
+            if len(folder) == _FOLDER_LENGTH:
+                for name in await asyncio.to_thread(_names, self._root / folder):
+                    if KEY_PATTERN.fullmatch(name):
+                        yield name
+
     def _path(self, key: str) -> Path:
         if not KEY_PATTERN.fullmatch(key):
             raise ValueError("not a key of a store")
-        return self._root / key[:2] / key
+        return self._root / key[:_FOLDER_LENGTH] / key
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
 
 
 @contextmanager

@@ -16,6 +16,7 @@ export class CamchaError extends Error {
 
 export interface TicketEvent {
   sequence: number
+  epoch: string
   kind: string
   message: { body: string; clientMessageId: string; files: { name: string }[] } | null
 }
@@ -32,8 +33,10 @@ interface GraphQLResponse {
 }
 
 const TOKENS = "session { accessToken refreshToken accessExpiresAt } userErrors { code message field }"
-const EVENTS = `subscription ($ticketId: ID!, $after: BigInt!) {
-  ticketEvents(ticketId: $ticketId, after: $after) { sequence kind message { body clientMessageId files { name } } }
+const EVENTS = `subscription ($ticketId: ID!, $after: BigInt!, $epoch: String) {
+  ticketEvents(ticketId: $ticketId, after: $after, epoch: $epoch) {
+    sequence epoch kind message { body clientMessageId files { name } }
+  }
 }`
 
 export class Camcha {
@@ -106,18 +109,28 @@ export class Camcha {
     return payload.message.sequence
   }
 
-  /** Follow a ticket from the event after `after`. No event is lost or repeated when the connection breaks. */
-  async *ticketEvents(ticketId: string, after = 0): AsyncGenerator<TicketEvent, void> {
-    const variables = { ticketId, after } // graphql-ws sends them again after a reconnection, with the new `after`
+  /**
+   * Follow a ticket from the event after `after`. No event is lost or repeated when the connection breaks. When the server
+   * has gone back to a backup, the events come again from the first: `onReset` is called before, to discard the earlier ones.
+   */
+  async *ticketEvents(ticketId: string, after = 0, onReset?: () => void): AsyncGenerator<TicketEvent, void> {
+    // graphql-ws sends the variables again after a reconnection, with the new `after`
+    const variables: { ticketId: string; after: number; epoch: string | null } = { ticketId, after, epoch: null }
     for (;;) {
       try {
         for await (const result of this.#sockets.iterate<{ ticketEvents: TicketEvent }>({ query: EVENTS, variables })) {
           const event = data(result as GraphQLResponse).ticketEvents as TicketEvent
           variables.after = event.sequence
+          variables.epoch = event.epoch
           yield event
         }
         return
       } catch (error) {
+        if (codeOf(error) === "STREAM_RESET") {
+          Object.assign(variables, { after: 0, epoch: null })
+          onReset?.()
+          continue
+        }
         if ((error as Partial<CloseEvent>).code !== 4401) throw error // graphql-ws gives up at this code
         await this.refresh()
       }
@@ -154,6 +167,12 @@ export class Camcha {
     const response = await fetch(this.url, { method: "POST", headers, body: JSON.stringify({ query, variables }) })
     return response.json()
   }
+}
+
+/** The code of an error with which a subscription failed: graphql-ws throws the list of GraphQL errors. */
+function codeOf(error: unknown): string | undefined {
+  const first = Array.isArray(error) ? (error as NonNullable<GraphQLResponse["errors"]>)[0] : error
+  return (first as { code?: string })?.code ?? (first as { extensions?: { code?: string } })?.extensions?.code
 }
 
 /** The data of a response. Throws CamchaError for the first top-level error. */

@@ -98,6 +98,9 @@ MODULES = [
 ]
 
 
+_OWN_PARAMETERS = {"options", "min_size", "max_size"}  # of our pools, not of asyncpg
+_SERVER_SETTINGS = {"schema": "search_path", "application_name": "application_name"}
+
 # A migration takes as long as it takes, and waits for whoever uses a table.
 _UNLIMITED = 86_000
 _MIGRATION_OPTIONS = {
@@ -133,6 +136,19 @@ def database_options(url: str) -> DatabaseOptions:
     if unknown_names := DatabaseOptions.unknown_parameters(params):
         raise ValueError(f"unknown parameter {', '.join(unknown_names)}")
     return DatabaseOptions.parse(params)
+
+
+def postgres_parameters(url: str) -> dict[str, Any]:
+    """The parameters with which asyncpg connects to the database of a PostgreSQL URL."""
+    credentials: dict[str, Any] = tortoise_config(url)["connections"]["default"]["credentials"]
+    settings = {
+        setting: credentials[name]
+        for name, setting in _SERVER_SETTINGS.items()
+        if credentials.get(name)
+    }
+    own = _OWN_PARAMETERS | _SERVER_SETTINGS.keys()
+    parameters = {name: value for name, value in credentials.items() if name not in own}
+    return parameters | ({"server_settings": settings} if settings else {})
 
 
 def _connection_config(url: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -10,12 +10,11 @@ from typing import Any
 
 import asyncpg
 
-from models.database.connection import sqlite_path, tortoise_config
+from models.database.connection import postgres_parameters, sqlite_path, tortoise_config
 from models.database.failures import primary_code
 from models.database.options import DatabaseOptions
 
 _BUSY_SECONDS = 5.0
-_OWN_PARAMETERS = {"options", "min_size", "max_size"}
 
 
 async def database_problem(url: str, *, migrating: bool = False) -> str | None:
@@ -24,7 +23,7 @@ async def database_problem(url: str, *, migrating: bool = False) -> str | None:
     """
     if path := sqlite_path(url):
         return _sqlite_problem(path, migrating)
-    return await _postgres_problem(tortoise_config(url)["connections"]["default"], migrating)
+    return await _postgres_problem(url, migrating)
 
 
 def _sqlite_problem(path: Path, migrating: bool) -> str | None:
@@ -58,12 +57,13 @@ def _sqlite_error(path: Path, code: int, name: str) -> str:
     return f"can't use {path} ({name})"
 
 
-async def _postgres_problem(config: dict[str, Any], migrating: bool) -> str | None:
-    credentials: dict[str, Any] = config["credentials"]
+async def _postgres_problem(url: str, migrating: bool) -> str | None:
+    credentials: dict[str, Any] = tortoise_config(url)["connections"]["default"]["credentials"]
     options: DatabaseOptions = credentials["options"]
-    parameters = {name: value for name, value in credentials.items() if name not in _OWN_PARAMETERS}
     try:
-        connection = await asyncpg.connect(**parameters, timeout=options.connect_timeout)
+        connection = await asyncpg.connect(
+            **postgres_parameters(url), timeout=options.connect_timeout
+        )
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         return _postgres_error(credentials, options.connect_timeout, error)
     try:

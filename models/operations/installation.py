@@ -21,6 +21,11 @@ from models.action import Action
 from models.database.sql import dialect, execute
 from models.operations.audit_actions import OperationsAuditAction
 
+_CREATE = "INSERT INTO installation (id) VALUES (1) ON CONFLICT (id) DO NOTHING"
+# With the timeline of the server's log, which another server that takes over begins anew.
+_POSTGRES_EPOCH = """SELECT epoch, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) AS timeline
+    FROM installation WHERE id = 1"""
+_EPOCH = "SELECT epoch FROM installation WHERE id = 1"
 _POSTGRES_IDENTITY = """SELECT system_identifier AS server,
     'installation'::regclass::oid AS relation,
     (SELECT oid FROM pg_database WHERE datname = current_database()) AS database
@@ -31,7 +36,8 @@ class Installation(Model):
     """The single row of an installation. key_fingerprint identifies its secret key,
     database_identity the database in which it was written. While held_at is set, jobs that reach
     outside don't run. `reference` tells other parties' servers this installation from others that
-    use the same account there, and is kept by copies.
+    use the same account there, and is kept by copies. `epoch` is the stored part of the streams'
+    epoch.
     """
 
     id = fields.IntField(primary_key=True)
@@ -39,6 +45,7 @@ class Installation(Model):
     database_identity = fields.CharField(max_length=100, null=True)
     held_at: datetime | None = fields.DatetimeField(null=True)
     reference = fields.CharField(max_length=16, null=True)
+    epoch = fields.CharField(max_length=16, null=True)
 
     class Meta:
         table = "installation"
@@ -46,7 +53,7 @@ class Installation(Model):
     @classmethod
     async def current(cls) -> "Installation":
         """The row, which is created when it is missing."""
-        await execute("INSERT INTO installation (id) VALUES (1) ON CONFLICT (id) DO NOTHING")
+        await execute(_CREATE)
         return await cls.get(pk=1)
 
     @classmethod
@@ -55,6 +62,20 @@ class Installation(Model):
         await cls.current()
         await cls.filter(pk=1, reference=None).update(reference=token_hex(8))
         return str((await cls.get(pk=1)).reference)
+
+    @classmethod
+    async def stream_epoch(cls) -> str:
+        """The epoch of the streams: as long as it is the same, they have only got longer. Another
+        one begins when a backup is restored, when an operator holds the jobs, and on PostgreSQL
+        when a standby takes over or the server is recovered to an earlier time.
+        """
+        statement = _POSTGRES_EPOCH if dialect() == "postgres" else _EPOCH
+        rows = await execute(statement)
+        if not rows or rows[0]["epoch"] is None:
+            await cls.current()
+            await cls.filter(pk=1, epoch=None).update(epoch=token_hex(8))
+            rows = await execute(statement)
+        return "-".join(rows[0].values())
 
     @classmethod
     async def is_held(cls) -> bool:
@@ -67,7 +88,7 @@ class Installation(Model):
         installation, identity = await cls.current(), await _database_identity()
         if installation.database_identity is None:
             await cls.filter(pk=1).update(database_identity=identity)
-        elif installation.database_identity != identity and installation.held_at is None:
+        elif installation.database_identity != identity:
             await cls.hold(action)
         return await cls.is_held()
 
@@ -75,13 +96,16 @@ class Installation(Model):
     async def record_migration(cls, was_recognized: bool) -> None:
         """Record the identity after a migration, which changes that of an SQLite file."""
         if was_recognized:
-            await cls.current()
+            await execute(_CREATE)
             await cls.filter(pk=1).update(database_identity=await _database_identity())
 
     @classmethod
     async def hold(cls, action: Action) -> None:
-        """Stop the external jobs, in all processes. A repeat changes nothing."""
+        """Stop the external jobs, in all processes, and start a new epoch of the streams, for this
+        may be a copy from which events are missing.
+        """
         installation = await cls.current()
+        await cls.filter(pk=1).update(epoch=token_hex(8))
         if installation.held_at is None:
             async with action.transaction() as tx:
                 await cls.filter(pk=1).using_db(tx.db).update(held_at=action.at)
@@ -98,7 +122,9 @@ class Installation(Model):
     @classmethod
     async def is_recognized(cls) -> bool:
         """Whether the row was written in this database, or in none so far."""
-        identity = (await cls.current()).database_identity
+        # The columns of later migrations may be missing.
+        rows = await execute("SELECT database_identity FROM installation WHERE id = 1")
+        identity = rows[0]["database_identity"] if rows else None
         return identity in (None, await _database_identity())
 
 

@@ -10,6 +10,7 @@ import strawberry
 from auth.caller import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, agent_stream, ticket_stream
+from models.operations.installation import Installation
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPositions
 from models.support.ticket_status import TicketStatus, visible_status
@@ -32,17 +33,28 @@ CursorArgument = Annotated[
         "above the latest `sequence` fails with AFTER_AHEAD: resume from 0."
     ),
 ]
+EpochArgument = Annotated[
+    str | None,
+    strawberry.argument(
+        description="The `epoch` of the last event you received, or `streamEpoch` as of when you "
+        "loaded what `after` refers to. When another epoch has begun since, events that you have "
+        "seen may be missing: the subscription fails with STREAM_RESET. Null doesn't notice that."
+    ),
+]
 
 
 async def ticket_events(
-    info: Info, ticket_id: TicketIdArgument, after: CursorArgument = None
+    info: Info,
+    ticket_id: TicketIdArgument,
+    after: CursorArgument = None,
+    epoch: EpochArgument = None,
 ) -> EventStream:
     """The events of one ticket, for those who may see it."""
     key = key_argument(Ticket, ticket_id, "ticketId")
-    stream = open_stream(
-        info.context, ticket_stream(key), after, lambda context: require_ticket(context, key)
-    )
     context = info.context
+    stream = open_stream(
+        context, ticket_stream(key), after, lambda context: require_ticket(context, key), epoch
+    )
     stream.receiver = Receiver(context.user.pk, context.viewer.is_agent)
     stream.delivered = context.services.delivered
     return stream
@@ -68,21 +80,28 @@ async def ticket_positions(
     return watch_positions(context.services.hub, key, stream.require_access)
 
 
-async def inbox_events(info: Info, after: CursorArgument = None) -> EventStream:
+async def inbox_events(
+    info: Info, after: CursorArgument = None, epoch: EpochArgument = None
+) -> EventStream:
     """The events of all tickets that concern the agents."""
-    return open_stream(info.context, INBOX, after, _session_only)
+    return open_stream(info.context, INBOX, after, _session_only, epoch)
 
 
-async def agent_events(info: Info, after: CursorArgument = None) -> EventStream:
+async def agent_events(
+    info: Info, after: CursorArgument = None, epoch: EpochArgument = None
+) -> EventStream:
     """The events that the viewer is notified of."""
-    return open_stream(info.context, agent_stream(info.context.user.pk), after, _session_only)
+    key = agent_stream(info.context.user.pk)
+    return open_stream(info.context, key, after, _session_only, epoch)
 
 
-async def account_events(info: Info, after: CursorArgument = None) -> EventStream:
+async def account_events(
+    info: Info, after: CursorArgument = None, epoch: EpochArgument = None
+) -> EventStream:
     """The events of the account that the viewer acts for."""
     account = info.context.viewer.account
     assert account is not None, "the field's rule lets in customers only"  # noqa: S101
-    return open_stream(info.context, account_stream(account.pk), after, _session_only)
+    return open_stream(info.context, account_stream(account.pk), after, _session_only, epoch)
 
 
 def open_stream(
@@ -90,12 +109,14 @@ def open_stream(
     key: str,
     after: int | None,
     check_access: Callable[[Context], Awaitable[None]],
+    epoch: str | None = None,
 ) -> EventStream:
     clock = context.services.clock
     return EventStream(
         hub=context.services.hub,
         key=key,
         after=after,
+        epoch=epoch,
         context=context,
         session=session_role(context.viewer),
         valid_sessions=lambda sessions: valid_session_roles(sessions, clock.now()),
@@ -112,6 +133,18 @@ async def _session_only(context: Context) -> None:
 async def require_ticket(context: Context, ticket_id: int) -> None:
     if not await Ticket.followed_by(context.viewer).filter(pk=ticket_id).exists():
         raise NotFound
+
+
+async def stream_epoch(info: Info) -> str:
+    """The epoch of all streams."""
+    return await Installation.stream_epoch()
+
+
+def epoch_of_event(root: Any, info: Info) -> str:
+    """The epoch of all streams, which was read when the subscription began or later."""
+    epoch = info.context.services.hub.epoch
+    assert epoch is not None, "a subscription reads it before its first event"  # noqa: S101
+    return epoch
 
 
 def status(root: Any, info: Info) -> TicketStatus | None:

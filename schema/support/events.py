@@ -21,6 +21,11 @@ from schema.support.inbox import InboxViewCount
 from schema.support.saved_filters import SavedFilter
 from schema.support.tickets import Message, Ticket
 
+EPOCH_DESCRIPTION = (
+    "The epoch of the stream. Pass it as `epoch` to resume, together with `sequence`. Another one "
+    "begins when the server goes back to an earlier state, such as a backup."
+)
+
 
 @strawberry.type(description="An event of a ticket.")
 class TicketEvent:
@@ -28,6 +33,7 @@ class TicketEvent:
         "The position of the event in the ticket's stream, without gaps. Pass it as `after` to "
         "resume."
     )
+    epoch: str = field(EPOCH_DESCRIPTION, event_resolvers.epoch_of_event)
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     status: TicketStatus | None = field(
@@ -53,6 +59,7 @@ class InboxEvent:
         "The position of the event in the inbox's stream, without gaps. Pass it as `after` to "
         "resume."
     )
+    epoch: str = field(EPOCH_DESCRIPTION, event_resolvers.epoch_of_event)
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     status: TicketStatus | None = field(
@@ -84,6 +91,7 @@ class AgentEvent:
         "The position of the event in the agent's stream, without gaps. Pass it as `after` to "
         "resume."
     )
+    epoch: str = field(EPOCH_DESCRIPTION, event_resolvers.epoch_of_event)
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     ticket: Ticket | None = edge(
@@ -97,6 +105,7 @@ class AccountEvent:
         "The position of the event in the account's stream, without gaps. Pass it as `after` to "
         "resume."
     )
+    epoch: str = field(EPOCH_DESCRIPTION, event_resolvers.epoch_of_event)
     at: datetime = field("When the event happened.")
     kind: EventKind = field("What happened.")
     ticket: Ticket | None = edge(

@@ -4,7 +4,7 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
-from auth.rules import agent, anyone, customer, operator
+from auth.rules import agent, anyone, customer, operator, signed_in
 from models.support.audit_actions import SupportAuditAction
 from resolvers.support import contact as contact_resolvers
 from resolvers.support import events as event_resolvers
@@ -67,6 +67,12 @@ class SupportQuery(
     StatusBoardQuery,
     TeamQuery,
 ):
+    stream_epoch: str | None = query(
+        event_resolvers.stream_epoch,
+        allow=signed_in,
+        description="The epoch of all event streams. Read it together with what you then follow by "
+        "a subscription, and pass it as `epoch`.",
+    )
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
     )

@@ -8,7 +8,10 @@ const [path, url, email, password] = process.argv.slice(2)
 const { Camcha } = await import(path)
 const print = (value) => console.log(JSON.stringify(value))
 
-const camcha = new Camcha(`${url}/graphql`, () => once(process.stdin, "data"))
+const camcha = new Camcha(`${url}/graphql`, () => {
+  print({ disconnected: true })
+  return once(process.stdin, "data")
+})
 print({ refused: await camcha.signIn(email, "wrong").catch(({ code, field }) => ({ code, field })) })
 await camcha.signIn(email, password)
 // A refresh beside other requests: the old access token stops working, and each refresh token works once.
@@ -17,7 +20,7 @@ const fileId = await camcha.upload("facture.txt", new Blob(["Facture"], { type: 
 const sequence = await camcha.reply(ticketId, "Voici la facture", "first", [fileId])
 print({ ticketId, repeated: (await camcha.reply(ticketId, "Voici la facture", "first", [fileId])) === sequence })
 try {
-  for await (const event of camcha.ticketEvents(ticketId)) print({ event })
+  for await (const event of camcha.ticketEvents(ticketId, 0, () => print({ reset: true }))) print({ event })
 } catch ({ code }) {
   print({ ended: code })
 }

@@ -41,12 +41,20 @@ async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
     script = await compile_example(tmp_path)
     paul = await sign_up(server, CUSTOMER_EMAIL)
     async with asyncio.timeout(MAX_WAIT), aclosing(example_output(script, server, paul)) as lines:
-        output_lines = [line async for line in lines]
+        output_lines = [line async for line in lines if "disconnected" not in line]
     assert output_lines[0] == {
         "refused": {"code": "CREDENTIALS_INVALID", "field": ["input", "password"]}
     }
     assert output_lines[1]["repeated"] is True
-    events = [line["event"] for line in output_lines[2:-1]]
+    reset = output_lines.index({"reset": True})
+    events, repeated = output_lines[2:reset], output_lines[reset + 1 : -1]
+    assert [{**line["event"], "epoch": None} for line in events] == [
+        {**line["event"], "epoch": None} for line in repeated
+    ]
+    assert {line["event"]["epoch"] for line in events}.isdisjoint(
+        line["event"]["epoch"] for line in repeated
+    )
+    events = [line["event"] for line in events]
     assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
     messages = [event["message"] for event in events if event["message"]]
     assert [message["clientMessageId"] for message in messages][1:] == [
@@ -61,7 +69,7 @@ async def example_output(
     script: Path, server: Server, paul: Client
 ) -> AsyncGenerator[dict[str, Any]]:
     """Yield what the example prints. After its message the server is killed and restarted, later
-    its session is ended.
+    another epoch begins, and in the end its session is ended.
     """
     node = await asyncio.create_subprocess_exec(
         "node",
@@ -77,12 +85,16 @@ async def example_output(
     assert node.stdin
     assert node.stdout
     ticket_id = ""
+    is_reset = is_held = False
     try:
         async for line in node.stdout:
             output_line = orjson.loads(line)
             yield output_line
             ticket_id = output_line.get("ticketId", ticket_id)
+            is_reset = is_reset or "reset" in output_line
             match output_line:
+                case {"event": {"message": {"clientMessageId": "first"}}} if is_reset:
+                    pass
                 case {"event": {"message": {"clientMessageId": "first"}}}:
                     await server.kill_and_restart()
                     message = {
@@ -93,6 +105,13 @@ async def example_output(
                     await paul.mutate(
                         "ticketReply", "TicketReplyInput", message, "message { sequence }"
                     )
+                    node.stdin.write(b"reconnect\n")
+                case {"event": {"message": {"clientMessageId": "during the outage"}}} if (
+                    not is_reset
+                ):
+                    await asyncio.to_thread(server.command, "hold")  # as after a restoration
+                    is_held = True
+                case {"disconnected": True} if is_held:
                     node.stdin.write(b"reconnect\n")
                 case {"event": {"message": {"clientMessageId": "during the outage"}}}:
                     assert "errors" not in await paul.execute(

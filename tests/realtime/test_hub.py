@@ -8,7 +8,8 @@ import pytest
 
 from models.action import Action
 from models.event import EventKind, ticket_stream
-from realtime.hub import Hub
+from models.operations.installation import Installation
+from realtime.hub import EPOCH, Hub
 
 ONE, OTHER = ticket_stream(1), ticket_stream(2)
 
@@ -75,3 +76,20 @@ async def test_a_sweep_compares_any_number_of_streams(action: Action) -> None:
     with hub.listen(*keys[:-1]) as others, hub.listen(keys[-1]) as last:
         await hub.sweep()
         assert take_notifications(others, last) == [False, True]
+
+
+@pytest.mark.usefixtures("db")
+async def test_a_sweep_notifies_of_another_epoch(action: Action) -> None:
+    hub, keys = Hub(), list[str]()
+    hub.add_observer(keys.append)
+    for _ in range(2):
+        await hub.sweep()
+    first = await Installation.stream_epoch()
+    assert (hub.epoch, keys) == (first, [])
+    await Installation.hold(action)
+    await hub.sweep()
+    assert (hub.epoch, keys) == (await Installation.stream_epoch(), [EPOCH])
+    assert hub.epoch != first
+    await Installation.release(action)
+    await hub.sweep()
+    assert keys == [EPOCH]
