@@ -5,7 +5,7 @@ from tortoise.migrations import operations as ops
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0074_search_subjects')]
+    dependencies = [('models', '0075_status_failures')]
 
     initial = False
 
