@@ -610,7 +610,9 @@ async def _back_up(settings: Settings, args: argparse.Namespace) -> "Made":
     recipients = [parse_recipient(text) for text in args.recipient]
     async with _open_database(settings) as clock:
         store = None if args.no_files else _store(settings)
-        return await back_up(settings.database_url, store, args.target, recipients, clock.now())
+        return await back_up(
+            settings.database_url, store, args.target, recipients, clock.now(), os.environ
+        )
 
 
 def _store(settings: Settings) -> "Store":
@@ -649,7 +651,8 @@ async def _restore(settings: Settings, args: argparse.Namespace) -> "tuple[Conte
     if not sqlite_path(settings.database_url):
         await _require_database(settings, migrating=True)
     action = Action(None, SystemClock().now(), Hub())
-    return await restore(action, settings.database_url, _store(settings), args.file, identities)
+    url, store = settings.database_url, _store(settings)
+    return await restore(action, url, store, args.file, identities, os.environ)
 
 
 def _identities(args: argparse.Namespace) -> "list[Identity]":

@@ -8,7 +8,7 @@ without a row.
 import io
 import os
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -42,17 +42,23 @@ class Made:
 
 
 async def back_up(
-    url: str, store: Store | None, target: Path, recipients: list[Recipient], at: datetime
+    url: str,
+    store: Store | None,
+    target: Path,
+    recipients: list[Recipient],
+    at: datetime,
+    environment: Mapping[str, str],
 ) -> Made:
     """Write a backup of a database, and of a store unless it is None, to a new file. `target` is
     its path, or a folder, in which the file is named after the time. The file has its name only
-    once it is complete and on disk. With recipients it is encrypted.
+    once it is complete and on disk. With recipients it is encrypted. `environment` has the
+    environment variables of PostgreSQL's programs, such as PATH.
 
     Raises BackupError, StoreUnavailable and what the databases' drivers raise.
     """
     path = _path(target, at, is_encrypted=bool(recipients))
     with _new_file(path) as output:
-        async with _snapshot(url, path.parent) as (content, snapshot):
+        async with _snapshot(url, path.parent, environment) as (content, snapshot):
             manifest = Manifest(at, VERSION, store is not None, **vars(snapshot))
             with write_archive(output, recipients, path.parent) as writer:
                 writer.add(MANIFEST, io.BytesIO(manifest.encode()))
@@ -86,13 +92,15 @@ def _new_file(path: Path) -> Iterator[BinaryIO]:
 
 
 @asynccontextmanager
-async def _snapshot(url: str, folder: Path) -> AsyncIterator[tuple[IO[bytes], Snapshot]]:
+async def _snapshot(
+    url: str, folder: Path, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[IO[bytes], Snapshot]]:
     """Yield the content of a copy of the database, and what it is a copy of."""
     if path := sqlite_path(url):
         with sqlite_snapshot(path, folder) as snapshot, snapshot[0].open("rb") as content:
             yield content, snapshot[1]
     else:
-        async with postgres_snapshot(url, folder) as (dump, details):
+        async with postgres_snapshot(url, folder, environment) as (dump, details):
             yield dump, details
 
 

@@ -1,7 +1,6 @@
 """Copying a PostgreSQL database while it is used, with PostgreSQL's own pg_dump and pg_restore."""
 
 import asyncio
-import os
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -43,7 +42,9 @@ WHERE relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND nspname <> 'information_sche
 
 
 @asynccontextmanager
-async def postgres_snapshot(url: str, folder: Path) -> AsyncIterator[tuple[IO[bytes], Snapshot]]:
+async def postgres_snapshot(
+    url: str, folder: Path, environment: Mapping[str, str]
+) -> AsyncIterator[tuple[IO[bytes], Snapshot]]:
     """Yield a dump in pg_dump's custom format. It lies in `folder`, as a file without a name."""
     connection = await asyncpg.connect(**postgres_parameters(url))
     try:
@@ -53,7 +54,7 @@ async def postgres_snapshot(url: str, folder: Path) -> AsyncIterator[tuple[IO[by
             heads = await _heads(connection)
             version = await connection.fetchval("SELECT current_setting('server_version')")
             with tempfile.TemporaryFile(dir=folder) as dump:
-                await _dump(url, snapshot, dump)
+                await _dump(_variables(url, environment), snapshot, dump)
                 migration = migrations[-1]["name"]
                 yield dump, Snapshot("postgres", f"PostgreSQL {version}", migration, heads)
     finally:
@@ -86,7 +87,7 @@ async def is_empty(url: str) -> bool:
         await connection.close()
 
 
-async def _dump(url: str, snapshot: str, dump: IO[bytes]) -> None:
+async def _dump(variables: Mapping[str, str], snapshot: str, dump: IO[bytes]) -> None:
     process = await _start(
         "pg_dump",
         "--format=custom",
@@ -95,16 +96,16 @@ async def _dump(url: str, snapshot: str, dump: IO[bytes]) -> None:
         "--no-privileges",
         f"--lock-wait-timeout={_LOCK_MILLISECONDS}",
         f"--snapshot={snapshot}",
-        environment=_environment(url),
+        variables=variables,
         stdin=DEVNULL,
         stdout=dump.fileno(),
     )
     await _finish("pg_dump", process)
 
 
-async def restore_dump(url: str, chunks: Iterator[bytes]) -> None:
+async def restore_dump(url: str, chunks: Iterator[bytes], environment: Mapping[str, str]) -> None:
     """Restore a dump into an empty database, in one transaction. Raises BackupError."""
-    environment = _environment(url)
+    variables = _variables(url, environment)
     process = await _start(
         "pg_restore",
         "--single-transaction",
@@ -112,8 +113,8 @@ async def restore_dump(url: str, chunks: Iterator[bytes]) -> None:
         "--no-owner",
         "--no-privileges",
         "--no-comments",
-        f"--dbname={environment['PGDATABASE']}",
-        environment=environment,
+        f"--dbname={variables['PGDATABASE']}",
+        variables=variables,
         stdin=PIPE,
         stdout=DEVNULL,
     )
@@ -133,9 +134,9 @@ async def restore_dump(url: str, chunks: Iterator[bytes]) -> None:
     await errors
 
 
-def _environment(url: str) -> dict[str, str]:
-    """The variables by which PostgreSQL's programs connect. A password isn't an argument, because
-    other users of the machine can read those.
+def _variables(url: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment variables by which PostgreSQL's programs connect. A password isn't an
+    argument, because other users of the machine can read those.
     """
     parameters = postgres_parameters(url)
     own = {
@@ -143,16 +144,16 @@ def _environment(url: str) -> dict[str, str]:
         for name, variable in _VARIABLES.items()
         if parameters.get(name) is not None
     }
-    inherited = {name: value for name, value in os.environ.items() if name[:7] != "CAMCHA_"}
+    inherited = {name: value for name, value in environment.items() if name[:7] != "CAMCHA_"}
     return {**inherited, "PGAPPNAME": "camcha", "LC_MESSAGES": "C", **own}
 
 
 async def _start(
-    program: str, *arguments: str, environment: Mapping[str, str], **streams: Any
+    program: str, *arguments: str, variables: Mapping[str, str], **streams: Any
 ) -> Process:
     try:
         return await asyncio.create_subprocess_exec(
-            program, *arguments, env=environment, stderr=PIPE, **streams
+            program, *arguments, env=variables, stderr=PIPE, **streams
         )
     except FileNotFoundError:
         raise BackupError(

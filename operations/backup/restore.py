@@ -7,7 +7,7 @@ the original has sent the emails and made the payments in it since
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,10 +56,16 @@ async def verify(path: Path, identities: list[Identity]) -> Contents:
 
 
 async def restore(
-    action: Action, url: str, store: Store, path: Path, identities: list[Identity]
+    action: Action,
+    url: str,
+    store: Store,
+    path: Path,
+    identities: list[Identity],
+    environment: Mapping[str, str],
 ) -> tuple[Contents, list[str]]:
     """Restore a backup, apply the migrations that it lacks, and hold its jobs. Returns what it
-    contained, and what is wrong with what was restored, as sentences.
+    contained, and what is wrong with what was restored, as sentences. `environment` has the
+    environment variables of PostgreSQL's programs, such as PATH.
 
     Raises BackupError before anything is written when the backup isn't complete, or the target is
     of another kind or isn't empty. Raises it, and StoreUnavailable, when writing fails as well;
@@ -78,7 +84,7 @@ async def restore(
         elif member.name != MANIFEST and partial_path:
             _write(partial_path, member.content)
         elif member.name != MANIFEST:
-            await restore_dump(url, member.content)
+            await restore_dump(url, member.content, environment)
 
     try:
         await read_archive(path, identities, handle)
