@@ -5,7 +5,7 @@ from tortoise.migrations import operations as ops
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0075_status_failures')]
+    dependencies = [('models', '0076_change_payment_methods')]
 
     initial = False
 
