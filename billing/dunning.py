@@ -15,9 +15,9 @@ from functools import partial
 import structlog
 from tortoise.expressions import Q
 
-from billing.balance import pay_open_invoices
+from billing.balance import pay_open_invoices, use_balance
 from billing.changes.applying import cancel_changes, lock_pending_changes
-from billing.charging import refresh
+from billing.charging import charge_new, refresh
 from billing.checkout_services import CheckoutServices
 from billing.contacts import billing_contacts
 from billing.credit_notes import credit_rest
@@ -31,6 +31,7 @@ from models.accounts.account import AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.dunning import CompletedDunningStep
+from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
 from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus
@@ -38,12 +39,18 @@ from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.billing.receivable import Receivable
 from models.database.batches import keys_of
-from models.errors import Refusal
+from models.errors import CommonErrorCode, Refusal
+from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import User
 from models.translations import _, text
 
 SendAboutInvoice = Callable[[Transaction, User, Invoice, Money], Awaitable[object]]
 _ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
+_DISPUTED = _("The invoice is disputed. Wait for the decision.")
+_NOT_CHARGEABLE = _(
+    "The invoice can’t be charged without the customer. Ask them to pay it with another payment "
+    "method."
+)
 _CANCELED_UNPAID = _("The order was canceled because it wasn’t paid.")
 
 log = structlog.stdlib.get_logger()
@@ -109,6 +116,53 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
     if payment:
         await _charge(action, services, payment)
     return bool(steps)
+
+
+async def retry_payment(
+    action: Action, services: CheckoutServices, invoice: Invoice, key: str
+) -> Payment:
+    """Charge an open invoice again without the customer, with the payment method of its purchase,
+    beside the steps of the schedule. What the customer's balance covers is paid first. The same key
+    returns the same payment.
+
+    Raises INVOICE_SETTLED, TRANSITION_ILLEGAL while the invoice is disputed, PAYMENT_IN_PROGRESS,
+    PAYMENT_METHOD_REQUIRED without a method that the bank hasn't refused for good, and for a rest
+    that providers don't charge, PAYMENT_UNAVAILABLE and IDEMPOTENCY_MISMATCH.
+    """
+    await use_balance(action, invoice.account_id)
+    owner, operation = owner_of(action), "invoiceRetryPayment"
+    async with action.transaction() as tx:
+        purchases = await lock_for_settlement(tx, invoice.account_id, invoice.purchase_id)
+        if earlier_id := await earlier_result(tx, owner, operation, key, invoice.pk):
+            return await Payment.get(pk=earlier_id, using_db=tx.db)
+        payment = await _retry_open(tx, services, purchases, invoice)
+        await store_result(tx, owner, operation, key, payment.pk)
+        tx.audit(
+            BillingAuditAction.INVOICE_RETRY_PAYMENT, payment, amount_cents=payment.amount_cents
+        )
+    return await charge_new(action, services, payment)
+
+
+async def _retry_open(
+    tx: Transaction, services: CheckoutServices, purchases: dict[int, Purchase], invoice: Invoice
+) -> Payment:
+    """Store another attempt to charge an invoice, whose purchases are locked."""
+    purchase = purchases.get(invoice.purchase_id or 0)
+    changes = await lock_pending_changes(tx, purchase) if purchase else []
+    payments = await tx.lock_rows(Payment.filter(invoice_id=invoice.pk))
+    receivables = await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk, open_cents__gt=0))
+    if purchase is None or not receivables:
+        raise Refusal(BillingErrorCode.INVOICE_SETTLED, "input", "invoiceId")
+    if receivables[0].disputed_at:
+        raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "invoiceId", message=_DISPUTED)
+    if any(payment.status is PaymentStatus.PROCESSING for payment in payments):
+        raise Refusal(BillingErrorCode.PAYMENT_IN_PROGRESS, "input", "invoiceId")
+    late = _LateInvoice(purchases, purchase, changes, invoice, receivables[0], payments)
+    payment = await _retry(tx, services, late)
+    if payment is None:
+        code = BillingErrorCode.PAYMENT_METHOD_REQUIRED
+        raise Refusal(code, "input", "invoiceId", message=_NOT_CHARGEABLE)
+    return payment
 
 
 async def _is_dunned(

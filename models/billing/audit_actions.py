@@ -66,6 +66,10 @@ class BillingAuditAction(AuditAction):
     INVOICE_DISPUTE = "invoice.dispute", "A member of a company disputed an invoice."
     INVOICE_ISSUE = "invoice.issue", "An invoice was issued."
     INVOICE_PAY = "invoice.pay", "A payment of an issued invoice was attempted."
+    INVOICE_RETRY_PAYMENT = (
+        "invoice.retry_payment",
+        "The staff charged what is open on an invoice again.",
+    )
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
         "A member added a recipient of invoices, who was sent a confirmation email.",

@@ -137,6 +137,12 @@ class InvoicePayInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="The invoice to charge again.")
+class InvoiceRetryPaymentInput:
+    invoice_id: strawberry.ID = strawberry.field(description="The ID of an invoice that is open.")
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
 @strawberry.input(description="The purchase to cancel.")
 class PurchaseCancelInput:
     purchase_id: strawberry.ID = strawberry.field(description="The ID of a purchase that renews.")

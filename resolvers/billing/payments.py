@@ -6,7 +6,8 @@ from typing import Any
 import strawberry
 from tortoise.queryset import QuerySet
 
-from billing import charging, checkout, invoice_payments, payment_cancellation
+from auth.reauthentication import require_step_up
+from billing import charging, checkout, dunning, invoice_payments, payment_cancellation
 from billing.charging import UNKNOWN_METHOD
 from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
@@ -20,6 +21,7 @@ from models.text import client_key, line
 from models.translations import Translatable, _
 from resolvers.billing.inputs import (
     InvoicePayInput,
+    InvoiceRetryPaymentInput,
     PaymentCancelInput,
     PaymentConfirmInput,
     PaymentRefreshInput,
@@ -73,6 +75,21 @@ async def pay_invoice(info: Info, input: InvoicePayInput) -> dict[str, Any]:
             context.action(), context.services.checkout, invoice, method, key, return_url
         )
     )
+
+
+async def retry_invoice(info: Info, input: InvoiceRetryPaymentInput) -> dict[str, Any]:
+    """Charge an open invoice again without the customer. A declined payment is returned together
+    with the refusal.
+    """
+    context, action = info.context, info.context.action()
+    await require_step_up(action, context.session)
+    with Checks() as check:
+        invoice = await check.wait(
+            load_visible(Invoice, input.invoice_id, context.viewer, "invoiceId")
+        )
+        key = check(client_key, input.idempotency_key)
+    services = context.services.checkout
+    return await _payload(await dunning.retry_payment(action, services, invoice, key))
 
 
 async def payment_choice(

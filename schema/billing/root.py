@@ -279,6 +279,16 @@ class BillingMutation:
         description="Pays what is open on an invoice. Once nothing is overdue any more, purchases "
         "that were suspended are active again.",
     )
+    invoice_retry_payment: PaymentPayload | None = mutation(
+        payment_resolvers.retry_invoice,
+        "purchase",
+        "payment",
+        allow=agent,
+        audit=BillingAuditAction.INVOICE_RETRY_PAYMENT,
+        description="Charges what is open on an invoice again, with the payment method of its "
+        "purchase and without the customer, beside the attempts of the dunning schedule. A method "
+        "that the bank refused for good isn't charged again. Requires a step-up.",
+    )
     purchase_reprice: PurchasePayload | None = mutation(
         purchase_resolvers.reprice,
         "purchase",

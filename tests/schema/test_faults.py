@@ -462,6 +462,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"invoiceId": BAD_ID, "paymentMethod": "", "idempotencyKey": "", "returnUrl": "x"},
         {("invoiceId",), ("paymentMethod",), ("idempotencyKey",), ("returnUrl",)},
     ),
+    "invoiceRetryPayment": (
+        agent_viewer,
+        {"invoiceId": BAD_ID, "idempotencyKey": ""},
+        {("invoiceId",), ("idempotencyKey",)},
+    ),
     "purchaseReprice": (owner, {"purchaseId": BAD_ID, "grossCents": 1}, {("purchaseId",)}),
     "paymentCancel": (owner, {"paymentId": BAD_ID}, {("paymentId",)}),
     "purchaseConfirmBilling": (

@@ -509,6 +509,18 @@ async def purchase_update_billing(scenario: Scenario) -> None:
         )
 
 
+async def invoice_retry_payment(scenario: Scenario) -> None:
+    purchase = await active_purchase(scenario)
+    invoice = await Invoice.get(purchase_id=purchase.pk)
+    await Receivable.filter(invoice_id=invoice.pk).update(open_cents=3480, settled_at=None)
+    await scenario.mutate(
+        await agent_viewer(scenario),
+        "invoiceRetryPayment",
+        invoiceId=encode("Invoice", invoice.pk),
+        idempotencyKey="MARKED RETRY KEY",
+    )
+
+
 async def invoice_pay(scenario: Scenario) -> None:
     purchase = await active_purchase(scenario)
     invoice = await Invoice.get(purchase_id=purchase.pk)

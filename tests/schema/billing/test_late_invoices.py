@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 PAY = """mutation($i: InvoicePayInput!) { invoicePay(input: $i) {
     purchase { status suspendedAt pastDueSince billsOn } payment { status amount { amountCents } }
     userErrors { code field } } }"""
+RETRY = """mutation($i: InvoiceRetryPaymentInput!) { invoiceRetryPayment(input: $i) {
+    purchase { status } payment { status amount { amountCents } } userErrors { code field } } }"""
 CANCEL = """mutation($i: PurchaseCancelInput!) { purchaseCancel(input: $i) {
     purchase { status cancelAtPeriodEnd billsOn } userErrors { code field } } }"""
 UNDO = """mutation($i: PurchaseUndoCancellationInput!) { purchaseUndoCancellation(input: $i) {
@@ -97,6 +99,47 @@ async def test_p3_7_paying_a_late_invoice_makes_a_suspended_purchase_active(
     assert await pay(execute, owner, invoice, "pm_sandbox_success", "two") == paid
     again = await pay(execute, owner, invoice, "pm_sandbox_success", "three")
     assert [error["code"] for error in again["userErrors"]] == ["INVOICE_SETTLED"]
+
+
+async def test_p2_5_an_agent_charges_a_late_invoice_again(
+    execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
+) -> None:
+    invoice = await suspend(purchase, action, services)
+
+    async def retry(key: str) -> dict[str, Any]:
+        values = {"invoiceId": encode("Invoice", invoice.pk), "idempotencyKey": key}
+        response = await execute(dataset.alice, RETRY, i=values)
+        payload: dict[str, Any] = response["data"]["invoiceRetryPayment"]
+        return payload
+
+    declined = await retry("one")
+    assert [error["code"] for error in declined["userErrors"]] == ["PAYMENT_DECLINED"]
+    assert declined["purchase"]["status"] == "SUSPENDED"
+    receivable = Receivable.filter(invoice_id=invoice.pk)
+    await receivable.update(disputed_at=action.at)
+    assert [each["code"] for each in (await retry("two"))["userErrors"]] == ["TRANSITION_ILLEGAL"]
+    await receivable.update(disputed_at=None)
+    # The bank refused this one for good, so it isn't charged again.
+    first = Payment.filter(purchase_id=purchase.pk, invoice_id__not=invoice.pk)
+    refused = Payment.filter(invoice_id=invoice.pk)
+    await refused.update(decline_code="stolen_card", method="pm_sandbox_success")
+    await first.update(method="pm_sandbox_success")
+    codes = [each["code"] for each in (await retry("three"))["userErrors"]]
+    assert codes == ["PAYMENT_METHOD_REQUIRED"]
+    await refused.update(decline_code="insufficient_funds")
+    paid = await retry("four")
+    assert paid == {
+        "purchase": {"status": "ACTIVE"},
+        "payment": {"status": "SUCCEEDED", "amount": {"amountCents": 3480}},
+        "userErrors": [],
+    }
+    assert await retry("four") == paid
+    assert [each["code"] for each in (await retry("five"))["userErrors"]] == ["INVOICE_SETTLED"]
+    charged = await Payment.filter(invoice_id=invoice.pk).order_by("-id").first()
+    assert charged
+    assert charged.is_off_session
+    denied = await execute(dataset.paul.owner, RETRY, i={"invoiceId": "x", "idempotencyKey": "k"})
+    assert denied["errors"][0]["extensions"]["code"] == "FORBIDDEN"
 
 
 async def test_p3_7_an_order_that_has_not_begun_keeps_no_other_purchase_suspended(
