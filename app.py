@@ -439,7 +439,7 @@ class Application:
         """Connect to the database and run the jobs while serving; shut down in order: websockets,
         operations, jobs, database.
         """
-        await connect(self.settings.database_url)
+        await connect(self.settings.database_url, self.settings.analytics_url)
         if self.settings.demonstration and isinstance(self.services.clock, SystemClock):
             self.services.clock.offset = await clock_offset()
         listener = await self._listen_for_emails()

@@ -36,7 +36,7 @@ from mail.options import MailOptions
 from mail.reply_address import ReplyAddresses
 from mail.transport import transport_from_url
 from models.clock import Clock, local_date
-from models.database.connection import database_options
+from models.database.connection import database_options, sqlite_path
 from models.identity.email_address import normalized_email
 from models.identity.user import Staff
 from models.viewer import Viewer
@@ -115,6 +115,7 @@ class Settings:
     """The settings of one process."""
 
     database_url: str
+    analytics_url: str | None  # of a copy of the database that analysts read
     secret_key: str = field(repr=False)
     previous_keys: tuple[str, ...] = field(repr=False)  # what they encrypted or signed is read
     base_url: str
@@ -222,6 +223,7 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
     demonstration = not environ.get("CAMCHA_DATABASE_URL")
     settings = Settings(
         database_url=environ.get("CAMCHA_DATABASE_URL") or DEMONSTRATION_DATABASE,
+        analytics_url=environ.get("CAMCHA_ANALYTICS_URL") or None,
         secret_key=environ.get("CAMCHA_SECRET_KEY")
         or (_DEMONSTRATION_SECRET if demonstration else ""),
         previous_keys=tuple(environ.get("CAMCHA_SECRET_KEY_PREVIOUS", "").split()),
@@ -283,7 +285,8 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
 def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
     return [
         *_unknown_setting_errors(environ),
-        *_database_errors(settings.database_url),
+        *_database_errors("CAMCHA_DATABASE_URL", settings.database_url),
+        *_analytics_errors(settings),
         *_secret_errors(settings),
         *_previous_key_errors(settings),
         *_base_url_errors(settings.base_url),
@@ -328,6 +331,7 @@ def _limit_variables() -> dict[str, int | float]:
 
 VARIABLES = {
     "CAMCHA_DATABASE_URL",
+    "CAMCHA_ANALYTICS_URL",
     "CAMCHA_SECRET_KEY",
     "CAMCHA_SECRET_KEY_PREVIOUS",
     "CAMCHA_BASE_URL",
@@ -386,23 +390,31 @@ def _unknown_setting_errors(environ: Mapping[str, str]) -> list[str]:
     return [f"{name}: unknown setting" for name in unknown]
 
 
-def _database_errors(url: str) -> list[str]:
+def _analytics_errors(settings: Settings) -> list[str]:
+    name, url = "CAMCHA_ANALYTICS_URL", settings.analytics_url
+    if url is None:
+        return []
+    if bool(sqlite_path(url)) != bool(sqlite_path(settings.database_url)):
+        return [f"{name}: must be a copy of the database, so of the same kind"]
+    return _database_errors(name, url)
+
+
+def _database_errors(name: str, url: str) -> list[str]:
     if url.startswith("sqlite://") and len(url) > len("sqlite://"):
         return []
     with suppress(ValueError):
         if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
-            return _database_options(url)
+            return _database_options(name, url)
     return [
-        "CAMCHA_DATABASE_URL: must be sqlite://path/to/file or "
-        "postgres://user:password@host/database"
+        f"{name}: must be sqlite://path/to/file or postgres://user:password@host/database"
     ]
 
 
-def _database_options(url: str) -> list[str]:
+def _database_options(name: str, url: str) -> list[str]:
     try:
         database_options(url)
     except ValueError as error:
-        return [f"CAMCHA_DATABASE_URL: {error}"]
+        return [f"{name}: {error}"]
     return []
 
 

@@ -31,6 +31,12 @@ ERRORS = [
     ),
     ({"CAMCHA_DATABASE_URL": "postgres://db.example"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_DATABASE_URL": "sqlite://"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
+    ({"CAMCHA_ANALYTICS_URL": "postgres://db.example"}, "CAMCHA_ANALYTICS_URL: must be sqlite://"),
+    ({"CAMCHA_ANALYTICS_URL": "sqlite://copy"}, "CAMCHA_ANALYTICS_URL: must be a copy"),
+    (
+        {"CAMCHA_ANALYTICS_URL": "postgres://db.example/camcha?lock_timeout=never"},
+        "CAMCHA_ANALYTICS_URL: lock_timeout must be a number of seconds greater than 0",
+    ),
     (
         {"CAMCHA_DATABASE_URL": "postgres://db.example/camcha?lock_timeout=never"},
         "CAMCHA_DATABASE_URL: lock_timeout must be a number of seconds greater than 0",

@@ -16,6 +16,7 @@ from tortoise.migrations.recorder import MigrationRecorder
 
 from models.database.migrations import migrate, migration_names
 from models.database.options import DatabaseOptions
+from models.database.sql import ANALYTICS
 from models.database.workload import Workload, workload
 
 MODULES = [
@@ -110,12 +111,16 @@ _MIGRATION_OPTIONS = {
 }
 
 
-def tortoise_config(url: str, **options: float) -> dict[str, Any]:
+def tortoise_config(url: str, analytics_url: str | None = None, **options: float) -> dict[str, Any]:
     """Return Tortoise's configuration for a database URL: `sqlite://path`, or `postgres://...`,
-    which uses asyncpg. `options` replace those of the URL.
+    which uses asyncpg, and for that of a copy that analysts read. `options` replace those of the
+    URL.
     """
+    connections = {"default": _connection_config(url, options)}
+    if analytics_url:
+        connections[ANALYTICS] = _read_only(_connection_config(analytics_url, options))
     return {
-        "connections": {"default": _connection_config(url, options)},
+        "connections": connections,
         "apps": {
             "models": {
                 "models": MODULES,
@@ -181,13 +186,23 @@ def _connection_config(url: str, options: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
-async def connect(url: str) -> None:
-    """Connect the whole process to the database. Creates the folder of an SQLite file when it is
-    missing.
+def _read_only(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a connection that can't write. SQLite's reports never can."""
+    credentials = settings["credentials"]
+    if "options" in credentials:
+        read_only = {"default_transaction_read_only": "on"}
+        credentials["server_settings"] = credentials.get("server_settings", {}) | read_only
+    return settings
+
+
+async def connect(url: str, analytics_url: str | None = None) -> None:
+    """Connect the whole process to the database, and to a copy of it that analysts read. Creates
+    the folder of an SQLite file when it is missing.
     """
     if path := sqlite_path(url):
         path.parent.mkdir(parents=True, exist_ok=True)
-    await Tortoise.init(config=tortoise_config(url), _enable_global_fallback=True)
+    config = tortoise_config(url, analytics_url)
+    await Tortoise.init(config=config, _enable_global_fallback=True)
 
 
 async def disconnect() -> None:

@@ -7,9 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from tortoise.backends.base.client import BaseDBAsyncClient
-from tortoise.connection import get_connection
+from tortoise.connection import get_connection, get_connections
 
 from models.database.postgres import PostgresClient
+from models.database.workload import Workload, workload
+
+ANALYTICS = "analytics"  # the connection to the copy of the database that analysts read, if any
 
 
 async def execute(
@@ -22,6 +25,15 @@ async def execute(
     return await connection.execute_query_dict(
         _with_numbered_placeholders(statement, dialect(connection)), list(params)
     )
+
+
+async def execute_report(statement: str, *params: Any) -> list[dict[str, Any]]:
+    """Execute a statement of an analyst's report, on the copy of the database that there is for
+    them, or on the connections for reports.
+    """
+    name = ANALYTICS if ANALYTICS in (get_connections().db_config or {}) else "default"
+    with workload(Workload.REPORTS):
+        return await execute(statement, *params, db=get_connection(name))
 
 
 async def fetch_records(

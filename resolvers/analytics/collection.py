@@ -12,8 +12,7 @@ from typing import Any
 from models.billing.money import Money
 from models.billing.payment_method import PaymentKind
 from models.clock import PARIS, local_date
-from models.database.sql import dialect, execute
-from models.database.workload import Workload, workload
+from models.database.sql import dialect, execute_report
 from resolvers.analytics.reports import (
     DEFAULT_ROWS,
     Rows,
@@ -94,17 +93,16 @@ async def failed_payment_report(
     """
     begin, end = date_range_of(info.context, since, until)
     limit = require_limit(first)
-    with workload(Workload.REPORTS):
-        rows = await execute(
-            "SELECT kind, COALESCE(decline_code, '') AS reason, COUNT(*) AS payments, "
-            "SUM(amount_cents) AS amount FROM payment "
-            "WHERE status = 'DECLINED' AND created_at >= ? AND created_at < ? "
-            "GROUP BY kind, COALESCE(decline_code, '') "
-            "ORDER BY payments DESC, kind, reason LIMIT ?",
-            _moment(begin),
-            _moment(end),
-            limit,
-        )
+    rows = await execute_report(
+        "SELECT kind, COALESCE(decline_code, '') AS reason, COUNT(*) AS payments, "
+        "SUM(amount_cents) AS amount FROM payment "
+        "WHERE status = 'DECLINED' AND created_at >= ? AND created_at < ? "
+        "GROUP BY kind, COALESCE(decline_code, '') "
+        "ORDER BY payments DESC, kind, reason LIMIT ?",
+        _moment(begin),
+        _moment(end),
+        limit,
+    )
     return [
         FailedPaymentReportRow(
             PaymentKind(row["kind"]), row["reason"], row["payments"], Money(int(row["amount"]))
@@ -125,32 +123,31 @@ async def dunning_report(
     Raises BadInput.
     """
     begin, end = date_range_of(info.context, since, until)
-    with workload(Workload.REPORTS):
-        rows = await execute(
-            """
-            WITH late AS (
-                SELECT invoice_id, MAX(days) AS step FROM dunning_step GROUP BY invoice_id
-            )
-            SELECT late.step, COUNT(*) AS invoices,
-                COUNT(CASE WHEN open_cents = 0 AND credited_cents < receivable.gross_cents
-                    THEN 1 END) AS recovered,
-                COUNT(CASE WHEN open_cents = 0 AND credited_cents >= receivable.gross_cents
-                    THEN 1 END) AS credited,
-                COUNT(CASE WHEN open_cents > 0 AND purchase.status = 'SUSPENDED' THEN 1 END)
-                    AS suspended,
-                COUNT(CASE WHEN open_cents > 0 AND purchase.status = 'CANCELED' THEN 1 END)
-                    AS canceled,
-                SUM(receivable.gross_cents - open_cents - credited_cents) AS recovered_cents,
-                SUM(open_cents) AS open_cents
-            FROM late JOIN receivable ON receivable.invoice_id = late.invoice_id
-            JOIN invoice ON invoice.id = late.invoice_id
-            LEFT JOIN purchase ON purchase.id = invoice.purchase_id
-            WHERE invoice.due_on >= ? AND invoice.due_on < ?
-            GROUP BY late.step ORDER BY late.step
-            """,
-            begin,
-            end,
+    rows = await execute_report(
+        """
+        WITH late AS (
+            SELECT invoice_id, MAX(days) AS step FROM dunning_step GROUP BY invoice_id
         )
+        SELECT late.step, COUNT(*) AS invoices,
+            COUNT(CASE WHEN open_cents = 0 AND credited_cents < receivable.gross_cents
+                THEN 1 END) AS recovered,
+            COUNT(CASE WHEN open_cents = 0 AND credited_cents >= receivable.gross_cents
+                THEN 1 END) AS credited,
+            COUNT(CASE WHEN open_cents > 0 AND purchase.status = 'SUSPENDED' THEN 1 END)
+                AS suspended,
+            COUNT(CASE WHEN open_cents > 0 AND purchase.status = 'CANCELED' THEN 1 END)
+                AS canceled,
+            SUM(receivable.gross_cents - open_cents - credited_cents) AS recovered_cents,
+            SUM(open_cents) AS open_cents
+        FROM late JOIN receivable ON receivable.invoice_id = late.invoice_id
+        JOIN invoice ON invoice.id = late.invoice_id
+        LEFT JOIN purchase ON purchase.id = invoice.purchase_id
+        WHERE invoice.due_on >= ? AND invoice.due_on < ?
+        GROUP BY late.step ORDER BY late.step
+        """,
+        begin,
+        end,
+    )
     counts = ("step", "invoices", "recovered", "credited", "suspended", "canceled")
     return [
         DunningReportRow(
@@ -167,18 +164,17 @@ async def unpaid_report(info: Info) -> list[UnpaidReportRow]:
     today = local_date(info.context.services.clock.now())
     limits = [today - timedelta(days=days) for days in (0, 30, 60, 90)]
     due_on = "due_on" if dialect() == "sqlite" else "CAST(due_on AS DATE)"
-    with workload(Workload.REPORTS):
-        rows = await execute(
-            f"""
-            SELECT CASE WHEN {due_on} > ? THEN 'NOT_DUE' WHEN {due_on} >= ? THEN 'UNTIL_30'
-                WHEN {due_on} >= ? THEN 'UNTIL_60' WHEN {due_on} >= ? THEN 'UNTIL_90'
-                ELSE 'OVER_90' END AS age,
-                COUNT(*) AS invoices, SUM(open_cents) AS open_cents,
-                SUM(CASE WHEN disputed_at IS NULL THEN 0 ELSE open_cents END) AS disputed_cents
-            FROM receivable WHERE open_cents > 0 GROUP BY 1
-            """,  # noqa: S608 - made of our own names only
-            *limits,
-        )
+    rows = await execute_report(
+        f"""
+        SELECT CASE WHEN {due_on} > ? THEN 'NOT_DUE' WHEN {due_on} >= ? THEN 'UNTIL_30'
+            WHEN {due_on} >= ? THEN 'UNTIL_60' WHEN {due_on} >= ? THEN 'UNTIL_90'
+            ELSE 'OVER_90' END AS age,
+            COUNT(*) AS invoices, SUM(open_cents) AS open_cents,
+            SUM(CASE WHEN disputed_at IS NULL THEN 0 ELSE open_cents END) AS disputed_cents
+        FROM receivable WHERE open_cents > 0 GROUP BY 1
+        """,  # noqa: S608 - made of our own names only
+        *limits,
+    )
     by_age: dict[str, Mapping[str, Any]] = {row["age"]: row for row in rows}
     return [
         UnpaidReportRow(

@@ -15,8 +15,7 @@ import strawberry
 
 from models.billing.money import Money
 from models.clock import local_date
-from models.database.sql import dialect, execute
-from models.database.workload import Workload, workload
+from models.database.sql import dialect, execute_report
 from resolvers.analytics.reports import (
     SinceArgument,
     UntilArgument,
@@ -72,8 +71,7 @@ async def mrr_report(
     months = _months(info, since, until)
     if not months:
         return []
-    with workload(Workload.REPORTS):
-        rows = await execute(_mrr_statement(len(months), by_offer), *_parameters(months))
+    rows = await execute_report(_mrr_statement(len(months), by_offer), *_parameters(months))
     return [
         MrrReportRow(
             month=_day(row["month"]),
@@ -95,9 +93,8 @@ async def churn_report(
         return []
     # What a month begins with is what the day before it ended with.
     before = [_Month(each.first, each.first - timedelta(days=1)) for each in months]
-    with workload(Workload.REPORTS):
-        kept = await execute(_mrr_statement(len(before), False), *_parameters(before))
-        lost = await execute(_lost_statement(len(months)), *_parameters(months))
+    kept = await execute_report(_mrr_statement(len(before), False), *_parameters(before))
+    lost = await execute_report(_lost_statement(len(months)), *_parameters(months))
     kept_by_month = {_day(row["month"]): row for row in kept}
     lost_by_month = {_day(row["month"]): row for row in lost}
     return [

@@ -18,8 +18,7 @@ from tortoise.queryset import QuerySet
 from models.billing.money import Money
 from models.billing.offer import Interval, Offer, Segment
 from models.clock import local_date
-from models.database.sql import dialect, execute
-from models.database.workload import Workload, workload
+from models.database.sql import dialect, execute_report
 from models.errors import BadInput
 from models.support.classification import Category, Channel
 from models.support.ticket_status import TicketStatus
@@ -171,8 +170,7 @@ async def ticket_report(
         "ticket.opened_on", date_range, {"ticket.channel": channel, "ticket.category": category}
     )
     limit = require_limit(first)
-    with workload(Workload.REPORTS):
-        rows = await execute(_ticket_statement(axes, where), *values, limit)
+    rows = await execute_report(_ticket_statement(axes, where), *values, limit)
     return [TicketReportRow(**dimension_values(axes, row), **_ticket_measures(row)) for row in rows]
 
 
@@ -188,9 +186,8 @@ async def revenue_report(
     axes = [_revenue_axis(dimension) for dimension in unique_dimensions(group_by)]
     where, values = conditions("invoice.issued_on", date_range, {})
     limit = require_limit(first)
-    with workload(Workload.REPORTS):
-        # The range is that of the documents, of the corrections, and of what they replace.
-        rows = await execute(_revenue_statement(axes, where), *values * 3, limit)
+    # The range is that of the documents, of the corrections, and of what they replace.
+    rows = await execute_report(_revenue_statement(axes, where), *values * 3, limit)
     return [
         RevenueReportRow(**dimension_values(axes, row), **_revenue_measures(row)) for row in rows
     ]

@@ -8,8 +8,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from models.database.sql import execute
-from models.database.workload import Workload, workload
+from models.database.sql import execute_report
 from models.support.classification import Category, Channel, Priority
 from models.support.sla_policy import SlaMeasure
 from resolvers.analytics.reports import (
@@ -110,8 +109,7 @@ async def sla_report(
     tail = f"ORDER BY {order_by(axes)} LIMIT ?"
     statement = measures_statement(select_list(axes), len(axes), where, tail)
     limit = require_limit(first)
-    with workload(Workload.REPORTS):
-        rows = await execute(statement, *values, limit)
+    rows = await execute_report(statement, *values, limit)
     return [SlaReportRow(**dimension_values(axes, row), **_measures(row)) for row in rows]
 
 
