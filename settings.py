@@ -405,9 +405,7 @@ def _database_errors(name: str, url: str) -> list[str]:
     with suppress(ValueError):
         if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
             return _database_options(name, url)
-    return [
-        f"{name}: must be sqlite://path/to/file or postgres://user:password@host/database"
-    ]
+    return [f"{name}: must be sqlite://path/to/file or postgres://user:password@host/database"]
 
 
 def _database_options(name: str, url: str) -> list[str]:

@@ -229,7 +229,7 @@ async def migrate_database(url: str, target: str = "__latest__", direction: str 
         # Otherwise dropping a table that is created again deletes what refers to its rows.
         url += "&foreign_keys=OFF" if "?" in url else "?foreign_keys=OFF"
     try:
-        config = tortoise_config(url, **_MIGRATION_OPTIONS)
+        config = tortoise_config(url, None, **_MIGRATION_OPTIONS)
         with _garbage_collection_disabled(), workload(Workload.JOBS):
             await migrate(config, target, direction)
     finally:

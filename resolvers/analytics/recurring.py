@@ -16,11 +16,11 @@ import strawberry
 from models.billing.money import Money
 from models.clock import local_date
 from models.database.sql import dialect, execute_report
+from operations.analytics.billing_sql import IS_BILLED, recurring_items, yearly_cents
 from resolvers.analytics.reports import (
     SinceArgument,
     UntilArgument,
     date_range_of,
-    json_key,
 )
 from resolvers.context import Info
 
@@ -139,45 +139,17 @@ def _measured(count: int) -> str:
     return " UNION ALL ".join([f"SELECT {cast} AS month, {cast} AS day"] * count)
 
 
-# What items cost in a year, so that months and years are added without rounding.
-# Of a proration, which credits one price and charges another for the rest of a period, the whole
-# prices and discounts count.
-def _yearly() -> str:
-    return (
-        "SUM(item.quantity * CASE item.kind WHEN 'PRORATION' THEN price.net_cents "
-        f"ELSE COALESCE({json_key('item.data', 'whole_cents')}, item.unit_net_cents) END "
-        "* CASE price.interval WHEN 'YEAR' THEN 1 ELSE 12 END)"
-    )
-
-
-_KINDS = "('CYCLE', 'PRORATION', 'DISCOUNT')"
-
-
-# A corrective invoice has replaced the invoice of the item.
-_REPLACED = (
-    "EXISTS (SELECT 1 FROM invoice_line AS own JOIN invoice AS corrective "
-    "ON corrective.original_id = own.invoice_id AND corrective.type = 384 "
-    "WHERE own.id = item.invoice_line_id)"
-)
-
-
-def _items() -> str:
-    """The billed items of periods, with the price that each bills or takes something off."""
-    return f"billing_item AS item JOIN price ON price.id = {json_key('item.data', 'price')}"
-
-
 def _mrr_statement(count: int, by_offer: bool) -> str:
     offer, group = ("price.offer_id", ", price.offer_id") if by_offer else ("NULL", "")
     order = ", MIN(offer.position), price.offer_id" if by_offer else ""
     return f"""
         WITH measured AS ({_measured(count)})
         SELECT measured.month, measured.day, {offer} AS offer_id,
-            COUNT(DISTINCT item.purchase_id) AS purchases, {_yearly()} AS yearly
-        FROM measured CROSS JOIN {_items()}
+            COUNT(DISTINCT item.purchase_id) AS purchases, {yearly_cents(dialect())} AS yearly
+        FROM measured CROSS JOIN {recurring_items(dialect())}
         JOIN offer ON offer.id = price.offer_id
         JOIN purchase ON purchase.id = item.purchase_id
-        WHERE item.kind IN {_KINDS} AND item.invoice_line_id IS NOT NULL
-            AND NOT {_REPLACED} AND item.starts_on <= measured.day AND item.ends_on > measured.day
+        WHERE {IS_BILLED} AND item.starts_on <= measured.day AND item.ends_on > measured.day
             AND (purchase.ended_on IS NULL OR purchase.ended_on > measured.day)
         GROUP BY measured.month, measured.day{group}
         ORDER BY measured.month{order}"""  # noqa: S608 - made of our own names only
@@ -187,11 +159,11 @@ def _lost_statement(count: int) -> str:
     """The purchases that ended in each month, with what their last period cost."""
     return f"""
         WITH measured AS ({_measured(count)})
-        SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases, {_yearly()} AS yearly
-        FROM measured CROSS JOIN {_items()}
+        SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases,
+            {yearly_cents(dialect())} AS yearly
+        FROM measured CROSS JOIN {recurring_items(dialect())}
         JOIN purchase ON purchase.id = item.purchase_id
-        WHERE item.kind IN {_KINDS} AND item.invoice_line_id IS NOT NULL
-            AND NOT {_REPLACED}
+        WHERE {IS_BILLED}
             AND purchase.ended_on >= measured.month AND purchase.ended_on <= measured.day
             AND item.ends_on = (
                 SELECT MAX(last.ends_on) FROM billing_item AS last

@@ -23,6 +23,7 @@ from models.errors import BadInput
 from models.support.classification import Category, Channel
 from models.support.ticket_status import TicketStatus
 from models.translations import _
+from operations.analytics.billing_sql import revenue
 from resolvers.context import Context, Info
 from resolvers.descriptions import describe_enum
 from resolvers.rows import RowByForeignKey
@@ -301,70 +302,17 @@ def _ticket_statement(axes: list[Axis], where: str) -> str:
 
 
 def _revenue_statement(axes: list[Axis], where: str) -> str:
-    """Revenue line by line, because the lines of one invoice may be of several offers. Credit notes
-    count negatively. A corrective invoice replaces what credit notes had left of its original, on
-    the day of its issue.
-    """
     keys = ", ".join(f"key{index}" for index in range(len(axes)))
-    own_where, where = where, where.replace("invoice.", "corrective.")
-    vat_until = f"ROUND(CAST(vat AS {_exact()}) * net_until / NULLIF(whole_net, 0))"
-    vat_before = f"ROUND(CAST(vat AS {_exact()}) * (net_until - net) / NULLIF(whole_net, 0))"
+    amounts = revenue(where, where.replace("invoice.", "corrective."), dialect())
     return f"""
-        WITH document AS (
-            SELECT id, issued_on, CASE type WHEN 381 THEN -1 ELSE 1 END AS sign,
-                CASE type WHEN 381 THEN NULL ELSE id END AS invoice_id
-            FROM invoice WHERE {own_where}
-            UNION ALL
-            SELECT corrective.original_id, corrective.issued_on, -1, NULL
-            FROM invoice AS corrective WHERE corrective.type = 384 AND {where}
-            UNION ALL
-            SELECT note.id, corrective.issued_on, 1, NULL
-            FROM invoice AS corrective JOIN invoice AS note ON note.type = 381
-                AND note.original_id = corrective.original_id
-            WHERE corrective.type = 384 AND {where}
-        ), part AS (
-            SELECT document.issued_on, document.sign, document.invoice_id, line.position,
-                line.net_cents AS net,
-                original.vat_cents AS vat, original.net_cents AS whole_net,
-                SUM(line.net_cents) OVER (PARTITION BY document.id, document.sign,
-                    document.issued_on, document.invoice_id ORDER BY line.position) AS net_until,
-                COALESCE({json_key("item.data", "price")}, {json_key("credited.data", "price")}, (
-                    SELECT MIN({json_key("first.data", "price")}) FROM billing_item AS first
-                    JOIN invoice_line ON invoice_line.id = first.invoice_line_id
-                    WHERE invoice_line.invoice_id = original.original_id
-                ), purchase.price_id) AS price_id
-            FROM document JOIN invoice AS original ON original.id = document.id
-            JOIN invoice_line AS line ON line.invoice_id = original.id
-            JOIN purchase ON purchase.id = original.purchase_id
-            LEFT JOIN billing_item AS item ON item.invoice_line_id = line.id
-            LEFT JOIN billing_item AS credited
-                ON credited.invoice_line_id = {json_key("item.data", "line")}
-        ), amount AS (
-            SELECT issued_on, invoice_id, price_id, sign * net AS net,
-                sign * COALESCE(
-                    {vat_until} - {vat_before}, CASE position WHEN 1 THEN vat ELSE 0 END
-                ) AS vat
-            FROM part
-        ), chosen AS (
+        WITH chosen AS (
             SELECT {select_list(axes)}, invoice.invoice_id, invoice.net, invoice.vat
-            FROM amount AS invoice JOIN price ON price.id = invoice.price_id
+            FROM {amounts} AS invoice JOIN price ON price.id = invoice.price_id
             JOIN offer ON offer.id = price.offer_id
         )
         SELECT {keys}, COUNT(DISTINCT invoice_id) AS invoices, SUM(net) AS net, SUM(vat) AS vat,
         SUM(net + vat) AS gross
         FROM chosen GROUP BY {keys} ORDER BY {order_by(axes)} LIMIT ?"""  # noqa: S608 - made of our own names only
-
-
-def _exact() -> str:
-    """The type in which a product of amounts is divided."""
-    return "REAL" if dialect() == "sqlite" else "NUMERIC"
-
-
-def json_key(column: str, name: str) -> str:
-    """SQL for a key of a row in a JSON column, null without one."""
-    if dialect() == "sqlite":
-        return f"json_extract({column}, '$.{name}')"
-    return f"CAST({column} ->> '{name}' AS BIGINT)"
 
 
 def select_list(axes: list[Axis]) -> str:
