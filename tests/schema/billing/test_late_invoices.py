@@ -25,7 +25,7 @@ from models.identity.user import Staff
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
-from tests.people import create_staff
+from tests.people import create_staff, record_step_up
 from tests.schema.billing.test_invoice_emails import buy
 from tests.schema.conftest import Dataset
 
@@ -104,11 +104,14 @@ async def test_p3_7_paying_a_late_invoice_makes_a_suspended_purchase_active(
 async def test_p2_5_an_agent_charges_a_late_invoice_again(
     execute: "Execute", dataset: Dataset, purchase: Purchase, action: Action, services: Services
 ) -> None:
-    invoice = await suspend(purchase, action, services)
+    invoice, session = await suspend(purchase, action, services), dataset.alice.session
+    assert session
+    await record_step_up(action, session)
+    agent = replace(dataset.alice, session=await Session.get(pk=session.pk))
 
     async def retry(key: str) -> dict[str, Any]:
         values = {"invoiceId": encode("Invoice", invoice.pk), "idempotencyKey": key}
-        response = await execute(dataset.alice, RETRY, i=values)
+        response = await execute(agent, RETRY, i=values)
         payload: dict[str, Any] = response["data"]["invoiceRetryPayment"]
         return payload
 
