@@ -4,6 +4,9 @@ The expected wait of a chat is its place, less the free slots of those who could
 pace of its queue: how long it recently took until the next chat of the queue got an agent. Pauses
 while nobody waited don't count. A queue that has moved too seldom in the last hour counts with a
 default for each agent. Nothing is expected of a queue that nobody serves.
+
+Chats of which none of the agents who could take a chat can take any don't count for it: neither for
+its place nor for the pace.
 """
 
 from collections.abc import Collection, Sequence
@@ -18,6 +21,7 @@ from models.database.reading import read
 from models.support.chat_agents import ChatAgent, available_agents
 from models.support.classification import Category
 from models.support.live_chat import ChatState, LiveChat, passed_on_by, positions
+from models.support.opening_hours import OpeningHours
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.sla_policy import RESPONSES
 from models.support.team import Team, team_hours
@@ -40,13 +44,15 @@ class ChatServiceStatus(StrEnum):
 
 @dataclass(frozen=True)
 class ChatService:
-    """Whether a chat that is opened now is answered, how long it will wait, and when chats will be
-    answered next.
+    """Whether a chat that is opened now is answered, how long it will wait, until when chats are
+    answered, and when they will be answered next. `hours` are those of the team.
     """
 
     status: ChatServiceStatus
+    hours: OpeningHours
     expected_wait: timedelta | None = None
     opens_at: datetime | None = None
+    closes_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -64,26 +70,30 @@ class ChatView:
     due_at: datetime | None = None
 
 
-async def chat_service(at: datetime, category: Category | None = None) -> ChatService:
-    """Whether chats of a category, or any chats, are answered."""
-    db, team_id = get_connection("default"), None
-    if category is not None:
+async def chat_service(
+    at: datetime, category: Category | None = None, team_id: int | None = None
+) -> ChatService:
+    """Whether chats of a category or of a team, or any chats, are answered. A chat of a category
+    goes to its team, unless another one is given.
+    """
+    db = get_connection("default")
+    if team_id is None and category is not None:
         team = await Team.for_category(category, db)
         team_id = team.pk if team else None
     hours = await team_hours(team_id, db)
     if not hours.is_open(at):
-        return ChatService(ChatServiceStatus.CLOSED, opens_at=hours.next_opening(at))
-    agents = await available_agents(at)
-    serving = _Serving(len(agents), sum(agent.free_slots for agent in agents))
-    if category is not None:
-        serving = _serving(agents, team_id, category)
+        return ChatService(ChatServiceStatus.CLOSED, hours, opens_at=hours.next_opening(at))
+    closes_at = hours.next_closing(at)
+    serving = _serving(await available_agents(at), team_id, category)
     if not serving.agents:
-        return ChatService(ChatServiceStatus.UNATTENDED)
+        return ChatService(ChatServiceStatus.UNATTENDED, hours, closes_at=closes_at)
     waiting = LiveChat.filter(state=ChatState.WAITING, team_id=team_id)
-    place = await waiting.count() + 1
-    return ChatService(
-        ChatServiceStatus.ANSWERED, _expected_wait(place, serving, await _pace(at, team_id))
+    if serving.categories is not None:
+        waiting = waiting.filter(ticket__category__in=[*serving.categories])
+    wait = _expected_wait(
+        await waiting.count() + 1, serving, await _pace(at, team_id, serving.categories)
     )
+    return ChatService(ChatServiceStatus.ANSWERED, hours, wait, closes_at=closes_at)
 
 
 async def chat_views(ticket_ids: Collection[int], at: datetime) -> dict[int, ChatView]:
@@ -99,27 +109,32 @@ async def chat_views(ticket_ids: Collection[int], at: datetime) -> dict[int, Cha
 async def _waiting_views(chats: Sequence[LiveChat], at: datetime) -> dict[int, ChatView]:
     if not chats:
         return {}
-    keys = [chat.ticket_id for chat in chats]
-    places, agents = await positions(keys), await available_agents(at)
+    keys, agents = [chat.ticket_id for chat in chats], await available_agents(at)
     tickets = await read(Ticket.filter(), ("id", "category"), where_in=("id", keys))
     categories = {ticket.id: ticket.category for ticket in tickets}
     givers = await passed_on_by(
         [chat.ticket_id for chat in chats if chat.first_assigned_at is not None]
     )
-    paces = {team_id: await _pace(at, team_id) for team_id in {chat.team_id for chat in chats}}
     kinds = {
         chat.ticket_id: (chat.team_id, categories[chat.ticket_id], givers.get(chat.ticket_id))
         for chat in chats
     }
-    serving = {kind: _serving(agents, *kind) for kind in {*kinds.values()}}
+    serving_by_kind = {kind: _serving(agents, *kind) for kind in {*kinds.values()}}
+    serving = {key: serving_by_kind[kind] for key, kind in kinds.items()}
+    places: dict[int, int] = {}
+    for counted in {each.categories for each in serving.values()}:
+        keys = [key for key, each in serving.items() if each.categories == counted]
+        places |= await positions(keys, categories=counted)
+    queues = {(chat.team_id, serving[chat.ticket_id].categories) for chat in chats}
+    paces = {queue: await _pace(at, *queue) for queue in queues}
     return {
         chat.ticket_id: ChatView(
             ChatState.WAITING,
             places[chat.ticket_id],
             _expected_wait(
                 places[chat.ticket_id],
-                serving[kinds[chat.ticket_id]],
-                paces[chat.team_id],
+                serving[chat.ticket_id],
+                paces[chat.team_id, serving[chat.ticket_id].categories],
             ),
             was_assigned=chat.first_assigned_at is not None,
         )
@@ -150,24 +165,35 @@ async def _deferred_views(ticket_ids: Sequence[int]) -> dict[int, ChatView]:
 
 @dataclass(frozen=True)
 class _Serving:
-    """Those who could take a chat: how many, and their free slots."""
+    """Those who could take a chat: how many, their free slots, and the categories of the chats that
+    any of them could take, None for all.
+    """
 
     agents: int
     free_slots: int
+    categories: frozenset[str] | None
 
 
 def _serving(
     agents: Sequence[ChatAgent],
     team_id: int | None,
-    category: Category,
+    category: Category | None,
     passed_on_by: int | None = None,
 ) -> _Serving:
     serving = [
         agent
         for agent in agents
-        if agent.serves(team_id) and agent.has_skill(category) and agent.user_id != passed_on_by
+        if agent.serves(team_id)
+        and (category is None or agent.has_skill(category))
+        and agent.user_id != passed_on_by
     ]
-    return _Serving(len(serving), sum(agent.free_slots for agent in serving))
+    skills = [agent.skills for agent in serving]
+    is_limited = category is not None and skills and all(skills)
+    return _Serving(
+        len(serving),
+        sum(agent.free_slots for agent in serving),
+        frozenset().union(*skills) if is_limited else None,
+    )
 
 
 def _expected_wait(place: int, serving: _Serving, pace: timedelta | None) -> timedelta | None:
@@ -178,12 +204,17 @@ def _expected_wait(place: int, serving: _Serving, pace: timedelta | None) -> tim
     return -(-wait // _STEP) * _STEP
 
 
-async def _pace(at: datetime, team_id: int | None) -> timedelta | None:
-    """How long it recently took until the next chat of a queue got an agent, None when too little
-    was measured.
+async def _pace(
+    at: datetime, team_id: int | None, categories: Collection[str] | None
+) -> timedelta | None:
+    """How long it recently took until the next chat of a queue, with one of these categories or
+    any, got an agent, None when too little was measured.
     """
+    rows = LiveChat.filter(first_assigned_at__gte=at - MEASURED_PERIOD, team_id=team_id)
+    if categories is not None:
+        rows = rows.filter(ticket__category__in=[*categories])
     chats = await read(
-        LiveChat.filter(first_assigned_at__gte=at - MEASURED_PERIOD, team_id=team_id),
+        rows,
         ("queued_at", "first_assigned_at"),
         "-first_assigned_at",
         limit=MEASURED_CHATS,

@@ -18,6 +18,8 @@ from models.support.live_chat import CHATS, ChatState
 from realtime.hub import Hub
 from support.chat_views import ChatService, ChatView, chat_service, chat_views
 
+ServiceKey = tuple[Category | None, int | None]  # and the key of a team
+
 _CHAT, _SERVICE = "chat:", "chat service:"
 _NEXT_PLACES = 20
 _SECONDS_PER_PLACE = 0.05
@@ -30,7 +32,7 @@ class ChatWatch:
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._hub, self._clock, self._seconds = hub, clock, seconds
-        self._cached: dict[Category | None, tuple[float, ChatService]] = {}
+        self._cached: dict[ServiceKey, tuple[float, ChatService]] = {}
         hub.add_observer(self._on_announcement)
         self._services: dict[str, ChatService] = {}
         self._views: dict[str, ChatView] = {}
@@ -40,14 +42,17 @@ class ChatWatch:
         if key in (CHATS, INBOX):
             self._cached.clear()
 
-    async def service(self, category: Category | None) -> ChatService:
-        """Whether chats of a category are answered, as it was within the last second. Each page of
-        a site may ask.
+    async def service(
+        self, category: Category | None = None, team_id: int | None = None
+    ) -> ChatService:
+        """Whether chats of a category or a team are answered, as it was within the last second.
+        Each page of a site may ask.
         """
-        expires_at, service = self._cached.get(category, (-inf, None))
+        key = (category, team_id)
+        expires_at, service = self._cached.get(key, (-inf, None))
         if service is None or self._seconds() >= expires_at:
-            service = await chat_service(self._clock.now(), category)
-            self._cached[category] = (self._seconds() + _CACHE_SECONDS, service)
+            service = await chat_service(self._clock.now(), *key)
+            self._cached[key] = (self._seconds() + _CACHE_SECONDS, service)
         return service
 
     async def refresh(self) -> None:
@@ -57,7 +62,7 @@ class ChatWatch:
 
     async def _refresh_services(self, keys: list[str]) -> None:
         now = self._clock.now()
-        services = {key: await chat_service(now, _category(key)) for key in keys}
+        services = {key: await chat_service(now, *_service_key(key)) for key in keys}
         former, self._services = self._services, services
         self._hub.notify(key for key in keys if former.get(key) != services[key])
 
@@ -83,12 +88,15 @@ class ChatWatch:
         pause = min(places * _SECONDS_PER_PLACE, _MAX_SECONDS)
         return former != view and self._seconds() - self._changed_at[key] >= pause
 
-    async def watch_service(self, category: Category | None) -> AsyncGenerator[ChatService, None]:
-        """Whether chats of a category are answered, and each change of it."""
-        key, delivered = f"{_SERVICE}{category or ''}", None
+    async def watch_service(
+        self, category: Category | None = None, team_id: int | None = None
+    ) -> AsyncGenerator[ChatService, None]:
+        """Whether chats of a category or a team are answered, and each change of it."""
+        key, delivered = f"{_SERVICE}{category or ''}:{team_id or ''}", None
         with self._hub.listen(key) as changed:
             while True:
-                service = self._services.get(key) or await chat_service(self._clock.now(), category)
+                service = self._services.get(key)
+                service = service or await chat_service(self._clock.now(), category, team_id)
                 if service != delivered:
                     delivered = service
                     yield service
@@ -117,6 +125,6 @@ class ChatWatch:
                 changed.clear()
 
 
-def _category(key: str) -> Category | None:
-    name = key.removeprefix(_SERVICE)
-    return Category(name) if name else None
+def _service_key(key: str) -> ServiceKey:
+    category, team_id = key.removeprefix(_SERVICE).split(":")
+    return Category(category) if category else None, int(team_id) if team_id else None

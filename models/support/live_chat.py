@@ -8,7 +8,7 @@ The row belongs to whoever has locked the ticket, and follows it: `team` and `ag
 the ticket's, so that the queue is read from one index and posting a message changes nothing here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -176,30 +176,45 @@ _ASSIGNMENTS = f"""
 
 
 async def positions(
-    ticket_ids: Sequence[int], db: BaseDBAsyncClient | None = None
+    ticket_ids: Sequence[int],
+    db: BaseDBAsyncClient | None = None,
+    *,
+    categories: Collection[str] | None = None,
 ) -> dict[int, int]:
-    """The places in their queues of those of these chats that wait, 1 for the next one."""
+    """The places in their queues of those of these chats that wait, 1 for the next one. With
+    `categories`, which have to contain those of the chats, other chats don't count.
+    """
     if not ticket_ids:
         return {}
     statement = _COUNTS if len(ticket_ids) <= _MAX_COUNTED else _QUEUES
-    places = ", ".join("?" * len(ticket_ids))
-    records = await fetch_records(statement.format(places=places), *ticket_ids, db=db)
+    places, counted = ", ".join("?" * len(ticket_ids)), ""
+    if categories is not None:
+        counted = _COUNTED.format(categories=", ".join("?" * len(categories)))
+    records = await fetch_records(
+        statement.format(places=places, counted=counted),
+        *sorted(categories or ()),
+        *ticket_ids,
+        db=db,
+    )
     return {record[0]: record[1] for record in records}
 
 
+_COUNTED = """AND EXISTS (
+    SELECT 1 FROM ticket t WHERE t.id = other.ticket_id AND t.category IN ({categories})
+)"""
 # Counting those before a chat takes a fraction of the time that numbering a queue takes.
 _MAX_COUNTED = 4
 _COUNTS = f"""
     SELECT c.ticket_id, (
         SELECT COUNT(*) FROM live_chat other WHERE other.state = '{ChatState.WAITING}'
         AND other.team_id IS NOT DISTINCT FROM c.team_id
-        AND (other.queued_at, other.ticket_id) <= (c.queued_at, c.ticket_id)
+        AND (other.queued_at, other.ticket_id) <= (c.queued_at, c.ticket_id) {{counted}}
     ) FROM live_chat c WHERE c.state = '{ChatState.WAITING}' AND c.ticket_id IN ({{places}})"""  # noqa: S608 - constants
 _QUEUES = f"""
     SELECT ticket_id, place FROM (
         SELECT ticket_id, ROW_NUMBER() OVER (
             PARTITION BY team_id ORDER BY queued_at, ticket_id
-        ) AS place FROM live_chat WHERE state = '{ChatState.WAITING}'
+        ) AS place FROM live_chat other WHERE state = '{ChatState.WAITING}' {{counted}}
     ) AS queues WHERE ticket_id IN ({{places}})"""  # noqa: S608 - constants
 
 

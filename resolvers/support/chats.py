@@ -6,12 +6,13 @@ from typing import Annotated, Any
 import strawberry
 
 from models.clock import local_date
+from models.errors import NotFound
 from models.event import ticket_stream
 from models.identity.user import User
 from models.support.agent_presence import present_agent_ids
 from models.support.classification import Category, Channel
 from models.support.live_chat import ChatState, active_chat_counts
-from models.support.team import AgentProfile, ChatAvailability
+from models.support.team import AgentProfile, ChatAvailability, Team
 from models.support.ticket import Ticket
 from models.translations import Translatable, _, day, text, time_of_day
 from resolvers.context import Context, Info
@@ -19,6 +20,7 @@ from resolvers.ids import key_argument
 from resolvers.support.events import TicketIdArgument, open_stream, require_ticket
 from support import chat_returns
 from support.chat_views import ChatService, ChatView, chat_views
+from support.opening_hours_text import hours_text
 
 CategoryArgument = Annotated[
     Category | None,
@@ -40,16 +42,44 @@ async def set_availability(info: Info, input: AgentSetChatAvailabilityInput) -> 
     return await chat_returns.set_availability(context.action(), context.user, input.availability)
 
 
-async def service(root: Any, info: Info, category: CategoryArgument = None) -> ChatService:
+TeamArgument = Annotated[
+    strawberry.ID | None,
+    strawberry.argument(
+        description="The ID of a team whose chats are meant. When omitted, the team of the "
+        "category. For staff only: others get NOT_FOUND."
+    ),
+]
+
+
+async def service(
+    root: Any, info: Info, category: CategoryArgument = None, team_id: TeamArgument = None
+) -> ChatService:
     """Whether chats are answered now."""
-    return await info.context.services.chats.service(category)
+    key = await _team_key(info, team_id)
+    return await info.context.services.chats.service(category, key)
 
 
 async def watch_service(
-    info: Info, category: CategoryArgument = None
+    info: Info, category: CategoryArgument = None, team_id: TeamArgument = None
 ) -> AsyncGenerator[ChatService, None]:
     """The same, and each change."""
-    return info.context.services.chats.watch_service(category)
+    key = await _team_key(info, team_id)
+    return info.context.services.chats.watch_service(category, key)
+
+
+async def _team_key(info: Info, team_id: str | None) -> int | None:
+    """The key of a team. Raises NotFound for one that the viewer doesn't see."""
+    if team_id is None:
+        return None
+    key = key_argument(Team, team_id, "teamId")
+    if not await Team.visible_to(info.context.viewer).filter(pk=key).exists():
+        raise NotFound
+    return key
+
+
+def opening_hours(root: ChatService, info: Info) -> str:
+    """The hours in words."""
+    return hours_text(root.hours, info.context.viewer.locale)
 
 
 async def watch_chat(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[ChatView, None]:

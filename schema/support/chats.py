@@ -25,14 +25,22 @@ class ChatService:
         "When chats will be answered next. Null unless the status is CLOSED, or if it isn't "
         "planned."
     )
+    closes_at: datetime | None = field(
+        "Until when chats are answered today. Null while the status is CLOSED, or around the clock."
+    )
+    opening_hours: str = field(
+        "The hours in which these chats are answered, in the viewer's language.",
+        chat_resolvers.opening_hours,
+        needs=(),
+    )
 
 
 @strawberry.type(description="The live part of a chat: who has it, or its place in the queue.")
 class LiveChat:
     state: ChatState = field("The state of the chat.")
     position: int | None = field(
-        "The place of the chat among those that wait for the same agents: 1 for the next one. "
-        "Null unless it waits."
+        "The place of the chat among those of its queue that wait for the same agents: 1 for the "
+        "next one. Chats that only other agents can take don't count. Null unless it waits."
     )
     expected_wait_seconds: int | None = field(
         "How long the chat is expected to wait, in seconds. Null unless it waits, and while no "
@@ -66,8 +74,8 @@ class ChatSubscription:
     chat_service: AsyncGenerator[ChatService, None] = subscription(
         chat_resolvers.watch_service,
         allow=anyone,
-        description="Whether chats are answered now: first the current state, then each change. "
-        "Not stored.",
+        description="Whether chats are answered now, of a category or a team: first the current "
+        "state, then each change. Not stored.",
     )
     ticket_chat: AsyncGenerator[LiveChat, None] = subscription(
         chat_resolvers.watch_chat,

@@ -74,6 +74,52 @@ async def test_the_expected_wait_is_the_pace_at_which_the_queue_has_moved(
     assert counted == list((await positions(chats[5:12])).values()) == list(range(1, 8))
 
 
+async def test_chats_that_only_other_agents_can_take_count_for_no_place_and_no_wait(
+    chats: list[int], action: Action
+) -> None:
+    async def open_chat(category: Category) -> int:
+        first = await Ticket.get(pk=chats[0]).select_related("account", "requester")
+        async with action.transaction() as tx:
+            ticket = await Ticket.open(
+                tx,
+                first.account,
+                first.requester,
+                subject="Chat",
+                channel=Channel.CHAT,
+                category=category,
+            )
+        return int(ticket.pk)
+
+    async def seen() -> list[tuple[int | None, timedelta | None]]:
+        views = await chat_views([bug, billing, usage], action.at)
+        return [(view.position, view.expected_wait) for _, view in sorted(views.items())]
+
+    await AgentProfile.all().update(skills=["USAGE", "BUG"])
+    bug, billing, usage = [
+        await open_chat(each) for each in (Category.BUG, Category.BILLING, Category.USAGE)
+    ]
+    assert await seen() == [(31, 31 * 5 * MINUTE), (32, None), (32, 32 * 5 * MINUTE)]
+    bruno = await create_staff_viewer(action, "Bruno", Staff.AGENT)
+    await make_available(bruno, action.at)
+    await AgentProfile.filter(user=bruno.user).update(chat_capacity=0, skills=["BILLING"])
+    assert await seen() == [(31, 31 * 5 * MINUTE), (1, 5 * MINUTE), (32, 32 * 5 * MINUTE)]
+    places = await positions([*chats, bug, usage, billing], categories=["BUG", "USAGE"])
+    assert [places[bug], places[usage], len(places)] == [31, 32, 32]
+    assert (await chat_service(action.at, Category.BILLING)).expected_wait == 2 * 5 * MINUTE
+    # The pace of the others isn't that of their queue.
+    for number in range(4):
+        at = action.at - 50 * MINUTE + number * MINUTE
+        await LiveChat.filter(ticket_id=chats[number]).update(
+            state=ChatState.ENDED, queued_at=action.at - 60 * MINUTE, first_assigned_at=at
+        )
+    assert await seen() == [(27, 27 * MINUTE), (1, 5 * MINUTE), (28, 28 * MINUTE)]
+    # Somebody who can take any chat takes the oldest.
+    carla = await create_staff_viewer(action, "Carla", Staff.AGENT)
+    await make_available(carla, action.at)
+    await AgentProfile.filter(user=carla.user).update(chat_capacity=0)
+    assert await seen() == [(27, 27 * MINUTE), (28, 28 * MINUTE), (29, 29 * MINUTE)]
+
+
 async def test_a_run_takes_as_many_statements_however_many_wait(
     chats: list[int], action: Action, clock: MovableClock, caplog: pytest.LogCaptureFixture
 ) -> None:

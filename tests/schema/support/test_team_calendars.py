@@ -30,6 +30,8 @@ SET_CALENDAR = """mutation($i: TeamSetCalendarInput!) { teamSetCalendar(input: $
     team { calendar { name } } userErrors { code field } } }"""
 DUE = """query($id: ID!) { node(id: $id) { ... on Ticket {
     slaClocks { measure dueAt } } } }"""
+SERVICE = """query($id: ID!) { contact { chat(teamId: $id) {
+    status openingHours closesAt } } }"""
 EVENING = datetime(2026, 11, 23, 20, 0, tzinfo=UTC)  # Monday, 21:00 in Paris
 MORNING = datetime(2026, 11, 24, 8, 0, tzinfo=UTC)
 
@@ -146,6 +148,20 @@ async def test_p5_6_chats_are_answered_in_the_hours_of_their_team(teams: Teams) 
             assert await state(ticket) is expected
             service = await chat_service(at, category)
             assert (service.status is ChatServiceStatus.CLOSED) == (expected is deferred)
+    # Agents see that of a team, whatever the category; nobody else knows the teams.
+    teams.clock.time = EVENING
+    variables = {"id": teams.ids["Technique"]}
+    chat = (await teams.agents.execute(teams.agents.alice, SERVICE, **variables))["data"]["contact"]
+    assert chat["chat"] == {
+        "status": "ANSWERED",
+        "openingHours": "tous les jours, de 16\xa0h à 24\xa0h, heure de Paris",
+        "closesAt": "2026-11-23T23:00:00+00:00",
+    }
+    variables = {"id": teams.ids["Ventes"]}
+    chat = (await teams.agents.execute(teams.agents.alice, SERVICE, **variables))["data"]["contact"]
+    assert (chat["chat"]["status"], chat["chat"]["closesAt"]) == ("CLOSED", None)
+    refused = await teams.agents.execute(teams.agents.dataset.paul.owner, SERVICE, **variables)
+    assert refused["errors"][0]["extensions"]["code"] == "NOT_FOUND"
     # Once no agent is left, chats wait on during the hours of their team only.
     await AgentPresence.all().delete()
     options = ChatOptions(wait_seconds=1_000_000)
