@@ -47,9 +47,10 @@ from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.rating import SCORE_LABELS
+from models.support.scheduled_reply import ScheduledReply, ScheduledReplyProblem
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
-from models.translations import day, duration, text, time_of_day
+from models.translations import _, day, duration, text, time_of_day
 
 SIGN_IN_URL = f"{BASE_URL}/"
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
@@ -897,6 +898,32 @@ async def send_chat_deferred(
         on=day(local_date(due_at), user.locale) if due_at else "",
         time=time_of_day(due_at, user.locale) if due_at else "",
     )
+
+
+async def send_replies_not_sent(
+    tx: Transaction, agent: User, replies: Sequence[ScheduledReply]
+) -> Email:
+    """Tell an agent which scheduled replies couldn't be sent, and why. The rows contain their
+    tickets.
+    """
+    return await _store_for_user(
+        tx,
+        agent,
+        "replies_not_sent",
+        replies=[
+            (reply.ticket.number, text(_PROBLEMS[reply.problem], agent.locale)) for reply in replies
+        ],
+    )
+
+
+_PROBLEMS = {
+    ScheduledReplyProblem.TICKET_CLOSED: _("The ticket was closed."),
+    ScheduledReplyProblem.TICKET_MERGED: _("The ticket was merged into another one."),
+    ScheduledReplyProblem.AUTHOR_LEFT: _("Its author no longer answers customers."),
+    ScheduledReplyProblem.FILE_REFUSED: _(
+        "One of its files can’t be attached: the virus scan found malware in it."
+    ),
+}
 
 
 class WebinarOccasion(StrEnum):

@@ -154,7 +154,7 @@ def _record(
     result: DryRun,
 ) -> None:
     actions, reason = version.ticket_actions, None
-    needs_open = actions.has_reply or actions.assigns or actions.snooze_minutes
+    needs_open = actions.has_reply or actions.assigns or actions.category or actions.snooze_minutes
     is_moved = actions.status not in (None, status)
     if is_moved and actions.finishes and ticket.deadline_at is not None:
         reason = ActionRefusalReason.LEGAL_REQUEST
@@ -162,6 +162,8 @@ def _record(
         reason = ActionRefusalReason.TICKET_CLOSED
     elif is_moved and actions.status not in TRANSITIONS[status]:
         reason = ActionRefusalReason.STATUS_IMPOSSIBLE
+    elif actions.category not in (None, ticket.category) and ticket.deadline_at is not None:
+        reason = ActionRefusalReason.CATEGORY_FIXED
     result.match_count += 1
     result.refused_count += reason is not None
     result.ticket_ids.add(ticket.pk)

@@ -9,6 +9,10 @@ An automation acts under the lock of the ticket, in one transaction with its ent
 key it can store once. So it acts once for each event, in any number of processes and after any
 kill. Conditions are tried before without a lock, because most aren't met.
 
+An automation that fails on a ticket doesn't hold up the others, nor the ticket's next events: it is
+tried again some times, as an event for which it acts later, and then given up. The log of
+automations and the operators' log say so.
+
 What ends every chain: an automation acts once for each root, a chain has at most MAX_DEPTH links,
 messages of automations start nothing, and customers get a few of them a day.
 """
@@ -31,6 +35,7 @@ from models.event import INBOX, Event, EventKind, ticket_stream
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.automation import (
+    ERROR_LENGTH,
     Automation,
     AutomationEvent,
     AutomationRun,
@@ -59,6 +64,14 @@ MESSAGE_PERIOD = timedelta(days=1)
 MAX_MESSAGES, MAX_MESSAGES_TO_CUSTOMER = 2, 5  # in a ticket, and in all of a customer's, a day
 AUTHOR_EMAIL, AUTHOR_NAME = "automation@invalid", "Service automatique"
 _CHECK_AGAIN = timedelta(days=1)  # whether hours have been planned
+# after each failure of an automation on a ticket; then it is given up
+RETRY_DELAYS = (
+    timedelta(),
+    timedelta(minutes=1),
+    timedelta(minutes=10),
+    timedelta(hours=1),
+    timedelta(hours=6),
+)
 
 _EVENTS = {
     EventKind.TICKET_OPENED: AutomationEvent.TICKET_OPENED,
@@ -114,7 +127,7 @@ async def run_automations(action: Action) -> int:
     """
     count = await handle_each(
         AutomationTimer.filter(due_at__lte=action.at),
-        partial(_handle_timer, action),
+        partial(_try_timer, action),
         "automation.failed",
     )
     rules = await enabled_rules()
@@ -190,11 +203,47 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
         ]
         for rule in meant:
             if rule.version.delay:
-                await _handle_later(action, rule, ticket_id, happening)
+                handle = partial(_handle_later, action, rule, ticket_id, happening)
+                try:
+                    await retry_conflict(handle)
+                except Exception as error:
+                    await _try_later(action, rule, ticket_id, happening, error)
         now = [rule for rule in meant if not rule.version.delay]
         count += await _handle_now(action, now, ticket_id, happening)
     await _advance(ticket_id, events[-1].sequence if len(events) == BATCH_SIZE else head)
     return count
+
+
+async def _try_later(
+    action: Action, rule: Rule, ticket_id: int, happening: Happening, error: Exception
+) -> None:
+    """Let an automation that has failed on a ticket act later."""
+    async with action.transaction() as tx:
+        await tx.lock(Ticket, ticket_id)
+        root, depth = await _root(tx, ticket_id, happening)
+        await _insert_timer(
+            tx,
+            rule,
+            ticket_id,
+            happening,
+            root,
+            depth,
+            action.at + RETRY_DELAYS[0],
+            attempts=1,
+            error=type(error).__name__[:ERROR_LENGTH],
+        )
+    _log_failure(rule.automation.pk, ticket_id, 1, error)
+
+
+def _log_failure(automation_id: int, ticket_id: int, attempts: int, error: Exception) -> None:
+    log.error(
+        "automation.given_up" if attempts > len(RETRY_DELAYS) else "automation.failed",
+        automation=automation_id,
+        ticket=ticket_id,
+        attempts=attempts,
+        error=type(error).__name__,
+        exc_info=error,
+    )
 
 
 @dataclass(frozen=True)
@@ -282,10 +331,14 @@ async def _insert_timer(
     root: str,
     depth: int,
     due_at: datetime,
+    *,
+    attempts: int = 0,
+    error: str | None = None,
 ) -> None:
     await execute(
         "INSERT INTO automation_timer (automation_id, version_id, ticket_id, sequence, root, "
-        "depth, happened_at, due_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "depth, happened_at, due_at, attempts, error) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+        "ON CONFLICT DO NOTHING",
         rule.automation.pk,
         rule.version.pk,
         ticket_id,
@@ -294,6 +347,8 @@ async def _insert_timer(
         depth,
         happening.at,
         due_at,
+        attempts,
+        error,
         db=tx.db,
     )
 
@@ -333,9 +388,13 @@ async def _handle_now(
     facts: Facts | None = None
     count = 0
     for rule in rules:
-        facts = facts or await _facts(await Ticket.get(pk=ticket_id), happening)
-        if facts.meets(rule.version):
-            count += await _act_now(action, rule, ticket_id, happening)
+        try:
+            facts = facts or await _facts(await Ticket.get(pk=ticket_id), happening)
+            if facts.meets(rule.version):
+                count += await retry_conflict(partial(_act_now, action, rule, ticket_id, happening))
+                facts = None
+        except Exception as error:
+            await _try_later(action, rule, ticket_id, happening, error)
             facts = None
     return count
 
@@ -348,6 +407,52 @@ async def _act_now(action: Action, rule: Rule, ticket_id: int, happening: Happen
         if await _cursor(ticket_id, tx.db) >= happening.sequence:
             return False
         return await _run(tx, rule, ticket, happening, author, people)
+
+
+async def _try_timer(action: Action, key: int) -> bool:
+    """Let an automation act that is due. One that fails again is tried later, or given up."""
+    try:
+        return await retry_conflict(partial(_handle_timer, action, key))
+    except Exception as error:
+        await _record_failure(action, key, error)
+        return False
+
+
+async def _record_failure(action: Action, key: int, error: Exception) -> None:
+    async with action.transaction() as tx:
+        timer = await AutomationTimer.get(pk=key, using_db=tx.db)
+        await tx.lock(Ticket, timer.ticket_id)
+        timer = await AutomationTimer.get(pk=key, using_db=tx.db)
+        timer.attempts += 1
+        if timer.attempts <= len(RETRY_DELAYS):
+            timer.due_at = action.at + RETRY_DELAYS[timer.attempts - 1]
+            timer.error = type(error).__name__[:ERROR_LENGTH]
+            await timer.save(using_db=tx.db, update_fields=["attempts", "due_at", "error"])
+        else:
+            await _give_up(tx, timer)
+    _log_failure(timer.automation_id, timer.ticket_id, timer.attempts, error)
+
+
+async def _give_up(tx: Transaction, timer: AutomationTimer) -> None:
+    version = await AutomationVersion.get(pk=timer.version_id, using_db=tx.db)
+    head, kinds = await _head(timer.ticket_id, tx.db), version.ticket_actions.kinds
+    reason = ActionRefusalReason.FAILED
+    await AutomationRun.create(
+        using_db=tx.db,
+        automation_id=timer.automation_id,
+        version_id=timer.version_id,
+        ticket_id=timer.ticket_id,
+        event=version.event,
+        root=timer.root,
+        depth=timer.depth,
+        happened_at=timer.happened_at,
+        at=tx.action.at,
+        first_sequence=head + 1,
+        last_sequence=head,
+        kinds=kinds,
+        refusals=[{"kind": kind.value, "reason": reason.value} for kind in kinds],
+    )
+    await timer.delete(using_db=tx.db)
 
 
 async def _handle_timer(action: Action, key: int) -> bool:
@@ -380,7 +485,9 @@ async def _handle_timer(action: Action, key: int) -> bool:
         happening = Happening(
             rule.version.event, timer.happened_at, timer.sequence, message, timer.root, timer.depth
         )
-        if timer.happened_at < rule.enabled_at or await _is_obsolete(tx, ticket, happening):
+        if timer.happened_at < rule.enabled_at:
+            return False
+        if rule.version.delay is not None and await _is_obsolete(tx, ticket, happening):
             return False
         return await _run(tx, rule, ticket, happening, author, people)
 

@@ -1,6 +1,7 @@
 """Managing macros, and applying them to tickets.
 
-Supervisors and operators manage the macros of all agents; every agent has macros of their own.
+Supervisors and operators manage the macros of all agents and of teams; every agent has macros of
+their own.
 """
 
 from collections.abc import Sequence
@@ -30,14 +31,30 @@ from support.ticket_actions import (
 _ARCHIVED = _("This macro has been archived.")
 
 
+def require_team_choice(team_id: object, *, is_personal: bool) -> None:
+    """Raise VALUE_INVALID for a macro of one's own that is a team's."""
+    if is_personal and team_id is not None:
+        message = _("A macro of a team isn’t your own.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "teamId", message=message)
+
+
 async def create_macro(
-    action: Action, user: User, name: str, actions: TicketActions, key: str, *, is_personal: bool
+    action: Action,
+    user: User,
+    name: str,
+    actions: TicketActions,
+    key: str,
+    *,
+    is_personal: bool,
+    team_id: int | None = None,
 ) -> Macro:
-    """Create a macro of the user's own or of all agents. The same idempotency key returns the same
-    macro. Raises Forbidden, NAME_TAKEN and IDEMPOTENCY_MISMATCH.
+    """Create a macro of the user's own, of a team or of all agents. The same idempotency key
+    returns the same macro. Raises Forbidden, NAME_TAKEN and IDEMPOTENCY_MISMATCH.
     """
     owner_id = user.pk if is_personal else None
     owner, arguments = owner_of(action), [owner_id, name, actions.to_json()]
+    if team_id is not None:
+        arguments.append(team_id)
     try:
         async with action.transaction() as tx:
             if earlier_id := await earlier_result(tx, owner, "macroCreate", key, arguments):
@@ -45,8 +62,9 @@ async def create_macro(
             _require_right(user, owner_id)
             macro = await Macro.create(
                 using_db=tx.db,
-                scope=macro_scope(owner_id),
+                scope=macro_scope(owner_id, team_id),
                 owner_id=owner_id,
+                team_id=team_id,
                 name=name,
                 actions=actions.to_json(),
                 created_at=action.at,
@@ -99,7 +117,7 @@ def _audit(tx: Transaction, audit_action: SupportAuditAction, macro: Macro) -> N
 
 
 def may_manage(user: User, owner_id: int | None) -> bool:
-    """Whether someone manages a macro of this owner, None for those of all agents."""
+    """Whether someone manages a macro of this owner, None for those of all agents or a team."""
     if owner_id is not None:
         return owner_id == user.pk and user.staff in (Staff.AGENT, Staff.SUPERVISOR)
     return user.staff in (Staff.SUPERVISOR, Staff.OPERATOR)

@@ -2,7 +2,8 @@
 
 A job posts what is due, with the rules of posting as they are at that time. What can't be posted
 any more stays with the reason, and its author and the supervisors are told. So does what its author
-wants held back because the customer has written since.
+wants held back because the customer has written since. What still isn't settled after some minutes
+is told by email, once for all replies of an author.
 
 Whatever changes a scheduled reply has locked its ticket, and a reply ends its wait in the
 transaction that posts it. So it is posted once, although the job may run in several processes and
@@ -11,10 +12,11 @@ be killed at any time.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from auth.services import AuthServices
+from mail import emails
 from models.action import Action, Transaction
 from models.database.sql import fetch_records
 from models.database.writing import find_one
@@ -51,6 +53,7 @@ from models.text import message_text, optional_message_text
 from models.translations import _
 
 MAX_UNSENT = 20  # in one ticket
+EMAIL_DELAY = timedelta(minutes=5)  # after which agents are told by email what wasn't sent
 _OPERATION = "scheduledReplyCreate"
 
 
@@ -204,6 +207,7 @@ async def _plan(
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "atNextOpening", message=message)
     reply.send_at, reply.at_next_opening, reply.scheduled_at = planned_at, send_at is None, at
     reply.state, reply.problem, reply.overtaken_at = ScheduledReplyState.WAITING, None, None
+    reply.email_pending_since = None
     reply.seen_sequence = await last_sequence_of(ticket_stream(ticket.pk))
 
 
@@ -252,8 +256,8 @@ async def cancel(action: Action, actor: User, reply: ScheduledReply) -> Schedule
         if reply.state is not ScheduledReplyState.CANCELED:
             _require_unsent(reply)
             await _release_files(tx, reply)
-            reply.state = ScheduledReplyState.CANCELED
-            await reply.save(using_db=tx.db, update_fields=["state"])
+            reply.state, reply.email_pending_since = ScheduledReplyState.CANCELED, None
+            await reply.save(using_db=tx.db, update_fields=["state", "email_pending_since"])
             tx.audit(SupportAuditAction.SCHEDULED_REPLY_CANCEL, reply, author=reply.author_id)
             await _tell_inbox(tx, reply)
     return reply
@@ -323,8 +327,10 @@ async def _post(
         tx, ticket, author, reply.body, f"scheduled-{reply.pk}", file_ids, is_scheduled=True
     )
     reply.state, reply.problem = ScheduledReplyState.SENT, None
-    reply.message_id = message.pk
-    await reply.save(using_db=tx.db, update_fields=["state", "problem", "message_id"])
+    reply.message_id, reply.email_pending_since = message.pk, None
+    await reply.save(
+        using_db=tx.db, update_fields=["state", "problem", "message_id", "email_pending_since"]
+    )
     await _tell_inbox(tx, reply)
     return message
 
@@ -342,7 +348,8 @@ async def send_due(action: Action) -> int:
     count = await handle_each(rows, partial(_overtake, action), "scheduled_reply.failed")
     count += await _follow_hours(action)
     due = ScheduledReply.filter(state=ScheduledReplyState.WAITING, send_at__lte=action.at)
-    return count + await handle_each(due, partial(_send_due, action), "scheduled_reply.failed")
+    count += await handle_each(due, partial(_send_due, action), "scheduled_reply.failed")
+    return count + await _email_unsent(action)
 
 
 _OVERTAKEN = f"""
@@ -467,7 +474,46 @@ async def _leave_unsent(
 ) -> None:
     """Keep a reply that can't be sent, and tell its author and the supervisors."""
     reply.state, reply.problem = ScheduledReplyState.NOT_SENT, problem
-    await reply.save(using_db=tx.db, update_fields=["state", "problem"])
-    supervisors = await User.filter(staff=Staff.SUPERVISOR).using_db(tx.db).values_list("id")
-    user_ids = {reply.author_id, *(int(str(key)) for (key,) in supervisors)}
+    reply.email_pending_since = tx.action.at
+    columns = ["state", "problem", "email_pending_since"]
+    await reply.save(using_db=tx.db, update_fields=columns)
+    user_ids = {reply.author_id, *(user.pk for user in await _supervisors(tx))}
     await _tell(tx, reply, EventKind.SCHEDULED_REPLY_NOT_SENT, sorted(user_ids))
+
+
+async def _supervisors(tx: Transaction) -> list[User]:
+    return await User.filter(staff=Staff.SUPERVISOR).using_db(tx.db).order_by("id")
+
+
+async def _email_unsent(action: Action) -> int:
+    """Tell the authors of replies that couldn't be sent, and that nobody has settled since. Returns
+    how many authors.
+    """
+    due = ScheduledReply.filter(
+        state=ScheduledReplyState.NOT_SENT, email_pending_since__lte=action.at - EMAIL_DELAY
+    )
+    authors = {int(str(key)) for key in await due.values_list("author_id", flat=True)}
+    if not authors:
+        return 0
+    rows = User.filter(pk__in=sorted(authors))
+    return await handle_each(rows, partial(_email_author, action), "scheduled_reply.failed")
+
+
+async def _email_author(action: Action, author_id: int) -> bool:
+    """Tell an author of all their replies that couldn't be sent, in one email: or the supervisors,
+    when the author no longer answers customers.
+    """
+    pending = ScheduledReply.filter(author_id=author_id, email_pending_since__not_isnull=True)
+    async with action.transaction() as tx:
+        keys = await pending.using_db(tx.db).values_list("ticket_id", flat=True)
+        await tx.lock_rows(Ticket.filter(pk__in=[int(str(key)) for key in keys]))
+        rows = pending.filter(ticket_id__in=[int(str(key)) for key in keys]).using_db(tx.db)
+        replies = await rows.order_by("id").select_related("ticket")
+        if not replies:
+            return False
+        author = await User.get(pk=author_id, using_db=tx.db)
+        answers = author.staff is not None and author.staff.answers_customers
+        for user in [author] if answers else await _supervisors(tx):
+            await emails.send_replies_not_sent(tx, user, replies)
+        await rows.update(email_pending_since=None)
+    return True

@@ -19,6 +19,8 @@ from models.identity.user import User
 from models.locale import Locale
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
+from models.support.errors import SupportErrorCode
+from models.support.legal_deadlines import LEGAL_DEADLINES
 from models.support.message import Message
 from models.support.note import Note
 from models.support.tag import MAX_TAGS, TicketTag, clean_tags
@@ -30,7 +32,7 @@ from models.text import BODY_LENGTH, message_text
 from models.translations import Translatable, _
 from support.assignment import assign_ticket, require_right_to_transfer, resolve_team
 from support.canned_replies import VARIABLES, ReplyContext, clean_reply, fill_in
-from support.classification import change_tags, set_priority
+from support.classification import change_tags, set_category, set_priority
 from support.snoozing import MAX_TIME
 from support.teams import ANSWERING_ROLES
 
@@ -49,10 +51,12 @@ class ActionRefusalReason(StrEnum):
     STATUS_IMPOSSIBLE = "STATUS_IMPOSSIBLE"
     LEGAL_REQUEST = "LEGAL_REQUEST"
     OPEN_DISPUTE = "OPEN_DISPUTE"
+    CATEGORY_FIXED = "CATEGORY_FIXED"
     TOO_MANY_TAGS = "TOO_MANY_TAGS"
     TEXT_TOO_LONG = "TEXT_TOO_LONG"
     MESSAGE_LIMIT = "MESSAGE_LIMIT"
     CHAIN_LIMIT = "CHAIN_LIMIT"
+    FAILED = "FAILED"
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ def check_actions(
     if {*checked.add_tags} & {*checked.remove_tags}:
         message = _("A tag can’t be added and removed at once.")
         check.refuse(_invalid("removeTags", message))
+    if actions.category in LEGAL_DEADLINES:
+        check.refuse(Refusal(SupportErrorCode.CATEGORY_FIXED, "input", "category"))
     return checked
 
 
@@ -153,6 +159,7 @@ async def find_refusals(
         *_refuse_closed(ticket, actions),
         *await _refuse_assignment(tx, ticket, actions, actor, people),
         *await _refuse_status(tx, ticket, actions),
+        *_refuse_category(ticket, actions),
     ]
     if actions.add_tags or actions.remove_tags:
         rows = TicketTag.filter(ticket_id=ticket.pk).using_db(tx.db)
@@ -168,7 +175,12 @@ async def find_refusals(
     return refusals + await _refuse_texts(tx, ticket, actions, actor)
 
 
-_NEEDS_OPEN = (TicketActionKind.REPLY, TicketActionKind.ASSIGN, TicketActionKind.SNOOZE)
+_NEEDS_OPEN = (
+    TicketActionKind.REPLY,
+    TicketActionKind.ASSIGN,
+    TicketActionKind.CATEGORY,
+    TicketActionKind.SNOOZE,
+)
 
 
 def _refuse_closed(ticket: Ticket, actions: TicketActions) -> list[ActionRefusal]:
@@ -267,6 +279,13 @@ async def _refuse_status(
     return refusals
 
 
+def _refuse_category(ticket: Ticket, actions: TicketActions) -> list[ActionRefusal]:
+    if actions.category in (None, ticket.category) or not ticket.deadline_at:
+        return []
+    refusal = Refusal(SupportErrorCode.CATEGORY_FIXED, "input", "ticketId")
+    return [ActionRefusal(TicketActionKind.CATEGORY, ActionRefusalReason.CATEGORY_FIXED, refusal)]
+
+
 async def _refuse_texts(
     tx: Transaction, ticket: Ticket, actions: TicketActions, actor: Actor
 ) -> list[ActionRefusal]:
@@ -318,6 +337,8 @@ async def apply_actions(
     message = await _reply(tx, ticket, actions, actor)
     await _assign(tx, ticket, actions, actor)
     await _set_status(tx, ticket, actions)
+    if actions.category not in (None, ticket.category):
+        await set_category(tx, ticket, actions.category)
     await _classify(tx, ticket, actions, actor)
     note = await _add_note(tx, ticket, actions, actor)
     if actions.snooze_time:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 AUTOMATION_NAME_LENGTH = 60
 ROOT_LENGTH = 32
+ERROR_LENGTH = 60
 
 
 class AutomationEvent(StrEnum):
@@ -185,7 +186,9 @@ class AutomationRun(Model):
 
 
 class AutomationTimer(Model):
-    """An event for which an automation acts at `due_at`, if nothing has made it obsolete."""
+    """An event for which an automation acts at `due_at`, if nothing has made it obsolete. One that
+    has failed is tried again: `attempts` is how often it has, and `error` the type of the last one.
+    """
 
     id = fields.BigIntField(primary_key=True)
     automation: fields.ForeignKeyRelation[Automation] = fields.ForeignKeyField(
@@ -202,6 +205,8 @@ class AutomationTimer(Model):
     depth = fields.IntField(default=0)
     happened_at: datetime = fields.DatetimeField()
     due_at: datetime = fields.DatetimeField(db_index=True)
+    attempts = fields.IntField(default=0, db_default=0)
+    error: Any = fields.CharField(max_length=ERROR_LENGTH, null=True)
 
     automation_id: int
     version_id: int

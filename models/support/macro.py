@@ -4,13 +4,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.identity.user import Staff, User
 from models.support.message import Message
 from models.support.note import Note
+from models.support.team import Team, TeamMember
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActions
 
@@ -21,8 +22,9 @@ MACRO_NAME_LENGTH = 60
 
 
 class Macro(Model):
-    """A named set of actions, of its `owner` or of all agents. `scope` is whose it is, as a key: a
-    name is unique in it, except for the names of those that are archived, whose scope is their own.
+    """A named set of actions, of its `owner`, of a `team` or of all agents. `scope` is whose it is,
+    as a key: a name is unique in it, except for the names of those that are archived, whose scope
+    is their own.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -31,12 +33,16 @@ class Macro(Model):
     owner: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
         "models.User", null=True, related_name=False
     )
+    team: fields.ForeignKeyNullableRelation[Team] = fields.ForeignKeyField(
+        "models.Team", null=True, related_name=False
+    )
     actions: dict[str, Any] = fields.JSONField(default=dict)
     created_at: datetime = fields.DatetimeField()
     updated_at: datetime = fields.DatetimeField()
     archived_at: datetime | None = fields.DatetimeField(null=True)
 
     owner_id: int | None
+    team_id: int | None
 
     class Meta:
         table = "macro"
@@ -44,12 +50,17 @@ class Macro(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Macro"]:
-        """Agents see those of all agents and their own, operators those of all agents."""
-        if viewer.is_agent:
-            return cls.filter(Q(owner_id__isnull=True) | Q(owner_id=viewer.user_id))
-        return cls.filter(
-            **({"owner_id": None} if viewer.staff is Staff.OPERATOR else {"id": None})
-        )
+        """Agents see those of all agents, of their teams and their own. Supervisors and operators
+        see those of all teams.
+        """
+        if not viewer.is_agent:
+            is_operator = viewer.staff is Staff.OPERATOR
+            return cls.filter(owner_id=None) if is_operator else cls.filter(id=None)
+        is_own, is_shared = Q(owner_id=viewer.user_id), Q(owner_id=None)
+        if viewer.staff is not Staff.SUPERVISOR:
+            own_teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
+            is_shared &= Q(team_id=None) | Q(team_id__in=Subquery(own_teams))
+        return cls.filter(is_own | is_shared)
 
     @property
     def ticket_actions(self) -> TicketActions:
@@ -94,6 +105,8 @@ class MacroUse(Model):
         return QuerySet(cls) if viewer.is_agent else cls.filter(id=None)
 
 
-def macro_scope(owner_id: int | None) -> str:
+def macro_scope(owner_id: int | None, team_id: int | None = None) -> str:
     """The key of those whose macro it is."""
+    if team_id is not None:
+        return f"team:{team_id}"
     return "all" if owner_id is None else f"user:{owner_id}"

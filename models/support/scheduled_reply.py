@@ -57,7 +57,8 @@ class ScheduledReply(Model):
 
     `seen_sequence` is the ticket's last event that its author could have seen. What a customer
     writes later overtakes the reply: `overtaken_at` is when they wrote, and the reply is held back
-    if `is_holdable`.
+    if `is_holdable`. `email_pending_since` is since when an email waits to tell its author that it
+    couldn't be sent.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -87,6 +88,7 @@ class ScheduledReply(Model):
     overtaken_at: datetime | None = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
     scheduled_at: datetime = fields.DatetimeField()
+    email_pending_since: datetime | None = fields.DatetimeField(null=True)
 
     ticket_id: int
     author_id: int

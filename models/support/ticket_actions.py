@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Self
 
-from models.support.classification import Priority
+from models.support.classification import Category, Priority
 from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 
 
@@ -16,6 +16,7 @@ class TicketActionKind(StrEnum):
     REPLY = "REPLY"
     ASSIGN = "ASSIGN"
     STATUS = "STATUS"
+    CATEGORY = "CATEGORY"
     PRIORITY = "PRIORITY"
     TAGS = "TAGS"
     NOTE = "NOTE"
@@ -33,6 +34,7 @@ class TicketActions:
     reply_fr: str | None = None
     reply_en: str | None = None
     note: str | None = None
+    category: Category | None = None
     priority: Priority | None = None
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
@@ -46,6 +48,8 @@ class TicketActions:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """The actions that were stored as `to_json` returns them."""
         known = dict(values)
+        if "category" in known:
+            known["category"] = Category(known["category"])
         if "priority" in known:
             known["priority"] = Priority(known["priority"])
         if "status" in known:
@@ -89,6 +93,7 @@ class TicketActions:
             TicketActionKind.REPLY: self.has_reply,
             TicketActionKind.ASSIGN: self.assigns,
             TicketActionKind.STATUS: self.status,
+            TicketActionKind.CATEGORY: self.category,
             TicketActionKind.PRIORITY: self.priority,
             TicketActionKind.TAGS: self.add_tags or self.remove_tags,
             TicketActionKind.NOTE: self.note,

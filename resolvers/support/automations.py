@@ -10,16 +10,19 @@ from tortoise.queryset import QuerySet
 
 from engine import Deferred
 from models.checks import Checks
+from models.database.reading import read
 from models.errors import BadInput
 from models.identity.user import User
 from models.support.automation import (
     AUTOMATION_NAME_LENGTH,
     Automation,
     AutomationRun,
+    AutomationTimer,
     AutomationVersion,
 )
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
+from models.support.ticket_number import ticket_number
 from models.text import client_key, line
 from models.translations import _
 from resolvers.context import Context, Info
@@ -155,6 +158,23 @@ def runs(context: Context, parents: Sequence[Automation], page_request: PageRequ
     return pages_of(
         parents, AutomationRun, "automation_id", NEWEST_FIRST, page_request, context.viewer
     )
+
+
+def failures(context: Context, parents: Sequence[Automation]) -> RowsByParent:
+    """Where each automation has failed and is tried again, in this order."""
+    rows = AutomationTimer.filter(attempts__gt=0)
+    return RowsByParent(parents, rows, "automation_id", "due_at", "id")
+
+
+async def ticket_numbers(context: Context, parents: Sequence[AutomationTimer]) -> list[str]:
+    """The number of the ticket of each."""
+    rows = await read(
+        QuerySet(Ticket),
+        ("id", "created_at"),
+        where_in=("id", {each.ticket_id for each in parents}),
+    )
+    numbers = {row.id: ticket_number(row.id, row.created_at) for row in rows}
+    return [numbers[each.ticket_id] for each in parents]
 
 
 def runs_of_tickets(context: Context, parents: Sequence[Ticket]) -> RowsByParent:

@@ -12,12 +12,13 @@ from models.identity.user import User
 from models.support.macro import MACRO_NAME_LENGTH, Macro, MacroUse
 from models.support.message import Message
 from models.support.note import Note
+from models.support.team import Team
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
 from models.text import client_key, line
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.context import Context, Info
-from resolvers.ids import load_visible
+from resolvers.ids import key_of, load_visible
 from resolvers.paging import (
     AfterArgument,
     BeforeArgument,
@@ -31,6 +32,7 @@ from resolvers.paging import (
 from resolvers.rows import RowByForeignKey, RowsByParent
 from resolvers.support.ticket_actions import TicketActionsInput, check_input
 from support import macros as support_macros
+from support.assignment import require_team
 
 BY_NAME = Order("name")
 
@@ -38,14 +40,19 @@ BY_NAME = Order("name")
 @strawberry.input(description="The macro to create.")
 class MacroCreateInput:
     name: str = strawberry.field(
-        description="Its name (at most 60 characters), unique among the macros of all agents, or "
-        "among the viewer's own."
+        description="Its name (at most 60 characters), unique among the macros of all agents, "
+        "of the team, or of the viewer."
     )
     actions: TicketActionsInput = strawberry.field(description="What it does.")
     personal: bool = strawberry.field(
         default=True,
         description="Whether it is the viewer's own. Supervisors and operators create those of all "
-        "agents.",
+        "agents and of teams.",
+    )
+    team_id: strawberry.ID | None = strawberry.field(
+        default=None,
+        description="The ID of the team whose members use it. When omitted, all agents use one "
+        "that isn't `personal`.",
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -92,12 +99,22 @@ async def create(info: Info, input: MacroCreateInput) -> Macro:
     context = info.context
     if not support_macros.may_manage(context.user, context.user.pk if input.personal else None):
         raise Forbidden
+    team_id = None if input.team_id is None else key_of(Team, input.team_id) or 0
     with Checks() as check:
         name = check(line, input.name, "name", MACRO_NAME_LENGTH)
         actions = await check.wait(check_input(input.actions))
+        check(support_macros.require_team_choice, team_id, is_personal=input.personal)
+        if team_id is not None:
+            await check.wait(require_team(team_id))
         key = check(client_key, input.idempotency_key)
     return await support_macros.create_macro(
-        context.action(), context.user, name, actions, key, is_personal=input.personal
+        context.action(),
+        context.user,
+        name,
+        actions,
+        key,
+        is_personal=input.personal,
+        team_id=team_id,
     )
 
 
@@ -133,6 +150,11 @@ async def apply(info: Info, input: MacroApplyInput) -> MacroUse:
 def owners(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
     """The agent whose own each macro is."""
     return RowByForeignKey(parents, "owner_id", QuerySet(User))
+
+
+def teams(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
+    """The team whose members use each macro."""
+    return RowByForeignKey(parents, "team_id", QuerySet(Team))
 
 
 def viewer_can_change(context: Context, parents: Sequence[Macro]) -> list[bool]:

@@ -12,6 +12,7 @@ describe_enum(
         "REPLY": "A message to the customer.",
         "ASSIGN": "The ticket goes to a team or an agent.",
         "STATUS": "Another status.",
+        "CATEGORY": "Another category.",
         "PRIORITY": "Another priority.",
         "TAGS": "Tags are added or removed.",
         "NOTE": "An internal note.",
@@ -48,10 +49,12 @@ describe_enum(
         "STATUS_IMPOSSIBLE": "The ticket couldn't get this status from the one that it had.",
         "LEGAL_REQUEST": "Only people solve and close legal requests.",
         "OPEN_DISPUTE": "Tickets with an open dispute aren't solved or closed.",
+        "CATEGORY_FIXED": "The law sets a deadline for the ticket, so its category stays.",
         "TOO_MANY_TAGS": "The ticket would have had more than 20 tags.",
         "TEXT_TOO_LONG": "With its variables filled in, the text had more than 8,000 characters.",
         "MESSAGE_LIMIT": "Automations had already sent 2 messages in the ticket, or 5 to the "
         "customer, within 24 hours.",
         "CHAIN_LIMIT": "Too many automations had acted one because of the other.",
+        "FAILED": "An unexpected error, each time that it was tried. Operators find it in the log.",
     },
 )

@@ -6,7 +6,7 @@ import strawberry
 
 from models.checks import Checks
 from models.identity.user import User
-from models.support.classification import Priority
+from models.support.classification import Category, Priority
 from models.support.team import Team
 from models.support.ticket_actions import TicketActions
 from models.support.ticket_status import TicketStatus
@@ -34,6 +34,11 @@ class TicketActionsInput:
         "language is sent to all customers.",
     )
     note: str | None = strawberry.field(default=None, description=f"An internal note: {_TEXT}.")
+    category: Category | None = strawberry.field(
+        default=None,
+        description="The new category. A ticket that nobody has goes to its team, as with "
+        "`ticketChangeCategory`. Not SECURITY.",
+    )
     priority: Priority | None = strawberry.field(default=None, description="The new priority.")
     add_tags: list[str] = strawberry.field(
         default_factory=list, description="Tags to add, at most 20."
@@ -78,6 +83,7 @@ async def check_input(
             reply_fr=input.reply_fr,
             reply_en=input.reply_en,
             note=input.note,
+            category=input.category,
             priority=input.priority,
             add_tags=tuple(input.add_tags),
             remove_tags=tuple(input.remove_tags),

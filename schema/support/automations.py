@@ -139,6 +139,28 @@ class Automation(Node):
             "agent.",
         )
     )
+    failures: list[
+        Annotated["AutomationFailure", strawberry.lazy("schema.support.automations")]
+    ] = edge(
+        automation_resolvers.failures,
+        description="The tickets on which the automation has failed and is tried again. When "
+        "it is given up, `runs` says so (FAILED).",
+    )
+
+
+@strawberry.type(description="A ticket on which an automation has failed unexpectedly.")
+@backed_by(models.support.automation.AutomationTimer)
+class AutomationFailure:
+    ticket_number: str = edge(
+        automation_resolvers.ticket_numbers,
+        needs=("ticket_id",),
+        description="The number of the ticket.",
+    )
+    attempts: int = field("How often it has failed.")
+    error: str = field("The type of the last error. The operators' log contains the details.")
+    retry_at: datetime = field(
+        "When it is tried again.", lambda root: root.due_at, needs=("due_at",)
+    )
 
 
 @strawberry.type(

@@ -16,6 +16,7 @@ from schema.fields import edge, field, mutation, query, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
 from schema.support.notes import Note
+from schema.support.teams import Team
 from schema.support.ticket_actions import TicketActions
 from schema.user_errors import UserError, errors
 
@@ -37,13 +38,18 @@ class Macro(Node):
     owner: User | None = edge(
         macro_resolvers.owners,
         needs=("owner_id",),
-        description="The agent whose own it is. Null for a macro of all agents.",
+        description="The agent whose own it is. Null for a macro of all agents or of a team.",
+    )
+    team: Team | None = edge(
+        macro_resolvers.teams,
+        needs=("team_id",),
+        description="The team whose members use it. Null for a macro of all agents or of one.",
     )
     viewer_can_change: bool = viewer_field(
         macro_resolvers.viewer_can_change,
         needs=("owner_id", "archived_at"),
         description="Whether the viewer may change and archive it: their own, and for supervisors "
-        "and operators those of all agents.",
+        "and operators those of all agents and of teams.",
     )
 
 
@@ -96,7 +102,8 @@ class MacroQuery:
     macros: Connection[Macro] | None = query(
         macro_resolvers.macros,
         allow=agent | operator,
-        description="The macros of all agents and the viewer's own, in alphabetical order.",
+        description="The macros of all agents, of the viewer's teams and the viewer's own, in "
+        "alphabetical order. Supervisors and operators see those of all teams.",
     )
 
 
@@ -108,7 +115,7 @@ class MacroMutation:
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_CREATE,
         description="Creates a macro of the viewer's own or, for supervisors and operators, one of "
-        "all agents.",
+        "all agents or of a team.",
     )
     macro_update: MacroPayload | None = mutation(
         macro_resolvers.update,

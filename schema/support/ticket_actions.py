@@ -2,7 +2,7 @@
 
 import strawberry
 
-from models.support.classification import Priority
+from models.support.classification import Category, Priority
 from models.support.ticket_status import TicketStatus
 from resolvers.support import ticket_actions as action_resolvers
 from schema.fields import field
@@ -19,6 +19,7 @@ class TicketActions:
         "The message to customers whose language is English, with its variables.", cost=5
     )
     note: str | None = field("The internal note, with its variables.", cost=5)
+    category: Category | None = field("The new category.")
     priority: Priority | None = field("The new priority.")
     add_tags: list[str] = field("The tags to add.", action_resolvers.tags("add_tags"))
     remove_tags: list[str] = field("The tags to remove.", action_resolvers.tags("remove_tags"))

@@ -20,12 +20,14 @@ from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.audit import AuditEntry
 from models.database.connection import connect, disconnect
+from models.database.sql import execute
 from models.event import Event, ticket_stream
 from models.identity.user import Staff, User
 from models.support.automation import (
     AutomationCursor,
     AutomationEvent,
     AutomationRun,
+    AutomationScan,
     AutomationTimer,
     ConditionMatch,
 )
@@ -41,6 +43,7 @@ from support.automation_runs import (
     MAX_DEPTH,
     MAX_MESSAGES,
     MAX_MESSAGES_TO_CUSTOMER,
+    RETRY_DELAYS,
     run_automations,
 )
 from support.automations import Definition, create_automation
@@ -378,3 +381,50 @@ def test_p6_2_any_set_of_automations_ends_and_acts_once(
             await disconnect()
 
     play()
+
+
+async def test_an_automation_that_always_fails_on_a_ticket_holds_up_nothing_and_is_given_up(
+    desktop: Desktop, db: str
+) -> None:
+    await desktop.automate(AutomationEvent.TICKET_OPENED, TicketActions(note="Panne"))
+    await desktop.automate(AutomationEvent.TICKET_OPENED, EVERYTHING)
+    ticket = await desktop.open()
+    dialect = "sqlite" if db.startswith("sqlite") else "postgres"
+    await execute(REFUSE_NOTES[dialect].format(ticket=ticket.pk))
+    desktop.clock.advance(timedelta(hours=1))
+    with capture_logs() as logged:
+        await desktop.run()
+    [entry] = [entry for entry in logged if entry["log_level"] == "error"]
+    assert (entry["event"], entry["ticket"], entry["attempts"]) == (
+        "automation.failed",
+        ticket.pk,
+        1,
+    )
+    assert await desktop.traces(ticket) == DONE
+    assert (await AutomationScan.get()).since == desktop.clock.now() - LOOK_BACK
+    for delay in (*RETRY_DELAYS[:-1], RETRY_DELAYS[-1]):
+        timer = await AutomationTimer.get()
+        assert timer.due_at == desktop.clock.now() + delay
+        desktop.clock.advance(delay)
+        await desktop.run()
+    assert not await AutomationTimer.exists()
+    given_up = await AutomationRun.get(ticket_id=ticket.pk, automation_id=timer.automation_id)
+    assert given_up.refusals == [{"kind": "NOTE", "reason": "FAILED"}]
+    # What can be done again meanwhile is done, once.
+    await execute(ALLOW_NOTES[dialect])
+    other = await desktop.open()
+    await desktop.run()
+    assert await Note.filter(ticket_id=other.pk).count() == 2
+
+
+REFUSE_NOTES = {
+    "sqlite": """CREATE TRIGGER refuse BEFORE INSERT ON note
+        WHEN NEW.ticket_id = {ticket} AND NEW.body = 'Panne'
+        BEGIN SELECT RAISE(ABORT, 'refused'); END""",
+    "postgres": """ALTER TABLE note ADD CONSTRAINT refuse
+        CHECK (ticket_id <> {ticket} OR body <> 'Panne')""",
+}
+ALLOW_NOTES = {
+    "sqlite": "DROP TRIGGER refuse",
+    "postgres": "ALTER TABLE note DROP CONSTRAINT refuse",
+}

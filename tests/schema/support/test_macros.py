@@ -23,8 +23,10 @@ from tests.schema.support.test_assignment import Agents, user_id
 from tests.schema.support.test_assignment import agents as agents
 
 ACTIONS = """replyFr replyEn note priority addTags removeTags teamId assigneeId assignToViewer
-    status snoozeMinutes"""
-MACRO = f"macro {{ id name viewerCanChange owner {{ name }} actions {{ {ACTIONS} }} }}"
+    category status snoozeMinutes"""
+MACRO = (
+    f"macro {{ id name viewerCanChange owner {{ name }} team {{ name }} actions {{ {ACTIONS} }} }}"
+)
 NOTHING = dict.fromkeys(ACTIONS.split()) | {
     "addTags": [],
     "removeTags": [],
@@ -269,6 +271,41 @@ async def test_p6_2_macros_belong_to_one_agent_or_all_and_are_archived(
     assert (
         codes(await macros.create(alice, "Merci", actions={"note": "n"}, idempotencyKey="n")) == []
     )
+
+
+async def test_p6_2_macros_of_a_team_are_for_its_members(macros: Macros, action: Action) -> None:
+    agents = macros.agents
+    omar = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
+    members = {"memberIds": [user_id(agents.bruno)], "categories": ["BILLING"]}
+    team = (await agents.create_team(agents.sonia, name="Facturation", **members))["team"]["id"]
+    fields = {"personal": False, "teamId": team, "actions": {"category": "BILLING"}}
+    macro = (await macros.create(agents.sonia, "Avoir", **fields))["macro"]
+    assert (macro["owner"], macro["team"]) == (None, {"name": "Facturation"})
+    for viewer, is_seen in (
+        (agents.alice, False),
+        (agents.bruno, True),
+        (agents.sonia, True),
+        (omar, True),
+    ):
+        assert await macros.names(viewer) == ["Avoir"] * is_seen
+    # Names are unique in the team.
+    taken = await macros.create(omar, "Avoir", **fields, idempotencyKey="2")
+    assert codes(taken) == [("NAME_TAKEN", "name")]
+    assert codes(await macros.create(agents.alice, "Avoir", actions={"note": "n"})) == []
+    wrong = {"teamId": team, "actions": {"category": "SECURITY"}, "idempotencyKey": "3"}
+    assert codes(await macros.create(agents.bruno, "Faux", **wrong)) == [
+        ("CATEGORY_FIXED", "actions.category"),
+        ("VALUE_INVALID", "teamId"),
+    ]
+    assert codes(await macros.apply(agents.alice, macro["id"])) == [("NOT_FOUND", "macroId")]
+    use = (await macros.apply(agents.bruno, macro["id"]))["macroUse"]
+    # Nobody had the ticket, so it goes where its new category is answered.
+    assert (use["kinds"], use["ticket"]["team"]) == (["CATEGORY"], {"name": "Facturation"})
+    ticket = Ticket.filter(pk=(decode(macros.ticket_id) or ("", 0))[1])
+    assert (await ticket.get()).category is Category.BILLING
+    await ticket.update(category=Category.BUG, deadline_at=action.at)
+    payload = await macros.apply(agents.bruno, macro["id"], "2")
+    assert codes(payload) == [("CATEGORY_FIXED", "ticketId")]
 
 
 async def test_p6_2_a_macro_that_is_applied_at_once_twice_is_applied_once(macros: Macros) -> None:

@@ -22,8 +22,9 @@ from resolvers.context import Services
 from resolvers.ids import decode, encode
 from support.calendars import ClosureValues, add_closure
 from support.merging import merge
-from support.scheduled_replies import send_due
+from support.scheduled_replies import EMAIL_DELAY, send_due
 from tests.conftest import MovableClock
+from tests.outbox import recipients_and_subjects
 from tests.schema.support.test_assignment import Agents
 from tests.schema.support.test_assignment import agents as agents
 from tests.schema.support.test_drafts import save
@@ -318,6 +319,11 @@ async def test_p6_2_a_reply_that_may_not_be_posted_any_more_stays_and_agents_are
     assert await schedule.told(agents.alice) == [not_sent]
     assert await schedule.told(agents.sonia) == [not_sent]
     assert await schedule.told(agents.bruno) == []
+    # Who hasn't settled it by then is told by email, once.
+    told = await recipients_and_subjects("replies_not_sent")
+    reader = agents.sonia if problem == "AUTHOR_LEFT" else agents.alice
+    assert reader.user
+    assert told == [(reader.user.email, "Une réponse programmée n’a pas été envoyée")]
     inbox = await Event.get(stream=INBOX, kind=not_sent)
     assert inbox.actor_id is None
     # The text isn't lost: it can be sent all the same, where a reply is posted now.
@@ -331,6 +337,20 @@ async def test_p6_2_a_reply_that_may_not_be_posted_any_more_stays_and_agents_are
     else:
         code = {"AUTHOR_LEFT": "NOT_ACTIVE", "FILE_REFUSED": "FILE_REFUSED"}[problem]
         assert payload["userErrors"] == [{"code": code}]
+
+
+async def test_p6_2_one_email_tells_of_all_replies_that_were_not_sent_and_are_not_settled(
+    schedule: Schedule, agents: Agents
+) -> None:
+    replies = [await schedule.scheduled(f"Réponse {number}") for number in range(3)]
+    await agents.change(agents.sonia, "ticketClose")
+    await schedule.run(timedelta(hours=1))
+    assert await recipients_and_subjects("replies_not_sent") == []
+    await agents.execute(agents.alice, SEND, i={"scheduledReplyId": replies[0]["id"]})
+    for _ in range(2):
+        await schedule.run(EMAIL_DELAY)
+    [(_, subject)] = await recipients_and_subjects("replies_not_sent")
+    assert subject == "2 réponses programmées n’ont pas été envoyées"
 
 
 @pytest.mark.parametrize("is_held", [True, False])
