@@ -20,7 +20,7 @@ from models.billing.invoice import Series, invoice_number
 from models.billing.money import vat_amount
 from models.clock import local_date
 from models.event import INBOX, account_stream, ticket_stream
-from models.support.search_entry import stems_of
+from models.support.search_entry import indexed_stems
 
 START = datetime(2025, 1, 6, 8, tzinfo=UTC)
 END_OF_SESSIONS = datetime(2100, 1, 1, tzinfo=UTC)
@@ -467,5 +467,5 @@ def _search_entries(tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
             "ticket_id": ticket,
             "message_id": message,
             "internal": False,
-            "stems": " ".join(stems_of(text)),
+            "stems": indexed_stems(text),
         }

@@ -24,7 +24,7 @@ from models.support.file import File
 from models.support.merge import merge_targets, merged_ticket_ids
 from models.support.message import AUTOMATIC, Message, MessageVersion
 from models.support.reaction import Reaction, ReactionKind
-from models.support.search_entry import stems_of
+from models.support.search_entry import indexed_stems
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition
 from models.support.ticket_status import TicketStatus
@@ -208,7 +208,7 @@ async def _index(message: Message, db: BaseDBAsyncClient) -> None:
         message.ticket_id,
         message.pk,
         False,
-        " ".join(stems_of(message.body)),
+        indexed_stems(message.body),
         db=db,
     )
 

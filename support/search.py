@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from models.database.sql import execute, fetch_records
-from models.support.search_entry import stems_of
+from models.support.search_entry import indexed_stems
 
 BATCH_SIZE = 100
 PAUSE_SECONDS = 0.05  # between batches, so that those who wait for a response go first
@@ -73,7 +73,7 @@ async def _insert(source: _Source, rows: Sequence[Any]) -> None:
         {
             "ticket_id": ticket_id,
             "internal": source.internal,
-            "stems": " ".join(stems_of(text)),
+            "stems": indexed_stems(text),
             "message_id": None,
             "note_id": None,
         }

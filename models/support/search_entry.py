@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 MAX_LENGTH, MAX_WORDS = 200, 10
+MAX_JOINED_LENGTH = 40  # characters of a word that is found without its punctuation
 MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
 
 
@@ -58,6 +59,24 @@ def stems_of(text: str) -> list[str]:
     ]
 
 
+def indexed_stems(text: str) -> str:
+    """What the index contains for a text: its stems, and once more those of words with punctuation
+    in them, without it, so that `email` finds `e-mail`.
+    """
+    joined = [
+        "".join(parts)
+        for word in _words(text)
+        if not word.isalnum() and len(word) <= MAX_JOINED_LENGTH
+        if len(parts := fold_text(word).split()) > 1
+    ]
+    return " ".join([*stems_of(text), *map(stem, joined)])
+
+
+def _words(text: str) -> list[str]:
+    """The words of a text. In French an apostrophe divides two: `l’e-mail`."""
+    return text.replace("’", " ").replace("'", " ").split()
+
+
 _CACHED_LENGTH = 30
 
 
@@ -75,6 +94,8 @@ _MATCH = {
     "postgres": "to_tsvector('simple', e.stems) @@ to_tsquery('simple', ?)",
 }
 _TERM = {"sqlite": '"{}"*', "postgres": "{}:*"}
+_AND = {"sqlite": " AND ", "postgres": " & "}
+_OR = {"sqlite": " OR ", "postgres": " | "}
 
 
 async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
@@ -82,13 +103,15 @@ async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
     the last one also in part. Customers find nothing by notes. Raises BadInput for a search that is
     too long.
     """
-    words = list(dict.fromkeys(stems_of(search[: MAX_LENGTH + 1])))
-    if len(search) > MAX_LENGTH or len(words) > MAX_WORDS:
+    words = dict.fromkeys(
+        parts for word in _words(search[: MAX_LENGTH + 1]) if (parts := tuple(stems_of(word)))
+    )
+    if len(search) > MAX_LENGTH or sum(map(len, words)) > MAX_WORDS:
         message = _("“%(argument)s” can have at most %(maximum)s words.")
         raise BadInput("search", message, maximum=MAX_WORDS)
     if not words or not (viewer.is_agent or viewer.account):
         return []
-    condition, params = _conditions(viewer, words)
+    condition, params = _conditions(viewer, [_expression(parts) for parts in words])
     records = await fetch_records(
         f"SELECT t.id FROM ticket t WHERE {condition} ORDER BY t.id DESC LIMIT {MAX_TICKETS}",  # noqa: S608 - our own texts
         *params,
@@ -96,13 +119,24 @@ async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
     return [int(record[0]) for record in records]
 
 
-def _conditions(viewer: "Viewer", words: list[str]) -> tuple[str, list[object]]:
+def _expression(parts: tuple[str, ...]) -> str:
+    """The full-text expression for a word of a search: all parts that punctuation divides it into,
+    or the word without its punctuation.
+    """
+    terms = [_TERM[dialect()].format(part) for part in parts]
+    if len(parts) == 1:
+        return terms[0]
+    joined = _TERM[dialect()].format(stem("".join(parts)))
+    return f"({_AND[dialect()].join(terms)}){_OR[dialect()]}{joined}"
+
+
+def _conditions(viewer: "Viewer", expressions: list[str]) -> tuple[str, list[object]]:
     """The SQL conditions of a search, and their parameters."""
     public = "" if viewer.is_agent else " AND NOT e.internal"
     conditions = [
         f"t.id IN (SELECT e.ticket_id FROM search_entry e WHERE {_MATCH[dialect()]}{public})"  # noqa: S608 - our own texts
-    ] * len(words)
-    params: list[object] = [_TERM[dialect()].format(word) for word in words]
+    ] * len(expressions)
+    params: list[object] = list(expressions)
     if not viewer.is_agent:
         conditions.append("t.account_id = ?")
         params.append(viewer.account.pk if viewer.account else 0)

@@ -9,6 +9,7 @@ from models.clock import PARIS
 from models.text import number_text
 
 _NUMBER = re.compile(r"(?:CAM-?)?([2-8]\d{3})-(\d{1,18})|CAM([2-8]\d{3})(\d{6,18})", re.ASCII)
+_NUMBER_WITHOUT_YEAR = re.compile(r"\d{6,18}", re.ASCII)
 
 
 def ticket_number(ticket_id: int, created_at: datetime) -> str:
@@ -25,10 +26,13 @@ def has_number(*numbers: str) -> Q:
 
 
 def _number_condition(text: str) -> Q:
-    """The condition for a number as people type it: in any case, without its letters or zeros, with
-    spaces or other dashes.
+    """The condition for a number as people type it: in any case, without its letters, zeros or
+    year, with spaces or other dashes.
     """
-    match = _NUMBER.fullmatch(number_text(text))
+    number = number_text(text)
+    if _NUMBER_WITHOUT_YEAR.fullmatch(number):
+        return Q(id=int(number))
+    match = _NUMBER.fullmatch(number)
     if match is None:
         return Q(id=None)
     year, ticket_id = (int(group) for group in match.groups() if group)
