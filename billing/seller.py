@@ -89,6 +89,7 @@ def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
 def seller(path: Path) -> Seller:
     """Read the file. Raises KeyError or ValueError when something is missing."""
     config = tomllib.loads(path.read_text(encoding="utf-8"))
+    party = _party(config)
     terms = tuple(
         Terms(table["from"], {locale.value: table[locale.value] for locale in Locale})
         for table in config["terms"]
@@ -98,7 +99,7 @@ def seller(path: Path) -> Seller:
         for table in config["retention"]
     )
     return Seller(
-        _party(config),
+        party,
         terms,
         retention,
         tuple(map(_dunning, config["dunning"])),

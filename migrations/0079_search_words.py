@@ -13,7 +13,7 @@ async def _empty(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0078_team_macros")]
+    dependencies = [('models', '0078_team_macros')]
 
     initial = False
 
