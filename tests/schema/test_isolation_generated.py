@@ -362,6 +362,7 @@ FIELDS_REQUESTED_ELSEWHERE = {
     "Node.id",  # each type under its own name
     "AutomationRunEdge.node",  # the same rows as `nodes`; their edges are a level too deep
     "AutomationVersionEdge.node",
+    "AnalyticsNumber.amount",  # of a row of the answer, a level too deep
 }
 
 
