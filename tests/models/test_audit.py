@@ -131,7 +131,7 @@ async def test_the_hash_can_be_computed_as_documented(action: Action) -> None:
     (entry,) = await AuditEntry.all()
     values = [
         1,
-        "2026-11-23 09:00:00+00:00",
+        "2026-11-23 09:00:00.123457+00:00",
         None,
         None,
         2,
