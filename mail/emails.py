@@ -47,7 +47,7 @@ from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
 from models.support.rating import SCORE_LABELS
-from models.support.scheduled_reply import ScheduledReply, ScheduledReplyProblem
+from models.support.scheduled_reply import ScheduledReplyProblem
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from models.translations import _, day, duration, text, time_of_day
@@ -901,18 +901,16 @@ async def send_chat_deferred(
 
 
 async def send_replies_not_sent(
-    tx: Transaction, agent: User, replies: Sequence[ScheduledReply]
+    tx: Transaction, agent: User, replies: Sequence[tuple[str, ScheduledReplyProblem]]
 ) -> Email:
-    """Tell an agent which scheduled replies couldn't be sent, and why. The rows contain their
-    tickets.
+    """Tell an agent which scheduled replies couldn't be sent: the number of the ticket of each, and
+    why.
     """
     return await _store_for_user(
         tx,
         agent,
         "replies_not_sent",
-        replies=[
-            (reply.ticket.number, text(_PROBLEMS[reply.problem], agent.locale)) for reply in replies
-        ],
+        replies=[(number, text(_PROBLEMS[problem], agent.locale)) for number, problem in replies],
     )
 
 
@@ -920,9 +918,7 @@ _PROBLEMS = {
     ScheduledReplyProblem.TICKET_CLOSED: _("The ticket was closed."),
     ScheduledReplyProblem.TICKET_MERGED: _("The ticket was merged into another one."),
     ScheduledReplyProblem.AUTHOR_LEFT: _("Its author no longer answers customers."),
-    ScheduledReplyProblem.FILE_REFUSED: _(
-        "One of its files can’t be attached: the virus scan found malware in it."
-    ),
+    ScheduledReplyProblem.FILE_REFUSED: _("The virus scan found malware in a file."),
 }
 
 

@@ -514,6 +514,7 @@ async def _email_author(action: Action, author_id: int) -> bool:
         author = await User.get(pk=author_id, using_db=tx.db)
         answers = author.staff is not None and author.staff.answers_customers
         for user in [author] if answers else await _supervisors(tx):
-            await emails.send_replies_not_sent(tx, user, replies)
+            problems = [(reply.ticket.number, reply.problem) for reply in replies]
+            await emails.send_replies_not_sent(tx, user, problems)
         await rows.update(email_pending_since=None)
     return True

@@ -39,7 +39,7 @@ from models.privacy.incident import Incident
 from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
-from models.support.scheduled_reply import ScheduledReply, ScheduledReplyProblem
+from models.support.scheduled_reply import ScheduledReplyProblem
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
 from tests.mail.conftest import SITE, html_of, text_of
@@ -213,11 +213,6 @@ async def chat_deferred(tx: Transaction, user: User, *, is_promised: bool) -> Em
     return await emails.send_chat_deferred(tx, user, ticket, tx.action.at if is_promised else None)
 
 
-def unsent_reply(tx: Transaction, problem: ScheduledReplyProblem) -> ScheduledReply:
-    """A scheduled reply that couldn't be sent."""
-    return ScheduledReply(ticket=Ticket(id=7, created_at=tx.action.at), problem=problem)
-
-
 LEGAL_NAME_STATUSES = [
     LegalNameStatus.EVIDENCE_NEEDED,
     LegalNameStatus.ACCEPTED,
@@ -381,7 +376,7 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     ],
     "replies_not_sent": [
         lambda tx, user, count=count: emails.send_replies_not_sent(  # type: ignore[misc]
-            tx, user, [unsent_reply(tx, each) for each in [*ScheduledReplyProblem][:count]]
+            tx, user, [("CAM-2026-000007", each) for each in [*ScheduledReplyProblem][:count]]
         )
         for count in (1, 4)
     ],
