@@ -88,6 +88,13 @@ _KINDS = (
         MAX_VIDEO_BYTES,
     ),
     _media_kind("video/quicktime", (".mov", ".qt"), _VIDEO_BRANDS, MAX_VIDEO_BYTES),
+    # Voice notes, as browsers and phones record them.
+    ContentKind(
+        "audio/webm", (".weba", ".webm"), re.compile(rb"\x1a\x45\xdf\xa3.{,59}webm", re.DOTALL)
+    ),
+    ContentKind("audio/ogg", (".ogg", ".oga", ".opus"), re.compile(rb"OggS\x00")),
+    _media_kind("audio/mp4", (".m4a",), rb"M4[AB] |" + _VIDEO_BRANDS),
+    ContentKind("audio/mpeg", (".mp3",), re.compile(rb"ID3|\xff[\xe2-\xe7\xf2-\xf7\xfa-\xfb]")),
     # Readers look for the header in the first 1,024 bytes (ISO 32000-1, annex H.3.4.1). What is
     # before it must not make the file a program, an archive or a picture too.
     ContentKind(
@@ -115,6 +122,9 @@ _OTHER_NAMES = {
     "image/heif-sequence": "image/heic",
     "video/x-m4v": "video/mp4",
     "video/3gpp": "video/mp4",
+    "audio/mp3": "audio/mpeg",
+    "audio/opus": "audio/ogg",
+    "audio/x-m4a": "audio/mp4",
     "application/x-pdf": "application/pdf",
     "application/csv": "text/csv",
     "application/x-csv": "text/csv",

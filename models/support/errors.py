@@ -98,7 +98,7 @@ class SupportErrorCode(ErrorCode):
         "FILE_UNSUPPORTED",
         _(
             "This type of file can’t be uploaded. We accept photos and other images, PDFs, text "
-            "and CSV files, office documents, and short MP4 and MOV videos."
+            "and CSV files, office documents, voice notes, and short MP4 and MOV videos."
         ),
     )
     FILE_TOO_LARGE = (
