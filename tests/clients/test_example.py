@@ -122,3 +122,5 @@ async def example_output(
         if node.returncode is None:
             node.kill()
             await node.wait()
+        if is_held:  # other tests use this server, and receive its emails
+            await asyncio.to_thread(server.command, "release", "--confirm")
