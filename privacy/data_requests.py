@@ -2,7 +2,7 @@
 
 A person makes a request while they are signed in, or an operator records one of somebody who wrote
 or called. Only an operator decides it, with an answer that the person reads: nobody else can end
-it, also not the owners of the person's company. Operators are reminded before the deadline.
+it, not even the owners of the person's company. Operators are reminded before the deadline.
 """
 
 from collections.abc import Awaitable
@@ -179,7 +179,7 @@ async def decide(
 
 
 async def send_data_request_reminders(action: Action) -> int:
-    """Remind the operators of the deadlines for which it is time. Returns of how many requests."""
+    """Send the due reminders of deadlines to the operators. Returns for how many requests."""
     due = DataRequest.filter(reminder_at__lte=action.at)
     return await handle_each(due, partial(_remind, action), "data_request_reminder.failed")
 

@@ -35,7 +35,7 @@ _STEP = timedelta(seconds=30)  # by which an expected wait changes
 
 
 class ChatServiceStatus(StrEnum):
-    """Whether chats are answered."""
+    """Whether chats are answered now."""
 
     ANSWERED = "ANSWERED"
     UNATTENDED = "UNATTENDED"

@@ -99,7 +99,7 @@ async def update_macro(
 
 
 async def archive_macro(action: Action, user: User, macro: Macro) -> Macro:
-    """Archive a macro, whose name another one can get. A repeat changes nothing. Raises
+    """Archive a macro, so that its name can be used again. A repeat changes nothing. Raises
     Forbidden.
     """
     _require_right(user, macro.owner_id)
@@ -140,7 +140,8 @@ async def apply_macro(
     key returns the same use.
 
     Raises NOT_ACTIVE for an archived macro, IDEMPOTENCY_MISMATCH, Forbidden for someone who no
-    longer answers customers, Throttled, and together a refusal for each action that isn't possible.
+    longer answers customers, Throttled, and a refusal for each action that isn't possible, all at
+    once.
     """
     agent = viewer.user
     assert agent is not None, "only agents see macros"  # noqa: S101

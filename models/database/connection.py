@@ -134,8 +134,8 @@ def tortoise_config(url: str, analytics_url: str | None = None, **options: float
 
 
 def database_options(url: str) -> DatabaseOptions:
-    """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for an
-    operator.
+    """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for
+    the operator.
     """
     params = dict(parse_qsl(urlsplit(url).query))
     if unknown_names := DatabaseOptions.unknown_parameters(params):

@@ -69,7 +69,7 @@ class Macro(Model):
 
 
 class MacroUse(Model):
-    """One application of a macro to a ticket, with what it did and the rows that it made."""
+    """One application of a macro to a ticket, with what it did and the rows that it created."""
 
     id = fields.BigIntField(primary_key=True)
     macro: fields.ForeignKeyRelation[Macro] = fields.ForeignKeyField(

@@ -29,7 +29,9 @@ MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
 
 
 class SearchEntry(Model):
-    """The stems of a ticket's subject, of a message or of a note. Those of notes are `internal`."""
+    """The stems of a ticket's subject, of a message or of a note. Those of notes are `internal`, so
+    that customers don't find them.
+    """
 
     id = fields.BigIntField(primary_key=True)
     ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField(
@@ -100,8 +102,8 @@ _OR = {"sqlite": " OR ", "postgres": " | "}
 
 async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
     """The keys of the tickets that the viewer may see and that contain every word of the search,
-    the last one also in part. Customers find nothing by notes. Raises BadInput for a search that is
-    too long.
+    the last one also as a prefix. Customers find nothing by notes. Raises BadInput for a search
+    that is too long.
     """
     words = dict.fromkeys(
         parts for word in _words(search[: MAX_LENGTH + 1]) if (parts := tuple(stems_of(word)))

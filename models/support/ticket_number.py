@@ -1,4 +1,4 @@
-"""The number of a ticket that people read, such as CAM-2026-000123."""
+"""The number of a ticket as people read it, such as CAM-2026-000123."""
 
 import re
 from datetime import UTC, datetime

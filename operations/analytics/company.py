@@ -1,4 +1,4 @@
-"""The dimensions of the company that a fact is about."""
+"""The dimensions of the company concerned by a fact."""
 
 from models.billing.offer import Segment
 from operations.analytics.facts import AGE_LIMITS, AccountAge, Dimension
@@ -8,8 +8,8 @@ COMPANY = "account"  # the alias of the company's table in every fact
 
 
 def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> dict[str, Dimension]:
-    """The dimensions of the company on a day. `has_offer` is whether the fact is about an offer, of
-    which it declares the dimensions itself.
+    """The dimensions of the company on a day. `has_offer` is whether the fact is about an offer, in
+    which case it declares the dimensions of the offer itself.
     """
     age = days_between(paris_day(f"{COMPANY}.created_at", dialect), day, dialect)
     cases = " ".join(f"WHEN {age} < {days} THEN '{each}'" for each, days in AGE_LIMITS.items())

@@ -77,7 +77,7 @@ def _key(name: str, fact: Fact, dialect: str) -> str:
 
 
 def _input(measure: Measure, fact: Fact) -> str:
-    """The SQL of what a measure is of."""
+    """The SQL that a measure is computed from."""
     if measure.of is None:
         return "1"
     if measure.function is Function.DISTINCT:
@@ -125,12 +125,12 @@ def _condition(query: AnalyticsQuery, fact: Fact, days: tuple[date, date]) -> tu
 
 
 def _begin(day: date) -> datetime:
-    """The beginning of a day in Paris."""
+    """The beginning of a day in Paris, as a time."""
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 
 
 def _with_range(fact: Fact, days: tuple[date, date]) -> tuple[str, list[Any]]:
-    """The rows of a fact, with the range where it is named."""
+    """The rows of a fact, with the range inserted where it is named."""
     rows, count = _RANGE.subn(r"\1 >= ? AND \1 < ?", fact.rows)
     return rows, [*days] * count
 

@@ -40,7 +40,7 @@ class MrrReportRow:
 
 @dataclass(frozen=True)
 class ChurnReportRow:
-    """The purchases that ended in a month, beside those at its beginning."""
+    """The purchases that ended in a month, and those there were at its beginning."""
 
     month: date
     purchases_before: int
@@ -50,7 +50,7 @@ class ChurnReportRow:
 
     @property
     def rate(self) -> float | None:
-        """The part of the purchases that was lost."""
+        """The fraction of the purchases that was lost."""
         return self.purchases_lost / self.purchases_before if self.purchases_before else None
 
 
@@ -118,7 +118,7 @@ def _amount(rows: Mapping[date, Mapping[str, Any]], month: date) -> Money:
 
 
 def _months(info: Info, since: date | None, until: date | None) -> list[_Month]:
-    """The months that the range touches, without those of the future."""
+    """The months that the range touches, except future ones."""
     first, end = date_range_of(info.context, since, until)
     today = local_date(info.context.services.clock.now())
     months, month = [], first.replace(day=1)

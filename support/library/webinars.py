@@ -1,9 +1,9 @@
 """Webinars: dates, sign-up and its waiting list, reminders, changes and cancellation.
 
 Whoever signs up gets a place while there is one, otherwise they wait; a place that becomes free
-goes to whoever has waited longest. Each place is decided with the article locked. What concerns
-everybody is sent by a job, one person in each transaction: a change or a cancellation raises the
-article's `calendar_sequence`, and the job writes to those whose `notified_sequence` is behind.
+goes to whoever has waited longest. Each place is decided with the article locked. Notices to
+everybody are sent by a job, in one transaction for each person: a change or a cancellation raises
+the article's `calendar_sequence`, and the job writes to those whose `notified_sequence` is behind.
 """
 
 from collections.abc import Sequence
@@ -51,8 +51,8 @@ class WebinarPlan:
 
 
 def check_plan(check: Checks, action: Action, plan: WebinarPlan) -> None:
-    """Add VALUE_INVALID and TOO_LONG to the checks, for a time in the past, numbers out of range,
-    and a link that isn't one.
+    """Check a plan. Adds VALUE_INVALID and TOO_LONG to the checks for a time in the past, numbers
+    out of range, and an invalid link.
     """
     if plan.starts_at <= action.at:
         message = _("Choose a time in the future.")
@@ -82,8 +82,8 @@ def require_url(url: str, field: str) -> str:
 async def schedule(
     action: Action, article: Article, plan: WebinarPlan, organizer: Organizer
 ) -> Article:
-    """Set when a webinar takes place. Those who signed up are told of another time or link. A
-    repeat changes nothing.
+    """Set when a webinar takes place. Those who signed up are told if the time or the link changes.
+    A repeat changes nothing.
 
     Raises NOT_A_WEBINAR, and WEBINAR_OVER for one that was canceled or has begun.
     """
@@ -232,7 +232,7 @@ async def _write(
     *,
     is_waiting: bool,
 ) -> None:
-    """Write to somebody, with a calendar file if something changes in their calendar."""
+    """Send an email to a person, with a calendar file if their calendar entry changes."""
     method = None if is_waiting else _METHODS.get(occasion)
     calendar = (
         calendar_file(tx.action.at, organizer, article, user.locale, method, user)
@@ -245,8 +245,8 @@ async def _write(
 
 
 async def fill_free_places(action: Action, organizer: Organizer) -> int:
-    """Give the places of people who were erased to those who wait. Returns for how many webinars
-    that was needed. Other places are given as soon as they become free.
+    """Give the places of erased people to those who wait. Returns for how many webinars that was
+    needed. Other places are given as soon as they become free.
     """
     limited = Article.filter(kind=ArticleKind.WEBINAR, capacity__not_isnull=True, canceled_at=None)
     waiting = WebinarSignUp.filter(is_waiting=True).values("article_id")
@@ -264,9 +264,9 @@ async def _fill(action: Action, organizer: Organizer, key: int) -> bool:
 
 
 async def send_notices(action: Action, organizer: Organizer) -> int:
-    """Tell people of changes and cancellations, and remind them, if it is time. Returns how many
-    emails were written. Each is one transaction with the record that it was. Those who belong to no
-    company any more lose their places first.
+    """Tell people of changes and cancellations, and send due reminders. Returns how many emails
+    were written. Each is stored in one transaction with the record of it. Those who no longer
+    belong to a company first lose their places.
     """
     members = Membership.all().values("user_id")
     await WebinarSignUp.exclude(user_id__in=Subquery(members)).delete()
@@ -322,7 +322,7 @@ async def _remind(action: Action, organizer: Organizer, key: int) -> bool:
 
 
 def _reminder(starts_at: datetime, action: Action) -> WebinarOccasion:
-    """What a reminder says, which may be late."""
+    """The text of a reminder, which may be sent late."""
     if starts_at - action.at <= REMINDERS[-1]:
         return WebinarOccasion.HOUR_BEFORE
     is_same_day = local_date(starts_at) == action.day
@@ -330,7 +330,7 @@ def _reminder(starts_at: datetime, action: Action) -> WebinarOccasion:
 
 
 async def _lock(tx: Transaction, key: int) -> tuple[WebinarSignUp | None, Article | None]:
-    """A sign-up, locked after its article. None when somebody has withdrawn."""
+    """A sign-up, locked after its article. None when it has been withdrawn."""
     found = await WebinarSignUp.get_or_none(pk=key, using_db=tx.db)
     if found is None:
         return None, None
