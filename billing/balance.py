@@ -32,7 +32,7 @@ async def shares_for(
     amount that remains is zero, or one that a provider can charge. `paid_by` is a payment that pays
     another part of the same invoice.
     """
-    left = await _left(tx, account_id, except_id=paid_by.pk if paid_by else None)
+    left = await _remaining_amounts(tx, account_id, except_id=paid_by.pk if paid_by else None)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
     share = min(cents, available)
     if 0 < cents - share < MIN_CHARGE_CENTS:
@@ -62,7 +62,7 @@ async def pay_open_invoices(tx: Transaction, account_id: int) -> list[Payment]:
         account_id=account_id, status=PaymentStatus.PROCESSING, invoice_id__not_isnull=True
     )
     charged_ids = {payment.invoice_id or 0 for payment in await charged.using_db(tx.db)}
-    left = await _left(tx, account_id)
+    left = await _remaining_amounts(tx, account_id)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
     used = []
     for payment_id, cents in _take(left, available):
@@ -75,7 +75,7 @@ async def pay_open_invoices(tx: Transaction, account_id: int) -> list[Payment]:
     return used
 
 
-async def _left(
+async def _remaining_amounts(
     tx: Transaction, account_id: int, except_id: int | None = None
 ) -> list[tuple[int, int]]:
     """What is left of each payment, the oldest payment first."""

@@ -107,7 +107,7 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
         _require_same(offer.texts, tried)
         if not await _has_price(tx, offer, action, day):
             raise Refusal(BillingErrorCode.OFFER_WITHOUT_PRICE, "input", "offerId")
-        former = _plan(offer)
+        former = _planned_state(offer)
         offer.withdraws_on = None
         if offer.status is OfferStatus.ON_SALE:
             offer.publishes_on = None
@@ -139,7 +139,7 @@ async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
                 "offerId",
                 message=_("This offer is a draft, which nobody can buy."),
             )
-        former = _plan(offer)
+        former = _planned_state(offer)
         offer.publishes_on = None
         if offer.status is OfferStatus.ON_SALE:
             offer.withdraws_on = day if day > action.day else None
@@ -148,7 +148,7 @@ async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
     return offer
 
 
-def _plan(offer: Offer) -> tuple[Any, ...]:
+def _planned_state(offer: Offer) -> tuple[Any, ...]:
     """The status of an offer and what is planned for it, to compare."""
     return offer.status, offer.publishes_on, offer.withdraws_on
 
@@ -161,7 +161,7 @@ async def _save_plan(
     day: date,
 ) -> None:
     """Save what is planned for an offer if it has changed."""
-    if _plan(offer) != former:
+    if _planned_state(offer) != former:
         await offer.save(using_db=tx.db)
         tx.audit(audit_action, offer, account_id=None, day=day.isoformat())
 
@@ -257,7 +257,7 @@ async def end_price(action: Action, price: Price, day: date) -> Price:
             )
         price.valid_until = end
         await price.save(using_db=tx.db, update_fields=["valid_until"])
-        sold_on = _sold_on(offer, day)
+        sold_on = _first_day_on_sale(offer, day)
         if sold_on and not await _has_price(tx, offer, action, sold_on):
             raise Refusal(
                 BillingErrorCode.OFFER_WITHOUT_PRICE,
@@ -285,7 +285,7 @@ async def _require_last_version(tx: Transaction, price: Price) -> None:
         )
 
 
-def _sold_on(offer: Offer, day: date) -> date | None:
+def _first_day_on_sale(offer: Offer, day: date) -> date | None:
     """The first day, from this one on, on which an offer is on sale. None if there is none."""
     if offer.status is OfferStatus.ON_SALE:
         return None if offer.withdraws_on and offer.withdraws_on <= day else day

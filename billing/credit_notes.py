@@ -119,7 +119,7 @@ async def remainder(invoice: Invoice, db: BaseDBAsyncClient | None = None) -> Re
     credit_notes = await _credit_notes(invoice.pk, db)
     for credit_note in credit_notes:
         for band in InvoiceFacts.from_json(credit_note.facts).totals.bands:
-            bands[band.basis_points] = _minus(bands[band.basis_points], band)
+            bands[band.basis_points] = _subtract(bands[band.basis_points], band)
     lines = {
         line.pk: line
         for line in await InvoiceLine.filter(invoice_id=invoice.pk)
@@ -156,7 +156,7 @@ async def _credited_items(
     ).using_db(db)
 
 
-def _minus(band: VatBand, other: VatBand) -> VatBand:
+def _subtract(band: VatBand, other: VatBand) -> VatBand:
     return VatBand(
         band.basis_points, band.net_cents - other.net_cents, band.vat_cents - other.vat_cents
     )
@@ -279,7 +279,7 @@ def _band_of_gross(band: VatBand, gross_cents: int) -> VatBand:
     net_after = _rounded(Decimal(gross_after * 10_000) / (10_000 + band.basis_points))
     net_after = min(max(net_after, gross_after - band.vat_cents), band.net_cents)
     after = VatBand(band.basis_points, net_after, gross_after - net_after)
-    return _minus(band, after)
+    return _subtract(band, after)
 
 
 def _rounded(amount: Decimal) -> int:

@@ -110,7 +110,7 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         if await _is_dunned(tx, purchase, receivable, payments):
             steps = await _record_due_steps(tx, services, receivable)
             late = _LateInvoice(purchases, purchase, changes, invoice, receivable, payments)
-            payment = await _take(tx, services, late, steps) if steps else None
+            payment = await _take_last_step(tx, services, late, steps) if steps else None
         for balance in used:
             await announce(tx, balance)
     if payment:
@@ -205,7 +205,7 @@ async def _record_due_steps(
     return steps
 
 
-async def _take(
+async def _take_last_step(
     tx: Transaction, services: CheckoutServices, late: _LateInvoice, steps: list[DunningStep]
 ) -> Payment | None:
     """Take the last of the due steps. Returns the payment to charge if it is a retry."""

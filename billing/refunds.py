@@ -120,11 +120,11 @@ async def refresh(action: Action, gateway: ChargeGateway, refund: Refund) -> boo
     Raises GatewayUnavailable.
     """
     payment = await Payment.get(pk=refund.payment_id)
-    outcome = await _ask(gateway, refund, payment.provider_reference or "")
+    outcome = await _query_provider(gateway, refund, payment.provider_reference or "")
     return await apply_refund(action, refund.pk, outcome) if outcome else False
 
 
-async def _ask(
+async def _query_provider(
     gateway: ChargeGateway, refund: Refund, charge_reference: str
 ) -> RefundOutcome | None:
     key = refund_key(refund.pk)

@@ -88,7 +88,7 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
     buyer = await _buyer(purchase)
     user = await User.get_or_none(pk=purchase.buyer_id)
     locale = user.locale if user else Locale.FR
-    if not _begin(purchase, price, today):
+    if not _prepare_copy(purchase, price, today):
         return
     while True:
         following = purchase.next_period(price.interval.months)
@@ -112,7 +112,7 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
         purchase.use_promotion()
 
 
-def _begin(purchase: Purchase, price: Price, today: date) -> bool:
+def _prepare_copy(purchase: Purchase, price: Price, today: date) -> bool:
     """Prepare the copy of a purchase: a draft counts as paid today, and a suspended purchase as
     active. Returns False when nothing will happen, such as to one that is paused indefinitely.
     """

@@ -110,11 +110,11 @@ async def _store(
     request.set_deadline(MONTHS, tx.action.at)
     await request.save(using_db=tx.db)
     tx.audit(PrivacyAuditAction.DATA_REQUEST_RECEIVE, request, kind=kind.value)
-    await _tell(tx, user, request, DataRequestNotice.RECEIVED)
+    await _notify_person(tx, user, request, DataRequestNotice.RECEIVED)
     return request
 
 
-async def _tell(
+async def _notify_person(
     tx: Transaction, user: User, request: DataRequest, notice: DataRequestNotice
 ) -> None:
     """Tell the person by email, unless they were erased or never confirmed their address."""
@@ -145,7 +145,7 @@ async def extend(action: Action, loading: Awaitable[DataRequest], reason: str) -
         request.set_deadline(EXTENDED_MONTHS, action.at)
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_EXTEND, request)
-        await _tell(tx, user, request, DataRequestNotice.EXTENDED)
+        await _notify_person(tx, user, request, DataRequestNotice.EXTENDED)
     return request
 
 
@@ -174,7 +174,7 @@ async def decide(
         request.reminder_at = None
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_DECIDE, request, decision=decision.value)
-        await _tell(tx, user, request, DataRequestNotice.DECIDED)
+        await _notify_person(tx, user, request, DataRequestNotice.DECIDED)
     return request
 
 

@@ -119,7 +119,7 @@ async def report(
         )
         await incident.add_entry(tx, IncidentEntryKind.REPORTED)
         await store_result(tx, owner, "breachReport", key, incident.pk)
-        await _tell(tx, team, incident, reporter)
+        await _notify(tx, team, incident, reporter)
         tx.audit(PrivacyAuditAction.INCIDENT_REPORT, incident)
     return incident
 
@@ -147,7 +147,7 @@ async def _open_ticket(
     return ticket
 
 
-async def _tell(
+async def _notify(
     tx: Transaction, team: SecurityTeam, incident: Incident, reporter: Reporter
 ) -> None:
     for recipient in await security_recipients(tx, team):

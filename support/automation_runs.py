@@ -217,7 +217,7 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
 async def _try_later(
     action: Action, rule: Rule, ticket_id: int, happening: Happening, error: Exception
 ) -> None:
-    """Let an automation that has failed on a ticket act later."""
+    """Schedule another attempt of an automation that has failed on a ticket."""
     async with action.transaction() as tx:
         await tx.lock(Ticket, ticket_id)
         root, depth = await _root(tx, ticket_id, happening)
@@ -410,7 +410,7 @@ async def _act_now(action: Action, rule: Rule, ticket_id: int, happening: Happen
 
 
 async def _try_timer(action: Action, key: int) -> bool:
-    """Let an automation act that is due. One that fails again is tried later, or given up."""
+    """Let a due automation act. If it fails again, it is tried later or given up."""
     try:
         return await retry_conflict(partial(_handle_timer, action, key))
     except Exception as error:

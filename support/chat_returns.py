@@ -94,7 +94,7 @@ async def take_back(action: Action, steady_since: datetime | None) -> int:
     is_steady = steady_since is not None and action.at - steady_since >= GRACE_PERIOD
     gone_since = action.at - GRACE_PERIOD if is_steady else _NEVER
     count = 0
-    for ticket_id, agent_id in await _abandoned(gone_since):
+    for ticket_id, agent_id in await _abandoned_chats(gone_since):
         try:
             take = partial(_take_back, action, ticket_id, agent_id, gone_since)
             count += await retry_conflict(take)
@@ -107,14 +107,14 @@ async def _take_back(action: Action, ticket_id: int, agent_id: int, gone_since: 
     async with action.transaction() as tx:
         await tx.lock(User, agent_id)
         ticket = await tx.lock(Ticket, ticket_id)
-        if (ticket_id, agent_id) not in await _abandoned(gone_since, ticket_id, tx.db):
+        if (ticket_id, agent_id) not in await _abandoned_chats(gone_since, ticket_id, tx.db):
             return False
         await mark_transferred(ticket_id, agent_id, action.at, tx.db)
         await ticket.unassign(tx)
     return True
 
 
-async def _abandoned(
+async def _abandoned_chats(
     gone_since: datetime, ticket_id: int | None = None, db: BaseDBAsyncClient | None = None
 ) -> list[tuple[int, int]]:
     """The chats whose agent can't answer, with the agent: all of them, or only this one."""

@@ -45,8 +45,8 @@ class ChatWatch:
     async def service(
         self, category: Category | None = None, team_id: int | None = None
     ) -> ChatService:
-        """Whether chats of a category or a team are answered, as it was within the last second.
-        Each page of a site may ask.
+        """Whether chats of a category or a team are answered, as it was within the last second. It
+        is cached because every page of a site may request it.
         """
         key = (category, team_id)
         expires_at, service = self._cached.get(key, (-inf, None))
@@ -91,7 +91,7 @@ class ChatWatch:
     async def watch_service(
         self, category: Category | None = None, team_id: int | None = None
     ) -> AsyncGenerator[ChatService, None]:
-        """Whether chats of a category or a team are answered, and each change of it."""
+        """Whether chats of a category or a team are answered, and again at each change."""
         key, delivered = f"{_SERVICE}{category or ''}:{team_id or ''}", None
         with self._hub.listen(key) as changed:
             while True:

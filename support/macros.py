@@ -32,7 +32,7 @@ _ARCHIVED = _("This macro has been archived.")
 
 
 def require_team_choice(team_id: object, *, is_personal: bool) -> None:
-    """Raise VALUE_INVALID for a macro of one's own that is a team's."""
+    """Raise VALUE_INVALID for a macro that would belong both to its author and to a team."""
     if is_personal and team_id is not None:
         message = _("A macro of a team isn’t your own.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "teamId", message=message)
@@ -117,7 +117,9 @@ def _audit(tx: Transaction, audit_action: SupportAuditAction, macro: Macro) -> N
 
 
 def may_manage(user: User, owner_id: int | None) -> bool:
-    """Whether someone manages a macro of this owner, None for those of all agents or a team."""
+    """Whether someone may manage the macros of this owner, None for those of all agents or of a
+    team.
+    """
     if owner_id is not None:
         return owner_id == user.pk and user.staff in (Staff.AGENT, Staff.SUPERVISOR)
     return user.staff in (Staff.SUPERVISOR, Staff.OPERATOR)
@@ -166,7 +168,7 @@ async def apply_macro(
         )
         actor = Actor(agent, {"macro": macro.pk}, f"macro:{use.pk}")
         if refusals := await find_refusals(tx, ticket, actions, actor, people):
-            raise _told_once(refusals)
+            raise _distinct(refusals)
         tx.audit(
             SupportAuditAction.MACRO_APPLY,
             ticket,
@@ -182,7 +184,7 @@ async def apply_macro(
     return use
 
 
-def _told_once(refusals: Sequence[ActionRefusal]) -> Refusals:
+def _distinct(refusals: Sequence[ActionRefusal]) -> Refusals:
     """The refusals, each once: a closed ticket refuses several actions in the same words."""
     distinct = {(each.refusal.field, each.refusal.message): each.refusal for each in refusals}
     return Refusals([*distinct.values()])

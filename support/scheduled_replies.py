@@ -1,9 +1,9 @@
 """Replies that are posted at a later time, as their author wrote them.
 
 A job posts what is due, with the rules of posting as they are at that time. What can't be posted
-any more stays with the reason, and its author and the supervisors are told. So does what its author
-wants held back because the customer has written since. What still isn't settled after some minutes
-is told by email, once for all replies of an author.
+any more stays with the reason, and its author and the supervisors are told. A reply that its author
+wants held back stays as well if the customer has written since. If it still isn't settled after
+some minutes, they are notified by email, once for all replies of an author.
 
 Whatever changes a scheduled reply has locked its ticket, and a reply ends its wait in the
 transaction that posts it. So it is posted once, although the job may run in several processes and
@@ -174,7 +174,7 @@ async def schedule(
         drafts = Draft.filter(ticket_id=ticket.pk, user_id=author.pk)
         has_draft = await drafts.using_db(tx.db).delete()
         await store_result(tx, owner, _OPERATION, key, reply.pk)
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
         if has_draft:
             await tx.next_sequence(writers_stream(ticket.pk))
     return reply
@@ -246,7 +246,7 @@ async def update(
         await reply.save(using_db=tx.db)
         if changes.file_ids is not None:
             await attach_to_scheduled_reply(tx, ticket.account_id, reply, author, changes.file_ids)
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
     return reply
 
 
@@ -263,7 +263,7 @@ async def cancel(action: Action, actor: User, reply: ScheduledReply) -> Schedule
             reply.state, reply.email_pending_since = ScheduledReplyState.CANCELED, None
             await reply.save(using_db=tx.db, update_fields=["state", "email_pending_since"])
             tx.audit(SupportAuditAction.SCHEDULED_REPLY_CANCEL, reply, author=reply.author_id)
-            await _tell_inbox(tx, reply)
+            await _notify_inbox(tx, reply)
     return reply
 
 
@@ -335,11 +335,11 @@ async def _post(
     await reply.save(
         using_db=tx.db, update_fields=["state", "problem", "message_id", "email_pending_since"]
     )
-    await _tell_inbox(tx, reply)
+    await _notify_inbox(tx, reply)
     return message
 
 
-async def _tell_inbox(tx: Transaction, reply: ScheduledReply) -> None:
+async def _notify_inbox(tx: Transaction, reply: ScheduledReply) -> None:
     await tx.append(INBOX, EventKind.SCHEDULED_REPLY_CHANGED, ticket_id=reply.ticket_id)
 
 
@@ -390,11 +390,11 @@ async def _check_overtaken(tx: Transaction, reply: ScheduledReply) -> bool:
     if reply.is_holdable:
         reply.state = ScheduledReplyState.HELD
     await reply.save(using_db=tx.db, update_fields=["overtaken_at", "state"])
-    await _tell(tx, reply, EventKind.SCHEDULED_REPLY_OVERTAKEN, [reply.author_id])
+    await _notify_agents(tx, reply, EventKind.SCHEDULED_REPLY_OVERTAKEN, [reply.author_id])
     return True
 
 
-async def _tell(
+async def _notify_agents(
     tx: Transaction, reply: ScheduledReply, kind: EventKind, user_ids: Sequence[int]
 ) -> None:
     """Notify these agents, each in their own stream, and the inbox."""
@@ -428,7 +428,7 @@ async def _plan_again(action: Action, key: int) -> bool:
             return False
         reply.send_at = planned_at
         await reply.save(using_db=tx.db, update_fields=["send_at"])
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
     return True
 
 
@@ -482,7 +482,7 @@ async def _leave_unsent(
     columns = ["state", "problem", "email_pending_since"]
     await reply.save(using_db=tx.db, update_fields=columns)
     user_ids = {reply.author_id, *(user.pk for user in await _supervisors(tx))}
-    await _tell(tx, reply, EventKind.SCHEDULED_REPLY_NOT_SENT, sorted(user_ids))
+    await _notify_agents(tx, reply, EventKind.SCHEDULED_REPLY_NOT_SENT, sorted(user_ids))
 
 
 async def _supervisors(tx: Transaction) -> list[User]:
@@ -490,7 +490,7 @@ async def _supervisors(tx: Transaction) -> list[User]:
 
 
 async def _email_unsent(action: Action) -> int:
-    """Tell the authors of replies that couldn't be sent, and that nobody has settled since. Returns
+    """Email the authors of replies that couldn't be sent and that nobody has settled since. Returns
     how many authors.
     """
     due = ScheduledReply.filter(
@@ -504,8 +504,8 @@ async def _email_unsent(action: Action) -> int:
 
 
 async def _email_author(action: Action, author_id: int) -> bool:
-    """Tell an author of all their replies that couldn't be sent, in one email: or the supervisors,
-    when the author no longer answers customers.
+    """Tell an author of all their replies that couldn't be sent, in one email. If the author no
+    longer answers customers, tell the supervisors.
     """
     pending = ScheduledReply.filter(author_id=author_id, email_pending_since__not_isnull=True)
     async with action.transaction() as tx:

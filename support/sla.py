@@ -110,13 +110,13 @@ async def _check(action: Action, clock_id: int) -> bool:
         await clock.save(using_db=tx.db)
         if kind:
             await plan_for_clock(tx, ticket, clock.pk, kind)
-            await _tell(tx, ticket, kind)
+            await _notify(tx, ticket, kind)
         elif clock.is_breaching is not was_breaching:
             await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
     return True
 
 
-async def _tell(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
+async def _notify(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
     """Notify the assignee and the supervisors, each in their own stream, and the inbox."""
     supervisors = await User.filter(staff=Staff.SUPERVISOR).using_db(tx.db).values_list("id")
     agent_ids: set[int] = {key for (key,) in supervisors}

@@ -204,7 +204,7 @@ async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
             tx, delivery, status
         )
         if is_current and status.code in _OBJECTIONS:
-            await _object(tx, invoice, receivable, status, flow_id)
+            await _record_objection(tx, invoice, receivable, status, flow_id)
         if is_current:
             await announce_delivery(tx, delivery, status.code.value)
     return True
@@ -256,7 +256,7 @@ async def _move(tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle) -
     return True
 
 
-async def _object(
+async def _record_objection(
     tx: Transaction,
     invoice: Invoice,
     receivable: Receivable | None,

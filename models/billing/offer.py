@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Segment(StrEnum):
-    """The size of business an offer is for."""
+    """The size of the businesses that an offer is for."""
 
     TPE = "TPE"
     PME = "PME"

@@ -113,7 +113,7 @@ _MIGRATION_OPTIONS = {
 
 def tortoise_config(url: str, analytics_url: str | None = None, **options: float) -> dict[str, Any]:
     """Return Tortoise's configuration for a database URL: `sqlite://path`, or `postgres://...`,
-    which uses asyncpg, and for that of a copy that analysts read. `options` replace those of the
+    which uses asyncpg, and for the URL of a copy that analysts read. `options` replace those of the
     URL.
     """
     connections = {"default": _connection_config(url, options)}

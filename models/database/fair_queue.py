@@ -27,8 +27,9 @@ class FairQueue:
         self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
 
     async def enter(self, person: str | None, *, transaction: bool) -> Admission:
-        """Wait until a connection may be used. Return it with `leave`. Raises
-        ServiceUnavailable.
+        """Wait until a connection may be used. Return it with `leave`.
+
+        Raises ServiceUnavailable.
         """
         admission = person, transaction
         if not self._admit(admission):

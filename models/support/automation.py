@@ -187,8 +187,9 @@ class AutomationRun(Model):
 
 
 class AutomationTimer(Model):
-    """An event for which an automation acts at `due_at`, if nothing has made it obsolete. One that
-    has failed is tried again: `attempts` is how often it has, and `error` the type of the last one.
+    """An event for which an automation acts at `due_at`, if nothing has made it obsolete. After a
+    failure it is tried again: `attempts` counts the failures, and `error` is the type of the last
+    one.
     """
 
     id = fields.BigIntField(primary_key=True)

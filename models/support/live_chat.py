@@ -181,8 +181,9 @@ async def positions(
     *,
     categories: Collection[str] | None = None,
 ) -> dict[int, int]:
-    """The places in their queues of those of these chats that wait, 1 for the next one. With
-    `categories`, which have to contain those of the chats, other chats don't count.
+    """The places of these chats in their queues, 1 for the next one. Chats that don't wait are left
+    out. With `categories`, which must include those of the chats, chats of other categories don't
+    count.
     """
     if not ticket_ids:
         return {}

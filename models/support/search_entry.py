@@ -62,8 +62,8 @@ def stems_of(text: str) -> list[str]:
 
 
 def indexed_stems(text: str) -> str:
-    """What the index contains for a text: its stems, and once more those of words with punctuation
-    in them, without it, so that `email` finds `e-mail`.
+    """What the index contains for a text: its stems and, for words with punctuation in them, also
+    the stems without it, so that `email` finds `e-mail`.
     """
     joined = [
         "".join(parts)
@@ -75,7 +75,7 @@ def indexed_stems(text: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text. In French an apostrophe divides two: `l’e-mail`."""
+    """The words of a text. In French, an apostrophe separates two words: `l’e-mail`."""
     return text.replace("’", " ").replace("'", " ").split()
 
 

@@ -86,7 +86,7 @@ class TicketActions:
 
     @property
     def snooze_time(self) -> timedelta | None:
-        """For how long the ticket is snoozed."""
+        """How long the ticket is snoozed for."""
         return None if self.snooze_minutes is None else timedelta(minutes=self.snooze_minutes)
 
     @property

@@ -27,7 +27,7 @@ def has_number(*numbers: str) -> Q:
 
 def _number_condition(text: str) -> Q:
     """The condition for a number as people type it: in any case, without its letters, zeros or
-    year, with spaces or other dashes.
+    year, with spaces or with other dashes.
     """
     number = number_text(text)
     if _NUMBER_WITHOUT_YEAR.fullmatch(number):

@@ -27,19 +27,19 @@ def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> di
         return dimensions
     return dimensions | {
         "OFFER": Dimension(
-            _held("slug", day, dialect),
+            _held_offer_column("slug", day, dialect),
             "The offer that the company held on the day, by its slug: the most recent one of "
             "several. Null without one.",
         ),
         "SEGMENT": Dimension(
-            _held("segment", day, dialect),
+            _held_offer_column("segment", day, dialect),
             "The segment of the offer that the company held on the day. Null without one.",
             Segment,
         ),
     }
 
 
-def _held(column: str, day: str, dialect: str) -> str:
+def _held_offer_column(column: str, day: str, dialect: str) -> str:
     """The SQL of a column of the offer that the company held on a day."""
     return (
         f"(SELECT held_offer.{column} FROM purchase AS held "  # noqa: S608 - made of our own names only

@@ -99,8 +99,8 @@ async def failed_payment_report(
         "WHERE status = 'DECLINED' AND created_at >= ? AND created_at < ? "
         "GROUP BY kind, COALESCE(decline_code, '') "
         "ORDER BY payments DESC, kind, reason LIMIT ?",
-        _moment(begin),
-        _moment(end),
+        _start_of_day(begin),
+        _start_of_day(end),
         limit,
     )
     return [
@@ -111,7 +111,7 @@ async def failed_payment_report(
     ]
 
 
-def _moment(day: date) -> datetime:
+def _start_of_day(day: date) -> datetime:
     """The beginning of a day in Paris, as a time."""
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 

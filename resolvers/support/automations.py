@@ -161,13 +161,13 @@ def runs(context: Context, parents: Sequence[Automation], page_request: PageRequ
 
 
 def failures(context: Context, parents: Sequence[Automation]) -> RowsByParent:
-    """Where each automation has failed and is tried again, in this order."""
+    """The timers with which each automation has failed and will be tried again, in that order."""
     rows = AutomationTimer.filter(attempts__gt=0)
     return RowsByParent(parents, rows, "automation_id", "due_at", "id")
 
 
 async def ticket_numbers(context: Context, parents: Sequence[AutomationTimer]) -> list[str]:
-    """The number of the ticket of each."""
+    """The number of each timer's ticket."""
     rows = await read(
         QuerySet(Ticket),
         ("id", "created_at"),

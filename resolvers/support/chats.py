@@ -62,13 +62,13 @@ async def service(
 async def watch_service(
     info: Info, category: CategoryArgument = None, team_id: TeamArgument = None
 ) -> AsyncGenerator[ChatService, None]:
-    """The same, and each change."""
+    """Whether chats are answered now, and each change of that."""
     key = await _team_key(info, team_id)
     return info.context.services.chats.watch_service(category, key)
 
 
 async def _team_key(info: Info, team_id: str | None) -> int | None:
-    """The key of a team. Raises NotFound for one that the viewer doesn't see."""
+    """The key of a team. Raises NotFound for a team that the viewer doesn't see."""
     if team_id is None:
         return None
     key = key_argument(Team, team_id, "teamId")
@@ -78,7 +78,7 @@ async def _team_key(info: Info, team_id: str | None) -> int | None:
 
 
 def opening_hours(root: ChatService, info: Info) -> str:
-    """The hours in words."""
+    """The opening hours as text."""
     return hours_text(root.hours, info.context.viewer.locale)
 
 

@@ -159,7 +159,7 @@ async def sign_up(
             notified_sequence=row.calendar_sequence,
         )
         occasion = WebinarOccasion.WAITING if is_waiting else WebinarOccasion.SIGNED_UP
-        await _write(tx, organizer, row, user, occasion, is_waiting=is_waiting)
+        await _send_email(tx, organizer, row, user, occasion, is_waiting=is_waiting)
     return signed_up
 
 
@@ -176,7 +176,7 @@ async def withdraw(action: Action, user: User, article: Article, organizer: Orga
         _require_open(row, action.at)
         await rows[0].delete(using_db=tx.db)
         await _fill_places(tx, row, organizer)
-        await _write(
+        await _send_email(
             tx, organizer, row, user, WebinarOccasion.WITHDRAWN, is_waiting=rows[0].is_waiting
         )
     return row
@@ -211,7 +211,7 @@ async def _fill_places(tx: Transaction, article: Article, organizer: Organizer) 
         row.is_waiting, row.notified_sequence = False, article.calendar_sequence
         await row.save(using_db=tx.db, update_fields=["is_waiting", "notified_sequence"])
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, WebinarOccasion.PROMOTED, is_waiting=False)
+        await _send_email(tx, organizer, article, user, WebinarOccasion.PROMOTED, is_waiting=False)
 
 
 _METHODS = {
@@ -223,7 +223,7 @@ _METHODS = {
 }
 
 
-async def _write(
+async def _send_email(
     tx: Transaction,
     organizer: Organizer,
     article: Article,
@@ -281,14 +281,14 @@ async def send_notices(action: Action, organizer: Organizer) -> int:
         behind = WebinarSignUp.filter(
             article_id=article.pk, notified_sequence__lt=article.calendar_sequence
         )
-        tell = partial(_tell_of_change, action, organizer)
+        tell = partial(_notify_of_change, action, organizer)
         count += await handle_each(behind, tell, "webinar_notice.failed")
     due = WebinarSignUp.filter(reminder_at__lte=action.at)
     remind = partial(_remind, action, organizer)
     return count + await handle_each(due, remind, "webinar_notice.failed")
 
 
-async def _tell_of_change(action: Action, organizer: Organizer, key: int) -> bool:
+async def _notify_of_change(action: Action, organizer: Organizer, key: int) -> bool:
     async with action.transaction() as tx:
         row, article = await _lock(tx, key)
         if row is None or article is None or row.notified_sequence >= article.calendar_sequence:
@@ -298,7 +298,7 @@ async def _tell_of_change(action: Action, organizer: Organizer, key: int) -> boo
         is_canceled = article.canceled_at is not None
         occasion = WebinarOccasion.CANCELED if is_canceled else WebinarOccasion.CHANGED
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, occasion, is_waiting=row.is_waiting)
+        await _send_email(tx, organizer, article, user, occasion, is_waiting=row.is_waiting)
     return True
 
 
@@ -317,7 +317,7 @@ async def _remind(action: Action, organizer: Organizer, key: int) -> bool:
             return False
         occasion = _reminder(article.starts_at, action)
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, occasion, is_waiting=False)
+        await _send_email(tx, organizer, article, user, occasion, is_waiting=False)
     return True
 
 

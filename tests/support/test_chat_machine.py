@@ -224,7 +224,7 @@ class ChatMachine(RuleBasedStateMachine):
         )
 
     def transfer(self, pick: int, number: int, other: int) -> None:
-        """Transfer a chat to another agent or, if that is its own, to the team."""
+        """Transfer a chat to another agent or, if both are the same, to the team."""
         agent_id = None if other == number else self.agents[other].pk
         team_id = self.team.pk if other == number else None
         self.attempt(

@@ -68,7 +68,7 @@ class Provider(Protocol):
         ...
 
     async def settled(self, key: str, outcome: Outcome) -> Outcome:
-        """Wait until a charge is no longer processed. Returns it."""
+        """The charge once it is no longer processed."""
         ...
 
     async def dispute(self, reference: str) -> str:

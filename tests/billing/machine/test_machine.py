@@ -169,7 +169,7 @@ MAX_PURCHASES = 5
 
 
 def needs(fact: str) -> Callable[[Any], Any]:
-    """A precondition for rules that do nothing without such a row."""
+    """A precondition of rules that would do nothing without such a row."""
     return precondition(lambda machine: machine.facts[f"{fact}_count"] > 0)
 
 
@@ -379,7 +379,7 @@ class BillingMachine(RuleBasedStateMachine):
     @needs("undecided")
     @rule(number=picks, is_approved=st.booleans())
     def decide_at_the_bank(self, number: int, is_approved: bool) -> None:
-        """This includes payments that were abandoned or have expired here."""
+        """Decide about any open charge, even of an abandoned or expired payment."""
         charges = SandboxCharge.filter(status=PaymentStatus.REQUIRES_ACTION).order_by("id")
         charge = pick(self.run(charges), number)
         if charge is None:

@@ -171,7 +171,7 @@ async def test_existing_people_can_be_searched_after_the_migration() -> None:
 
 
 async def store_waiting_email() -> None:
-    """Store it with the table and template name of an earlier version."""
+    """Store an email in the table, and with the template name, of an earlier version."""
     await execute(
         "INSERT INTO letter (id, template, recipient, subject, text, html, attempts, created_at, "
         "next_attempt_at) VALUES (15, 'email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', "

@@ -205,7 +205,7 @@ class SupportDay:
             client.sendmail(sender, [to], raw)
 
     async def call(self, customer: Customer, agent: Viewer | None) -> None:
-        """The customer calls in vain, or an agent calls back; the call ends now."""
+        """Log a missed call of the customer, or a call back by an agent, that ends now."""
         now, is_outbound = self.clock.now(), agent is not None
         data = {
             "id": f"call-{next(self.numbers)}",

@@ -88,7 +88,7 @@ class MailDesk:
         return (await Email.filter(ticket_id=ticket.pk).order_by("id"))[-1]
 
     def sent(self, email: Email) -> EmailMessage:
-        """The latest email, as it is sent."""
+        """An email as the message that is sent."""
         addresses = self.services.reply_addresses
         return message(
             email, Sender(OUR_MAILBOX, "https://camcha.example", reply_addresses=addresses)
