@@ -153,14 +153,14 @@ class SocketClient:
         return self.viewer.user.pk if self.viewer.user else None
 
     def seconds_left(self) -> float | None:
-        """Until the access token expires with which the websocket was opened."""
+        """The seconds until the access token that the websocket was opened with expires."""
         if self.viewer.session is None:
             return None
         remaining = self.viewer.session.access_expires_at - self.services.clock.now()
         return max(0.0, remaining.total_seconds())
 
     def context(self) -> Context:
-        """A new context. From now on the current task works for this person."""
+        """A new context. From now on, the current task acts for this viewer."""
         user = self.viewer.user
         assign_person(f"user:{user.pk}" if user else client_network(self.client_address))
         return Context(

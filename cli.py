@@ -496,7 +496,7 @@ def _name_and_problem(error: str) -> tuple[str, str]:
 
 
 async def _database_findings(settings: Settings) -> list[Finding]:
-    """The problems of the database. When it can't be used, that is the only one."""
+    """The problems of the database. If it can't be used, that is the only one."""
     try:
         async with _open_database(settings):
             findings = await database_findings(settings)

@@ -1,7 +1,7 @@
-"""The problems that keep real customers from using an installation: `bin/cli check` prints it, and
-`serve` refuses to start while there is an error.
+"""The problems that keep real customers from using an installation. `bin/cli check` prints them,
+and `serve` refuses to start while there is an error.
 
-A demonstration and a test installation (CAMCHA_TEST_INSTALLATION) may have all of it.
+A demonstration and a test installation (CAMCHA_TEST_INSTALLATION) may have any of them.
 """
 
 import ipaddress
@@ -122,7 +122,7 @@ async def _impossible_rates() -> list[str]:
 
 
 def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:
-    """Examples for trying the product, which do harm when customers use them."""
+    """Examples for trying out the product, which must not be left when customers use it."""
     if settings.stripe is None:
         yield (
             "payments",
@@ -183,7 +183,7 @@ def _is_example_seller(path: Path) -> bool:
 
 
 def _example_policies(folder: Path) -> list[str]:
-    """The texts that are those of seed/policies."""
+    """The policies whose texts are still those of seed/policies."""
     examples = {_text(path) for path in PACKAGED_POLICIES.rglob("*.md")}
     return sorted(
         str(path.relative_to(folder)) for path in folder.rglob("*.md") if _text(path) in examples

@@ -1,14 +1,14 @@
 """Writing log lines without waiting for whoever reads stderr, and without repeating a line as often
-as its cause.
+as its cause occurs.
 
 A write to a full pipe blocks until somebody reads from it. So a thread of its own writes the lines,
 from a bounded queue. Lines that find the queue full are dropped and counted, and `log.dropped`
 gives their number as soon as lines can be written again.
 
-The same warning or error, by its place in the code, is listed a few times in a minute. Further ones
-are counted, and one line, `log.repeated`, gives their number when the minute has ended. Callers who
-have not signed in can cause the warnings of libraries and throttled attempts at will, so of those
-only the first is listed.
+The same warning or error, by its place in the code, is written a few times a minute. Further ones
+are counted, and a line `log.repeated` gives their number at the end of the minute. Callers who have
+not signed in can cause the warnings of libraries and throttled attempts at will, so only the first
+of those is written.
 """
 
 import logging
@@ -36,9 +36,7 @@ log = structlog.stdlib.get_logger("logs.writer")
 
 @dataclass(slots=True)
 class _Repetition:
-    """The number of times that a line was listed since `started_at`, and that it was
-    only counted.
-    """
+    """How often a line was written since `started_at`, and how often it was only counted."""
 
     logger: str
     event: str
@@ -86,7 +84,7 @@ class RepetitionFilter(logging.Filter):
         return max(0.0, min(start_times) + self.interval - monotonic()) if start_times else None
 
     def summarize(self, *, all_intervals: bool = False) -> None:
-        """Log the numbers of the intervals that have ended, or of all."""
+        """Log the counts of the intervals that have ended, or of all intervals."""
         now = monotonic()
         with self._lock:
             ended_keys = [
@@ -103,7 +101,7 @@ class RepetitionFilter(logging.Filter):
 
 
 def _place(record: logging.LogRecord) -> tuple[Any, ...]:
-    """Where the exception was raised, so that different ones are counted by themselves."""
+    """Where the exception was raised, so that different exceptions are counted separately."""
     if isinstance(record.msg, dict):
         return tuple(record.msg.get("where") or ())[-1:]
     error = record.exc_info[1] if record.exc_info else None
@@ -133,7 +131,9 @@ class LineWriter(logging.Handler):
         self._own_lock = threading.RLock()
 
     def createLock(self) -> None:
-        """Have no lock that is held while `flush` waits for the thread, which logs as well."""
+        """Create no lock: `flush` would hold it while it waits for the thread, which logs as
+        well.
+        """
         self.lock = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -151,7 +151,7 @@ class LineWriter(logging.Handler):
         self._lines.put(line)
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until all lines are written, but not longer than this: nobody may be reading."""
+        """Wait until all lines are written, but no longer than the limit: nobody may be reading."""
         if self._process == os.getpid():
             written = threading.Event()
             self._lines.put(written)
@@ -193,7 +193,7 @@ class LineWriter(logging.Handler):
 
 
 def _unreadable(record: logging.LogRecord) -> logging.LogRecord:
-    """A record without a message in the place of one that can't be formatted."""
+    """A record without a message, in place of one that can't be formatted."""
     return logging.LogRecord(
         record.name, record.levelno, record.pathname, record.lineno, "log.unreadable", (), None
     )

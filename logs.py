@@ -102,7 +102,7 @@ def close() -> None:
 
 def _filter_all_loggers() -> None:
     """Silence libraries in their loggers too, so that a library that sets their level, or adds a
-    handler to them or to the root logger, prints no more than others.
+    handler to them or to the root logger, doesn't log more than others.
     """
 
     class Logger(logging.getLoggerClass()):  # type: ignore[misc] # the class that structlog has set

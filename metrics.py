@@ -5,7 +5,7 @@ in number, because each is stored: the first ones that signed-in people use, and
 documents. All others are counted as `other`.
 
 Numbers that are counted as things happen cost an operation some microseconds. Those of the database
-are read by a job, and `/metrics` is answered by a thread, so being read delays nobody.
+are read by a job, and `/metrics` is answered by a thread, so a scrape delays nobody.
 """
 
 from collections.abc import Callable, Iterable
@@ -46,7 +46,7 @@ class Sockets(Protocol):
 
     @property
     def open_count(self) -> int:
-        """How many are open."""
+        """How many websockets are open."""
 
 
 class Metrics:
@@ -114,7 +114,7 @@ class Metrics:
         }
 
     def watch_websockets(self, sockets: Sockets) -> None:
-        """Read the number of open websockets from here."""
+        """Read the number of open websockets from this endpoint."""
         self._websockets.set_function(lambda: sockets.open_count)
 
     # Operations: engine.Observer
@@ -152,14 +152,14 @@ class Metrics:
     # The database
 
     async def read_database(self, at: datetime) -> None:
-        """Read the numbers of the database: a job."""
+        """The job that reads the numbers of the database."""
         values = await _read_rows(at)
         for name, gauge in self._rows.items():
             gauge.set(values[name])
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
-        """Answer requests to this address. Returns what ends that. Raises OSError when the address
-        is in use.
+        """Answer requests to this address. Returns a function that stops the server. Raises OSError
+        when the address is in use.
         """
         server, thread = start_http_server(port, host, self.registry)
 

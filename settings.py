@@ -70,7 +70,7 @@ _FIXED_LIMITS = {"frame_bytes"}
 
 @dataclass(frozen=True)
 class ResponseLimits:
-    """The largest response to an operation in bytes, by who receives it."""
+    """The maximum size of a response to an operation in bytes, by its recipient."""
 
     anonymous: int = 1_048_576
     customer: int = 4_194_304
@@ -198,7 +198,7 @@ class Settings:
     def incoming_mail_services(
         self, auth: AuthServices, files: FileService
     ) -> IncomingMailServices | None:
-        """What reads the emails to support, None when none are received."""
+        """The services that read emails to support, None when no emails are received."""
         if self.reply_addresses is None:
             return None
         own_address = normalized_email(parse_mailbox(self.mail_sender)[1])
@@ -212,7 +212,7 @@ class Settings:
 
     @property
     def _return_url(self) -> str:
-        """Where customers return to when a client names no page."""
+        """Where customers return to when a client states no page."""
         return self.front_url or self.base_url
 
 
@@ -320,7 +320,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
 
 
 def _limit_variables() -> dict[str, int | float]:
-    """The settings of limits and their defaults."""
+    """The settings of limits, with their defaults."""
     return {
         f"{prefix}{name.upper()}": default
         for prefix, limits in _LIMITS.items()
@@ -732,7 +732,7 @@ def _limits(prefix: str, environ: Mapping[str, str]) -> Any:
 
 
 def _limit(text: str, number: type[int | float]) -> int | float | None:
-    """The positive number that the text is; None for anything else."""
+    """The positive number in the text, None for any other text."""
     is_number = text.isascii() and text.replace(".", "", 1 if number is float else 0).isdecimal()
     return (number(text) or None) if is_number and len(text) <= _LIMIT_DIGITS else None
 

@@ -95,7 +95,7 @@ log = structlog.stdlib.get_logger()
 @dataclass(frozen=True)
 class Job:
     """A job: `work` is called again `seconds` after it has finished, or when one of the hub's keys
-    is announced that `listen` listens to.
+    in `listen` is announced.
 
     An `internal` job changes nothing but this database. The others don't run while the installation
     is held (models/operations/installation.py). A `local` job concerns the connections and the
@@ -421,13 +421,13 @@ def jobs(
 
 
 def _action(services: Services) -> Action:
-    """What a job does now, in the name of nobody."""
+    """The action of a job, performed by no one, at the current time."""
     return Action(None, services.clock.now(), services.hub)
 
 
 def _push_jobs(services: Services) -> list[Job]:
     """The jobs for notifications on devices: one for each push service, so that a slow one delays
-    no other. None when there are no notifications.
+    no other. Empty when there are no notifications.
     """
     channel = services.push
     if channel is None:
@@ -453,7 +453,7 @@ def _push_jobs(services: Services) -> list[Job]:
 def _incoming_mail_jobs(
     services: Services, settings: Settings, incoming_mail: IncomingMailServices | None
 ) -> list[Job]:
-    """The jobs for emails to support, none when no emails are received."""
+    """The jobs for emails to support, empty when no emails are received."""
     if incoming_mail is None:
         return []
     action = partial(_action, services)

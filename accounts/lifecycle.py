@@ -127,7 +127,9 @@ async def _open_request(
 async def _pending_requests(
     tx: Transaction, account: Account, kind: TicketKind
 ) -> QuerySet[Ticket]:
-    """The company's open requests of a kind, without those whose deletion was scheduled before."""
+    """The company's open requests of a kind, except those for which a deletion was already
+    scheduled.
+    """
     scheduled_ticket_ids = (
         await Erasure.filter(account_id=account.pk)
         .using_db(tx.db)

@@ -101,7 +101,7 @@ async def _store_acceptance(
 
 
 async def delete_acceptances(tx: Transaction, user: User) -> None:
-    """Delete the acceptances of a sign-up that another person takes over, who did not accept
-    anything.
+    """Delete the acceptances recorded at a sign-up that another person takes over: that person
+    hasn't accepted anything.
     """
     await PolicyAcceptance.filter(user_id=user.pk).using_db(tx.db).delete()

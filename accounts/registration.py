@@ -229,7 +229,7 @@ async def _create_owner(tx: Transaction, form: _SignUpForm, password_hash: str) 
 
 
 def _registry_due_at(tx: Transaction, form: _SignUpForm) -> datetime | None:
-    """When the register is asked: it knows companies by their SIREN only."""
+    """When to query the register first, None for never: it knows companies by their SIREN only."""
     return tx.action.at if form.identification.siren else None
 
 

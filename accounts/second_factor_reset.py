@@ -113,7 +113,9 @@ def _reserved_refusal() -> Refusal:
 
 
 async def _reset(tx: Transaction, user: User, reason: InterventionReason | None = None) -> None:
-    """Turn off the second factor. `reason` is that of support, None for an owner of the company."""
+    """Turn off the second factor. `reason` is the one that support states, None when an owner of
+    the company does it.
+    """
     if not user.second_factor:
         raise Refusal(
             CommonErrorCode.NOT_ACTIVE,

@@ -1,10 +1,10 @@
-"""Asking the tax authorities whether VAT numbers are valid, through VIES, the European
-Commission's service.
+"""Asking the tax authorities whether VAT numbers are valid, through VIES, the European Commission's
+service.
 
 It is behind an interface because it is another party's server. A number that has been entered is
-pending until the service answers; the purchase of its company is taxed as without a number until
-then. The answer is stored with its date and the consultation number, which proves that the seller
-asked (Regulation 282/2011, Article 18), and is asked for again from time to time.
+pending until the service answers; until then, the company is taxed as if it had no number. The
+answer is stored with its date and the consultation number, which proves that the seller asked
+(Regulation 282/2011, Article 18), and the question is repeated from time to time.
 """
 
 from dataclasses import dataclass
@@ -125,8 +125,8 @@ def expected_vat_service_url(url: str) -> str | None:
 
 
 async def store_vat_number(tx: Transaction, account: Account) -> None:
-    """Schedule the check of an account's VAT number, after the account was saved with another one,
-    or forget the check of the number that was removed.
+    """Schedule the check of an account's VAT number after it was changed, or drop the scheduled
+    check when the number was removed.
     """
     await VatCheck.filter(account_id=account.pk).using_db(tx.db).delete()
     if account.vat_number:
@@ -139,7 +139,7 @@ async def store_vat_number(tx: Transaction, account: Account) -> None:
 
 
 async def check_now(action: Action, service: VatNumberService, account_id: int) -> None:
-    """Ask about an account's VAT number if that is due, waiting no longer than the service's time
+    """Check an account's VAT number if a check is due, waiting no longer than the service's time
     limit. Call it outside of any transaction.
     """
     due = VatCheck.filter(account_id=account_id, due_at__lte=action.at)
@@ -148,8 +148,8 @@ async def check_now(action: Action, service: VatNumberService, account_id: int) 
 
 
 async def check_due_numbers(action: Action, service: VatNumberService) -> int:
-    """Ask about the numbers that are due: new ones, those about which the service did not answer,
-    and those whose answer is old. Returns how many were asked about.
+    """Check the numbers that are due: new ones, those about which the service did not answer, and
+    those checked too long ago. Returns how many were checked.
     """
     if not service.is_configured:
         return 0
@@ -158,7 +158,7 @@ async def check_due_numbers(action: Action, service: VatNumberService) -> int:
 
 
 async def _check(action: Action, service: VatNumberService, check: VatCheck) -> bool:
-    """Ask about one number, unless another process is doing so."""
+    """Check one number, unless another process is doing so."""
     claimed = VatCheck.filter(pk=check.pk, vat_number=check.vat_number, due_at=check.due_at)
     # From here on the number is due again later, whatever happens to this process.
     next_due_at = action.at + min(RETRY_DELAY * 2 ** min(check.failures, 10), MAX_RETRY_DELAY)

@@ -6,8 +6,8 @@ from models.identity.user import User
 
 
 async def company_ids(tx: Transaction, user: User | None) -> list[int]:
-    """The keys of a user's companies, in the order in which they joined. Empty for None, with the
-    same statement.
+    """The keys of a user's companies, in the order in which they joined. For None it is empty,
+    although the same statement is executed.
     """
     memberships = Membership.filter(user_id=user.pk if user else 0).using_db(tx.db).order_by("id")
     return [membership.account_id for membership in await memberships]

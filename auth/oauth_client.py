@@ -1,4 +1,6 @@
-"""Requests to servers that want an OAuth2 token for client credentials (RFC 6749, section 4.4)."""
+"""Requests to servers that require an OAuth 2.0 token for client credentials (RFC 6749, section
+4.4).
+"""
 
 import asyncio
 from typing import Any
@@ -12,8 +14,8 @@ _TOKEN_MARGIN_SECONDS = 60
 
 
 class OAuthClient:
-    """Sends requests with a token, which is kept until it ends. Each may take `seconds`, and its
-    response have `max_bytes`.
+    """Sends requests with a token, which is reused until it expires. Each request may take up to
+    `seconds`, and its response may have up to `max_bytes`.
     """
 
     def __init__(

@@ -67,7 +67,9 @@ async def _next_apps(last: int) -> list[Authenticator]:
 
 
 async def _can_decrypt(*keys: str) -> bool:
-    """Whether one of the keys decrypts the newest secret: it may be older than fingerprints."""
+    """Whether one of the keys decrypts the newest secret, which may have been stored before
+    fingerprints existed.
+    """
     app = await Authenticator.filter(secret__isnull=False).order_by("-id").first()
     try:
         return app is None or bool(SecretBox(*keys).decrypt(str(app.secret)))

@@ -91,7 +91,7 @@ class AuthServices:
         await self.throttle.attempt(*self.activity_limits.message_keys(author, account_id))
 
     async def uncount_message(self, author: User, account_id: int | None) -> None:
-        """Take back a message that was counted and is a repeat of one that was sent before."""
+        """Uncount a message that turned out to be a repeat of an earlier one."""
         await self.throttle.undo_attempt(*self.activity_limits.message_keys(author, account_id))
 
     async def count_purchase(self, buyer: User, account_id: int) -> None:
@@ -107,8 +107,8 @@ class AuthServices:
         """Let all failures take the same time, so that it doesn't reveal their reason. Successes
         take as long as they need.
 
-        The time varies randomly by a fifteenth: a throttled attempt has another response than a
-        wrong password and differs by about a millisecond.
+        The time varies randomly by a fifteenth: the response to a throttled attempt is not that to
+        a wrong password, and takes about a millisecond less or more.
         """
         deadline = monotonic() + self.min_response_seconds * _RANDOM.uniform(1, _MAX_JITTER)
         try:

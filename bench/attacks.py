@@ -81,8 +81,8 @@ def message(**content: object) -> bytes:
 
 
 async def send_until_over(target: Target, first: Sequence[bytes], repeated: bytes) -> Outcome:
-    """Send as fast as the server accepts, without reading; connect again when it closes. What comes
-    `first` is sent in packets of its own.
+    """Send as fast as the server accepts, without reading; connect again when it closes. `first` is
+    sent before, in packets of its own.
     """
     outcome: Outcome = Counter()
     sent = 0

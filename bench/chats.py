@@ -1,9 +1,9 @@
-"""`bin/bench chats`: many open subscriptions in one process. What each costs in memory, how long a
-message then takes to a chat, and whether a reader who stops reading changes that.
+"""`bin/bench chats`: many open subscriptions in one process. How much memory each one takes, how
+long a message then takes to reach a chat, and whether a subscriber who stops reading changes that.
 
 The subscriptions are to tickets in which nothing happens. Messages are posted to another chat,
-whose subscriber measures the time from the request to the arrival. The reader who stops has
-subscribed to the same chat, so everything that the subscriber gets is written for that reader, too.
+whose subscriber measures the time from the request to the arrival. The subscriber who stops reading
+has subscribed to the same chat, so everything that the subscriber gets is written to that one, too.
 """
 
 from bench.data import Sizes

@@ -458,7 +458,9 @@ def _streams(sizes: Sizes) -> Iterator[dict[str, Any]]:
 
 
 def _search_entries(tickets: Rows, messages: Rows) -> Iterator[dict[str, Any]]:
-    """The full-text index, as the job leaves it that would otherwise fill it during the rounds."""
+    """The full-text index, complete, so that the job that fills it has nothing to do during the
+    rounds.
+    """
     texts = [(ticket["id"], None, ticket["subject"]) for ticket in tickets]
     texts += [(message["ticket_id"], message["id"], message["body"]) for message in messages]
     for key, (ticket, message, text) in enumerate(texts, 1):

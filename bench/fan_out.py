@@ -139,7 +139,7 @@ class Subscriber(asyncio.Protocol):
             self._transport.close()
 
     def stop_reading(self) -> None:
-        """Read nothing any more."""
+        """Stop reading."""
         self._transport.pause_reading()
 
     def connection_lost(self, error: Exception | None) -> None:

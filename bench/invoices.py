@@ -40,7 +40,7 @@ _FIRST_INDEX = 1_000  # after the periods of the data
 
 
 async def measure_invoices(server: Server, url: str, seconds: float, rounds: int) -> None:
-    """Print the rates, and how long chat messages take to arrive beside."""
+    """Print the rates, and how long chat messages take to arrive meanwhile."""
     gc.collect()
     gc.freeze()  # collecting the objects that filled the database would delay this client
     latencies: dict[str, list[float]] = {"idle": []}
@@ -63,7 +63,9 @@ async def measure_invoices(server: Server, url: str, seconds: float, rounds: int
 async def _measure_round(
     chat: Chat, url: str, seconds: float, processes: int, number: int
 ) -> tuple[int, list[float]]:
-    """The number of invoices that this many processes issued, and the latencies beside."""
+    """The number of invoices that this many processes issued, and the latencies of the chat
+    messages meanwhile.
+    """
     workers = [
         subprocess.Popen(  # noqa: ASYNC220 - it only starts
             [sys.executable, "-m", "bench.invoices", url, str(seconds), f"{number}{processes}{n}"],
@@ -122,7 +124,7 @@ async def issue_invoices(url: str, seconds: float, run: str) -> None:
 
 
 async def _drafts(number: int, run: str) -> Sequence[InvoiceDraft]:
-    """The drafts of purchases of different companies, other ones in each process."""
+    """Drafts for purchases of different companies. No two processes share a company."""
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
     skipped = number * (int(run) % 10)
     purchases = await Purchase.all().order_by("id").offset(skipped).limit(number)

@@ -1,5 +1,5 @@
-"""`bin/bench renewals`: how long a billing run takes in which thousands of purchases are due,
-whether its memory stays flat, and whether it bills and mails each once although it is killed.
+"""`bin/bench renewals`: how long a billing run with thousands of due purchases takes, whether its
+memory stays flat, and whether it bills and emails each purchase exactly once even if it is killed.
 
 The run is one process on the benchmark's PostgreSQL server, with the sandbox as its provider. It
 does what the jobs of the server do: charges, issues and posts each renewal, and afterwards makes
@@ -58,7 +58,7 @@ class Run:
 
 
 async def measure_renewals(database: Database, purchases: int, kills: int) -> None:
-    """Print how long a run takes, and verify what runs leave that are killed."""
+    """Print how long a run takes, and verify what is left after runs that were killed."""
     due = await _insert_due_purchases(database.url, purchases)
     run = await _measure_run(database)
     await _verify(database.url, due, is_mailed=False)
@@ -159,7 +159,9 @@ async def _wait_until_ready(worker: "subprocess.Popen[str]") -> None:
 
 
 async def _verify(url: str, due: range, *, is_mailed: bool) -> None:
-    """Raise BenchmarkError unless each of these purchases was billed, charged and mailed once."""
+    """Raise BenchmarkError unless each of these purchases was billed, charged and emailed exactly
+    once.
+    """
     connection = await asyncpg.connect(url)
     try:
         found = await connection.fetchrow(_COUNTS, due.start, due.stop)
@@ -205,8 +207,8 @@ SELECT
 
 
 async def work(url: str, command: str) -> None:
-    """Bill what is due. The command FINISH also settles what an earlier process has left, and makes
-    the documents.
+    """Bill what is due. The command FINISH also settles what an earlier process left unfinished,
+    and makes the documents.
     """
     await connect(url)
     assign_workload(Workload.JOBS)

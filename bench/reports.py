@@ -63,7 +63,7 @@ async def prepare(url: str, sizes: Sizes) -> str:
 
 
 async def measure_reports(server: Server, token: str, seconds: float, rounds: int) -> None:
-    """Print how long chat messages take to arrive, on an idle server and beside the reports."""
+    """Print how long chat messages take to arrive, on an idle server and while the reports run."""
     gc.collect()
     gc.freeze()  # collecting the objects that filled the database would delay this client
     idle_latencies: list[float] = []

@@ -58,7 +58,9 @@ async def measure_depth(server: Server, sizes: Sizes, seconds: float) -> None:
 
 
 def _nested_selection(levels: int) -> str:
-    """A company's latest ticket, the ticket's company, and so on: two statements per level."""
+    """A selection of a company's latest ticket, that ticket's company, and so on: two statements
+    per level.
+    """
     return (
         "legalName tickets(first: 1) "
         f"{{ nodes {{ id account {{ {_nested_selection(levels - 1)} }} }} }}"

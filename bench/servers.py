@@ -117,7 +117,7 @@ async def _running_server(
 
 
 def _environment(url: str, folder: Path) -> dict[str, str]:
-    """The environment of a production server, without CAMCHA's variables of this shell."""
+    """The environment of a production server, without the CAMCHA variables of this shell."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }

@@ -299,7 +299,7 @@ class Chat:
     async def post_messages(
         self, seconds: float, until: "asyncio.Task[str] | None" = None
     ) -> list[float]:
-        """Post messages at the interval, for so many seconds or until the task is done. Returns
+        """Post a message at each interval, for this many seconds or until the task is done. Returns
         their latencies in seconds.
         """
         self._latencies = []

@@ -1,9 +1,9 @@
-"""A customer's credit balance: what their payments have left, such as money that was transferred
-twice, or paid for an invoice that was credited.
+"""A customer's credit balance: the part of their payments that pays nothing yet, such as money that
+was transferred twice, or paid for an invoice that was credited.
 
-It pays an invoice that is issued unpaid, when it is issued, and what is open before dunning does
-anything or the customer pays an invoice. A renewal is charged only what the balance doesn't cover.
-Until the provider has answered, the rest is reserved for that renewal.
+It is used when an invoice is issued unpaid, before dunning takes a step, and before the customer
+pays an invoice. A renewal is charged only what the balance doesn't cover. Until the provider has
+answered, the rest is reserved for that renewal.
 
 All functions except `use_balance` run in a transaction that has locked the account.
 """
@@ -28,11 +28,11 @@ FROM payment WHERE payment.account_id = ? AND payment.status = ? ORDER BY paymen
 async def shares_for(
     tx: Transaction, account_id: int, cents: int, *, paid_by: Payment | None = None
 ) -> list[tuple[int, int]]:
-    """What the balance pays of an amount: payments by key, each with its share in cents. It leaves
-    nothing, or what a provider can charge. `paid_by` is a payment that pays another part of the
-    same invoice.
+    """The payments of the balance that pay an amount, by key, each with its share in cents. The
+    amount that remains is zero, or one that a provider can charge. `paid_by` is a payment that pays
+    another part of the same invoice.
     """
-    left = await _left(tx, account_id, except_id=paid_by.pk if paid_by else None)
+    left = await _remaining_amounts(tx, account_id, except_id=paid_by.pk if paid_by else None)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
     share = min(cents, available)
     if 0 < cents - share < MIN_CHARGE_CENTS:
@@ -41,7 +41,9 @@ async def shares_for(
 
 
 async def use_balance(action: Action, account_id: int) -> None:
-    """Use the balance of an account for what is open, and restore what is paid by it."""
+    """Use the balance of an account for its open invoices, and restore the purchases that are
+    thereby paid.
+    """
     async with action.transaction() as tx:
         purchases = await settlement.lock_for_settlement(tx, account_id)
         used = await pay_open_invoices(tx, account_id)
@@ -52,15 +54,15 @@ async def use_balance(action: Action, account_id: int) -> None:
 
 
 async def pay_open_invoices(tx: Transaction, account_id: int) -> list[Payment]:
-    """Use the balance for what is open and isn't being charged at this moment, the oldest due date
-    first. It leaves nothing of an invoice, or what a provider can charge. Returns the payments of
-    which something was used; the caller announces them, after its last locks.
+    """Use the balance for open invoices that aren't being charged at this moment, the oldest due
+    date first. What remains of an invoice is zero, or an amount that a provider can charge. Returns
+    the payments that were used; the caller announces them, after it has taken its last locks.
     """
     charged = Payment.filter(
         account_id=account_id, status=PaymentStatus.PROCESSING, invoice_id__not_isnull=True
     )
     charged_ids = {payment.invoice_id or 0 for payment in await charged.using_db(tx.db)}
-    left = await _left(tx, account_id)
+    left = await _remaining_amounts(tx, account_id)
     available = sum(share for _, share in left) - await _reserved_cents(tx, account_id)
     used = []
     for payment_id, cents in _take(left, available):
@@ -73,10 +75,10 @@ async def pay_open_invoices(tx: Transaction, account_id: int) -> list[Payment]:
     return used
 
 
-async def _left(
+async def _remaining_amounts(
     tx: Transaction, account_id: int, except_id: int | None = None
 ) -> list[tuple[int, int]]:
-    """What is left of each payment, the oldest first."""
+    """What is left of each payment, the oldest payment first."""
     rows = await execute(_LEFT, account_id, PaymentStatus.SUCCEEDED.value, db=tx.db)
     return [
         (int(row["id"]), int(row["cents"]))
@@ -86,7 +88,7 @@ async def _left(
 
 
 async def _reserved_cents(tx: Transaction, account_id: int) -> int:
-    """What renewals that are being charged will take of the balance."""
+    """The part of the balance that renewals in progress will use, in cents."""
     charged = Payment.filter(
         account_id=account_id,
         status=PaymentStatus.PROCESSING,

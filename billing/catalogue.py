@@ -1,9 +1,9 @@
 """The catalogue as operators manage it: offers from a draft to their withdrawal, and the versions
 of their prices.
 
-What was bought stays as it was bought. A purchase refers to its version of the price, which never
-changes, and a withdrawn offer renews like any other. A version is planned for a day on, which ends
-the former one: of each interval, the versions follow each other without overlapping.
+A change never affects what customers have bought. A purchase refers to its version of the price,
+which never changes, and a withdrawn offer renews like any other. A version takes effect on a day,
+which ends the former version: the versions for an interval follow each other without overlapping.
 """
 
 from collections.abc import Collection, Mapping
@@ -49,7 +49,7 @@ class PriceTerms:
 async def create_offer(
     action: Action, slug: str, segment: Segment, texts: dict[str, OfferTexts], key: str
 ) -> Offer:
-    """Draft an offer, which is last in the catalogue. The same key returns the same draft. Raises
+    """Draft an offer, and put it last in the catalogue. The same key returns the same draft. Raises
     SLUG_TAKEN and IDEMPOTENCY_MISMATCH.
     """
     async with action.transaction() as tx:
@@ -95,8 +95,8 @@ async def update_offer(
 
 
 async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date) -> Offer:
-    """Put an offer on sale on a day, today at once. The texts are tried on an invoice first. A
-    withdrawal that was planned is not, any more. A repeat changes nothing.
+    """Put an offer on sale from a day on; if it is today, at once. The texts are tried on an
+    invoice first. A planned withdrawal is dropped. A repeat changes nothing.
 
     Raises OFFER_WITHOUT_PRICE and OFFER_NOT_PRINTABLE.
     """
@@ -107,7 +107,7 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
         _require_same(offer.texts, tried)
         if not await _has_price(tx, offer, action, day):
             raise Refusal(BillingErrorCode.OFFER_WITHOUT_PRICE, "input", "offerId")
-        former = _plan(offer)
+        former = _planned_state(offer)
         offer.withdraws_on = None
         if offer.status is OfferStatus.ON_SALE:
             offer.publishes_on = None
@@ -120,15 +120,15 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
 
 
 async def _has_price(tx: Transaction, offer: Offer, action: Action, day: date) -> bool:
-    """Whether an offer that is published on a day has a price then."""
+    """Whether an offer that is published on this day has a price by then."""
     prices = Price.current(starting_at(action, day)).filter(offer_id=offer.pk)
     return await prices.using_db(tx.db).exists()
 
 
 async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
-    """Stop selling an offer on a day, today at once. What was bought renews, and drafts keep their
-    price until they expire. A publication that was planned is not, any more. A repeat changes
-    nothing. Raises TRANSITION_ILLEGAL for a draft that isn't planned to be published.
+    """Stop selling an offer on a day; if it is today, at once. Existing purchases renew, and drafts
+    keep their price until they expire. A planned publication is dropped. A repeat changes nothing.
+    Raises TRANSITION_ILLEGAL for a draft that isn't planned to be published.
     """
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, offer.pk)
@@ -139,7 +139,7 @@ async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
                 "offerId",
                 message=_("This offer is a draft, which nobody can buy."),
             )
-        former = _plan(offer)
+        former = _planned_state(offer)
         offer.publishes_on = None
         if offer.status is OfferStatus.ON_SALE:
             offer.withdraws_on = day if day > action.day else None
@@ -148,8 +148,8 @@ async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
     return offer
 
 
-def _plan(offer: Offer) -> tuple[Any, ...]:
-    """What is planned for an offer."""
+def _planned_state(offer: Offer) -> tuple[Any, ...]:
+    """The status of an offer and what is planned for it, to compare."""
     return offer.status, offer.publishes_on, offer.withdraws_on
 
 
@@ -161,13 +161,13 @@ async def _save_plan(
     day: date,
 ) -> None:
     """Save what is planned for an offer if it has changed."""
-    if _plan(offer) != former:
+    if _planned_state(offer) != former:
         await offer.save(using_db=tx.db)
         tx.audit(audit_action, offer, account_id=None, day=day.isoformat())
 
 
 async def reorder_offers(action: Action, offer_ids: Collection[int]) -> list[Offer]:
-    """Put these offers first in the catalogue, in this order, before all others in their former
+    """Put these offers first in the catalogue, in this order, before all others, which keep their
     order. Returns all of them.
     """
     async with action.transaction() as tx:
@@ -186,10 +186,10 @@ async def reorder_offers(action: Action, offer_ids: Collection[int]) -> list[Off
 async def create_price(
     action: Action, offer: Offer, terms: PriceTerms, valid_from: date | None, key: str
 ) -> Price:
-    """Add a version of a price, valid from a day on, at once when it is omitted. It ends the former
-    version of the interval. The same key returns the same version. Raises PRICE_OVERLAPS when
-    another version begins later or on that day, VALUE_INVALID for a category without a rate on that
-    day, and IDEMPOTENCY_MISMATCH.
+    """Add a version of a price, valid from a day on, or at once when no day is given. It ends the
+    former version of the interval. The same key returns the same version. Raises PRICE_OVERLAPS
+    when another version begins later or on that day, VALUE_INVALID for a category that has no VAT
+    rate on that day, and IDEMPOTENCY_MISMATCH.
     """
     async with action.transaction() as tx:
         arguments = [offer.pk, vars(terms), valid_from and valid_from.isoformat()]
@@ -232,9 +232,10 @@ async def _metropolitan_rate(tx: Transaction, category: TaxCategory, day: date) 
 
 
 async def end_price(action: Action, price: Price, day: date) -> Price:
-    """Stop selling the last version of a price, and with it the interval, on a day, today at once.
-    The offer's other prices stay on sale, what was bought renews, and drafts keep their price until
-    they expire. Another day may be chosen until the price has ended; a repeat changes nothing.
+    """Stop selling the last version of a price, and with it the interval, on a day; if it is today,
+    at once. The offer's other prices stay on sale, existing purchases renew, and drafts keep their
+    price until they expire. Another day may be chosen until the price has ended; a repeat changes
+    nothing.
 
     Raises PRICE_OVERLAPS when another version follows, VALUE_INVALID for a day on which the price
     hasn't begun, and OFFER_WITHOUT_PRICE when the offer is on sale without another price then.
@@ -256,7 +257,7 @@ async def end_price(action: Action, price: Price, day: date) -> Price:
             )
         price.valid_until = end
         await price.save(using_db=tx.db, update_fields=["valid_until"])
-        sold_on = _sold_on(offer, day)
+        sold_on = _first_day_on_sale(offer, day)
         if sold_on and not await _has_price(tx, offer, action, sold_on):
             raise Refusal(
                 BillingErrorCode.OFFER_WITHOUT_PRICE,
@@ -284,8 +285,8 @@ async def _require_last_version(tx: Transaction, price: Price) -> None:
         )
 
 
-def _sold_on(offer: Offer, day: date) -> date | None:
-    """The first day from a day on, on which an offer is on sale, None when it is never."""
+def _first_day_on_sale(offer: Offer, day: date) -> date | None:
+    """The first day, from this one on, on which an offer is on sale. None if there is none."""
     if offer.status is OfferStatus.ON_SALE:
         return None if offer.withdraws_on and offer.withdraws_on <= day else day
     return max(offer.publishes_on, day) if offer.publishes_on else None
@@ -326,7 +327,7 @@ async def delete_price(action: Action, price: Price) -> Offer:
 
 
 async def apply_due_changes(action: Action) -> int:
-    """Publish and withdraw the offers whose day has come, and show the prices that have begun.
+    """Publish and withdraw the offers whose day has come, and announce the prices that have begun.
     Returns how many offers changed.
     """
     is_due = Q(publishes_on__lte=action.day) | Q(withdraws_on__lte=action.day)
@@ -380,7 +381,7 @@ async def _try_on_invoice(
     action: Action, seller: Seller, offer: Offer, texts: dict[str, OfferTexts]
 ) -> None:
     """Prepare an invoice with each language's texts and every price of an offer. Raises
-    OFFER_NOT_PRINTABLE: what can't be invoiced is found out before anybody buys it.
+    OFFER_NOT_PRINTABLE: so that nobody buys what can't be invoiced.
     """
     prices = await Price.ending_after(action.at).filter(offer_id=offer.pk)
     for locale in Locale:

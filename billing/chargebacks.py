@@ -24,9 +24,9 @@ class PaymentUnsettled(Exception):
 
 
 async def apply_dispute(action: Action, services: CheckoutServices, reference: str) -> bool:
-    """Read a dispute from the provider, and apply it once. Returns whether it is about a payment of
-    ours. Raises GatewayUnavailable, and PaymentUnsettled while the answer to the charge or to a
-    refund of it is missing: what was received, and what was paid back, is posted before.
+    """Read a dispute from the provider, and apply it once. Returns whether it is about one of our
+    payments. Raises GatewayUnavailable, and PaymentUnsettled while we don't know the result of the
+    charge or of a refund of it: these have to be posted first.
     """
     gateway = services.gateway
     dispute = await gateway.find_dispute(reference)

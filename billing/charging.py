@@ -1,5 +1,5 @@
-"""Asking the provider about payments: to charge one that was stored just now, and to query what
-became of the others.
+"""Asking the provider about payments: to charge one that has just been stored, and to query the
+state of the others.
 
 The payment provider is never called inside a transaction. A payment is stored first, then the
 provider is called with a key derived from it, then the result is applied. If the process dies in
@@ -31,7 +31,9 @@ log = structlog.stdlib.get_logger()
 
 
 async def charge_new(action: Action, services: CheckoutServices, payment: Payment) -> Payment:
-    """Charge a payment that was stored just now. A repeat of it that has an answer is returned."""
+    """Charge a payment that has just been stored. When the provider has already answered, the
+    payment is returned as it is.
+    """
     is_new = payment.status is PaymentStatus.PROCESSING
     return await refresh(action, services, payment) if is_new else payment
 
@@ -49,7 +51,7 @@ async def refresh(action: Action, services: CheckoutServices, payment: Payment) 
 
 
 async def _ensure_draft(action: Action, services: CheckoutServices, payment: Payment) -> None:
-    """Prepare the invoice of a payment from before drafts were stored with payments."""
+    """Prepare the invoice of a payment that was stored before drafts were stored with payments."""
     if payment.invoice_draft is not None or payment.purchase_id is None or payment.invoice_id:
         return
     purchase = await Purchase.get(pk=payment.purchase_id)
@@ -79,8 +81,8 @@ async def _query_charge(gateway: ChargeGateway, payment: Payment) -> Outcome:
 
 
 async def _charge(gateway: ChargeGateway, key: str, payment: Payment) -> Outcome:
-    """Charge a payment. A repeat has the same arguments, because the provider refuses others under
-    the same key.
+    """Charge a payment. A repeat sends the same arguments, because the provider rejects different
+    ones under the same key.
     """
     customer = (
         await PaymentCustomer.get_or_none(account_id=payment.account_id, provider=gateway.name)
@@ -98,11 +100,11 @@ async def _charge(gateway: ChargeGateway, key: str, payment: Payment) -> Outcome
 
 
 async def reconcile(action: Action, services: CheckoutServices) -> int:
-    """Settle the payments that are due to be asked about, by querying the provider. Returns how
-    many changed. A payment is asked about, less and less often, until the provider's answer is
-    final: nothing that was charged stays unapplied.
+    """Query the provider about the payments that are due to be checked, and apply the answers.
+    Returns how many changed. A payment is checked, less and less often, until the provider's answer
+    is final: nothing that was charged stays unapplied.
 
-    A payment that can't be settled doesn't delay the others, nor one provider another.
+    A payment that can't be settled doesn't delay the others, and no provider delays another.
     """
     return sum(
         await asyncio.gather(

@@ -54,8 +54,8 @@ async def draft(
     quantity: int = 1,
     promotion: Promotion | None = None,
 ) -> Purchase:
-    """Draft a purchase of a price on sale, with a promotion that applies to it. The same key
-    returns the same draft. Raises IDEMPOTENCY_MISMATCH.
+    """Draft a purchase at a price on sale, with a promotion if one is given. The same key returns
+    the same draft. Raises IDEMPOTENCY_MISMATCH.
     """
     arguments = [price.pk, quantity, *([promotion.pk] if promotion else ())]
     owner = f"account:{account.pk}"
@@ -80,11 +80,11 @@ async def draft(
 async def reprice(
     action: Action, services: CheckoutServices, purchase: Purchase, expected_cents: int
 ) -> Purchase:
-    """Accept the current price of a draft, expired or not, whose total with VAT the buyer expects
-    to be `expected_cents`. The draft keeps it from now on. A repeat changes nothing more.
+    """Accept the current price of a draft, expired or not, where the buyer expects a total with VAT
+    of `expected_cents`. The draft keeps it from now on. A repeat changes nothing more.
 
-    Raises PRICE_CHANGED with the current total when it is another one, TRANSITION_ILLEGAL for what
-    is no draft, and NOT_FOUND when the offer isn't sold at this interval any more.
+    Raises PRICE_CHANGED with the current total when it differs, TRANSITION_ILLEGAL for what isn't a
+    draft, and NOT_FOUND when the offer isn't sold at this interval any more.
     """
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -123,7 +123,9 @@ async def reprice(
 def require_total(
     cents: int, expected_cents: int | None, field: str, message: Translatable | None = None
 ) -> None:
-    """Raise PRICE_CHANGED when a total with VAT isn't the one that the customer was shown."""
+    """Raise PRICE_CHANGED when a total with VAT differs from the one that the customer was
+    shown.
+    """
     if expected_cents is not None and cents != expected_cents:
         raise Refusal(
             BillingErrorCode.PRICE_CHANGED,
@@ -152,7 +154,7 @@ async def pay(
     know is declined with UNKNOWN_METHOD. Raises TRANSITION_ILLEGAL, NOT_ACTIVE,
     IDEMPOTENCY_MISMATCH, PAYMENT_UNAVAILABLE, and before any money moves INVOICE_NOT_POSSIBLE, and
     PRICE_CHANGED when the total isn't `expected_cents`, NOTHING_TO_PAY, AMOUNT_TOO_SMALL,
-    AMOUNT_TOO_LARGE, and why a promotion can't be redeemed.
+    AMOUNT_TOO_LARGE, and the reason when a promotion can't be redeemed.
     """
     draft = await prepare_first_invoice(action, services, purchase)
     means = Means.of(method, return_url)

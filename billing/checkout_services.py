@@ -1,4 +1,4 @@
-"""The services of other parties that checkout, renewals and collection use."""
+"""The services of other companies that checkout, renewals and collection use."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class CheckoutServices:
         return (self.gateway, self.paypal) if self.paypal else (self.gateway,)
 
     def gateway_for(self, token: str) -> ChargeGateway:
-        """The provider of a token."""
+        """The provider that a token belongs to."""
         return self.paypal if self.paypal and token == PAYPAL else self.gateway
 
     def gateway_of(self, payment: Payment) -> ChargeGateway:

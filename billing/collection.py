@@ -24,8 +24,8 @@ CONFIRMATION_PATH = "payments/confirm"
 
 
 def confirmation_link(signer: Signer, payment: Payment, at: datetime) -> str:
-    """The link, for an email, to our page where the customer begins the confirmation. The bank's
-    own page is valid for minutes only.
+    """The link in an email to our page where the customer begins the confirmation. The bank's own
+    page is valid for minutes only.
     """
     token = signer.sign(Purpose.PAYMENT_CONFIRMATION, at, payment=payment.pk)
     return f"{BASE_URL}/{CONFIRMATION_PATH}?token={token}"
@@ -45,9 +45,8 @@ async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -
 async def issue(
     tx: Transaction, purchase: Purchase, draft: InvoiceDraft, payment: Payment | None = None
 ) -> Invoice:
-    """Issue an invoice of a purchase. What its payment, if there is one, doesn't cover is paid by
-    the customer's balance. When a part is open and due at once, the purchase is past due from then
-    on.
+    """Issue an invoice of a purchase. The customer's balance pays what the payment doesn't cover.
+    When a part stays open and is due at once, the purchase becomes past due.
     """
     rest = draft.gross_cents - (payment.amount_cents if payment else 0)
     balance = await shares_for(tx, purchase.account_id, rest, paid_by=payment)
@@ -62,9 +61,9 @@ async def issue(
 async def handle_failed_collection(
     tx: Transaction, signer: Signer, purchase: Purchase, payment: Payment
 ) -> None:
-    """Handle a charge that was declined or waits for the customer's bank. The invoice of a renewal
-    is issued unpaid; about another one, the customer is reminded. A confirmation isn't a decline:
-    the customer is asked for it.
+    """Handle a charge that was declined or waits for the customer's bank. For a renewal, the
+    invoice is issued unpaid; for an earlier invoice, the customer is reminded. A confirmation isn't
+    a decline: the customer is asked for it.
     """
     is_renewal = payment.invoice_draft is not None
     if is_renewal:

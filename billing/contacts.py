@@ -1,4 +1,4 @@
-"""Who is written to about the billing of an account."""
+"""Who gets emails about the billing of an account."""
 
 from typing import NamedTuple
 
@@ -30,6 +30,6 @@ class InvoiceReader(NamedTuple):
 
 
 async def reader_of(db: BaseDBAsyncClient | None, purchase: Purchase) -> InvoiceReader:
-    """Whom the invoices of a purchase are written for: the person who bought it."""
+    """The reader for whom the invoices of a purchase are written: the person who bought it."""
     buyer = await User.get_or_none(pk=purchase.buyer_id, using_db=db)
     return InvoiceReader(buyer.email, buyer.locale) if buyer else InvoiceReader("", Locale.FR)

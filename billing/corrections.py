@@ -2,11 +2,11 @@
 another buyer, order number, wording or lower amounts (CGI, annexe II, art. 242 nonies A; BOFiP
 BOI-TVA-DECLA-30-20-20-30).
 
-It takes over what is left of the invoice: the payments, and what is to be paid. In the ledger the
-invoice is reversed in full and the corrective invoice posted, so that no credit note is needed. It
-never exceeds what credit notes have left, because the customer has agreed to no more: a further
-amount is another invoice. What was paid too much is refunded or stays on the balance. An open
-dispute of the invoice is accepted by it.
+It takes over what is left of the invoice: its payments, and what is still to be paid. In the ledger
+the invoice is reversed in full and the corrective invoice posted, so that no credit note is needed.
+It never exceeds what credit notes have left, because the customer has not agreed to more: any
+further amount needs an invoice of its own. An overpayment is refunded or stays on the balance. An
+open dispute of the invoice is accepted by it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -61,7 +61,9 @@ OPERATION = "invoiceCorrect"
 
 @dataclass(frozen=True)
 class CorrectedLine:
-    """What changes of a line: its text, quantity or unit price. A quantity of 0 leaves it out."""
+    """What changes in a line: its text, quantity or unit price. A quantity of 0 removes the
+    line.
+    """
 
     line_id: int
     label: str | None = None
@@ -71,8 +73,8 @@ class CorrectedLine:
 
 @dataclass(frozen=True)
 class CorrectionRequest:
-    """What changes of an invoice. With `renews_buyer` it is issued to the company as it is now;
-    an empty `order_number` removes it. `refund` is what becomes of what was paid too much.
+    """What changes in an invoice. With `renews_buyer` it is issued to the company with its current
+    details; an empty `order_number` removes it. `refund` says what happens to an overpayment.
     """
 
     invoice_id: int
@@ -86,7 +88,7 @@ class CorrectionRequest:
 @dataclass(frozen=True)
 class Correction:
     """A corrective invoice that can be issued, and what it was built from: the rest of the invoice,
-    what was paid of it in cents and when last, and the day on which it is due.
+    how much of it was paid, in cents, and when last, and its due date.
     """
 
     rest: Remainder
@@ -102,7 +104,7 @@ class Correction:
 
     @property
     def surplus_cents(self) -> int:
-        """What was paid too much."""
+        """The overpayment."""
         return max(self.paid_cents - self.totals.gross_cents, 0)
 
     @property
@@ -112,11 +114,11 @@ class Correction:
 
     @property
     def reduction_cents(self) -> int:
-        """By how much the corrective invoice is lower."""
+        """By how much the corrective invoice is lower than the invoice."""
         return self.rest.gross_cents - self.totals.gross_cents
 
     def is_based_on(self, other: "Correction") -> bool:
-        """Whether both were built from the same."""
+        """Whether both corrections were built from the same state of the invoice."""
         return (
             self.rest.bands == other.rest.bands
             and self.paid_cents == other.paid_cents
@@ -132,7 +134,7 @@ async def build_correction(
     trial: bool = True,
     db: BaseDBAsyncClient | None = None,
 ) -> Correction:
-    """Build the corrective invoice, and render it on trial outside of any transaction. Nothing is
+    """Build the corrective invoice and render it on trial, outside of any transaction. Nothing is
     stored. Raises NOT_CORRECTABLE, CORRECTION_TOO_LARGE, INVOICE_NOT_POSSIBLE, NOT_FOUND and
     VALUE_INVALID.
     """
@@ -174,8 +176,8 @@ async def _correctable(invoice: Invoice, db: BaseDBAsyncClient | None) -> Remain
 async def _lines(
     rest: Remainder, request: CorrectionRequest, db: BaseDBAsyncClient | None
 ) -> tuple[DraftLine, ...]:
-    """The lines of the invoice with the changes. They keep what they bill, so that reports find the
-    offer.
+    """The lines of the invoice with the changes applied. They still refer to what they bill, so
+    that reports find the offer.
     """
     changes = {}
     for index, each in enumerate(request.lines):
@@ -211,8 +213,8 @@ async def _lines(
 
 
 def _check_change(line: InvoiceLine, change: CorrectedLine, *path: str) -> None:
-    """Raise VALUE_INVALID for a quantity or a price that no line can have. What a line with
-    a negative quantity gives back, such as a proration, can't be changed in its amounts.
+    """Raise VALUE_INVALID for a quantity or a price that no line can have. The amounts of a line
+    with a negative quantity, such as a proration, can't be changed.
     """
     if change.quantity is not None and not 0 <= change.quantity <= MAX_QUANTITY:
         raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity")
@@ -229,8 +231,8 @@ async def _require_same_tax(
     profile: BillingProfile,
     db: BaseDBAsyncClient | None,
 ) -> None:
-    """Raise NOT_CORRECTABLE when the VAT of another buyer would be another one: then the invoice is
-    credited and billed again.
+    """Raise NOT_CORRECTABLE when the VAT would differ for the new buyer: the invoice then has to be
+    credited and issued again.
     """
     for line in lines:
         tax = await decide_tax(
@@ -266,7 +268,7 @@ async def _draft(
 
 
 def _with_payment(seller: Seller, action: Action, correction: Correction) -> InvoiceDraft:
-    """The draft with what was paid of the invoice, and how the rest is to be paid: as before."""
+    """The draft with what was paid of the invoice. The rest is to be paid as before."""
     draft, original = correction.draft, correction.rest.facts
     terms = seller.terms_on(action.day)
     paid_cents = min(correction.paid_cents, draft.gross_cents)
@@ -337,8 +339,8 @@ async def _issue(
     request: CorrectionRequest,
     built: Correction,
 ) -> Invoice:
-    """Issue a corrective invoice whose invoice is locked. If a payment or a credit note came since,
-    it is built again.
+    """Issue a corrective invoice whose invoice is locked. If a payment or a credit note has been
+    stored since it was built, it is built again.
     """
     correction = await build_correction(seller, tx.action, request, trial=False, db=tx.db)
     if correction.is_based_on(built):
@@ -385,8 +387,8 @@ async def _store_buyer(tx: Transaction, draft: InvoiceDraft, invoice: Invoice) -
 def _divide(
     released: Sequence[tuple[Payment, int]], cents: int
 ) -> tuple[list[tuple[int, int]], list[tuple[Payment, int]]]:
-    """What the payments of the invoice pay of the corrective one, by key, the first of them first,
-    and what is left of each.
+    """How the invoice's payments are divided: what each pays of the corrective invoice, by key, the
+    first payment first, and what is left of each.
     """
     shares, surplus = [], []
     for payment, available in reversed(released):

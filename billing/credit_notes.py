@@ -69,7 +69,7 @@ class CreditLine:
 @dataclass(frozen=True)
 class CreditRequest:
     """What to credit of an invoice: these lines, or an amount in cents including VAT, or else all
-    that is left of it. `refund` is what happens to the part that was paid.
+    that is left of it. `refund` says what happens to the part that was paid.
     """
 
     invoice_id: int
@@ -119,7 +119,7 @@ async def remainder(invoice: Invoice, db: BaseDBAsyncClient | None = None) -> Re
     credit_notes = await _credit_notes(invoice.pk, db)
     for credit_note in credit_notes:
         for band in InvoiceFacts.from_json(credit_note.facts).totals.bands:
-            bands[band.basis_points] = _minus(bands[band.basis_points], band)
+            bands[band.basis_points] = _subtract(bands[band.basis_points], band)
     lines = {
         line.pk: line
         for line in await InvoiceLine.filter(invoice_id=invoice.pk)
@@ -156,7 +156,7 @@ async def _credited_items(
     ).using_db(db)
 
 
-def _minus(band: VatBand, other: VatBand) -> VatBand:
+def _subtract(band: VatBand, other: VatBand) -> VatBand:
     return VatBand(
         band.basis_points, band.net_cents - other.net_cents, band.vat_cents - other.vat_cents
     )
@@ -257,7 +257,7 @@ def _band_of_net(band: VatBand, net_cents: int) -> VatBand:
 
 
 def _bands_of_amount(rest: Remainder, gross_cents: int) -> list[VatBand]:
-    """An amount including VAT, split in the proportions of what is left at each rate."""
+    """An amount including VAT, split among the rates in proportion to what is left at each."""
     if gross_cents <= 0:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "amountCents")
     bands = [band for band in rest.bands.values() if band.net_cents + band.vat_cents > 0]
@@ -279,7 +279,7 @@ def _band_of_gross(band: VatBand, gross_cents: int) -> VatBand:
     net_after = _rounded(Decimal(gross_after * 10_000) / (10_000 + band.basis_points))
     net_after = min(max(net_after, gross_after - band.vat_cents), band.net_cents)
     after = VatBand(band.basis_points, net_after, gross_after - net_after)
-    return _minus(band, after)
+    return _subtract(band, after)
 
 
 def _rounded(amount: Decimal) -> int:
@@ -353,7 +353,9 @@ async def credit_invoice(
 
 @dataclass(frozen=True)
 class PreparedCredit:
-    """A credit note that was rendered on trial, and the remainder of the invoice that it is of."""
+    """A credit note that was rendered on trial, and what was left of the invoice when it was
+    built.
+    """
 
     invoice: Invoice
     count: int
@@ -391,7 +393,7 @@ def request_about(
     type: DocumentType,
     on: date,
 ) -> InvoiceRequest:
-    """A document that cites an invoice, in its language and with its VAT."""
+    """The request for a document that cites an invoice, in its language and with its VAT."""
     invoice, original = rest.invoice, rest.facts
     return InvoiceRequest(
         profile=profile,
@@ -407,7 +409,7 @@ def request_about(
 
 
 def with_reason(draft: InvoiceDraft, reason: str) -> InvoiceDraft:
-    """The draft of a document with its reason as the first note."""
+    """A draft with the reason for the document as its first note."""
     return draft.with_facts(notes=(Note(text=reason), *draft.facts.notes))
 
 
@@ -435,8 +437,8 @@ async def credit_rest(
     invoice: Invoice,
     reason: str,
 ) -> Invoice:
-    """Credit all that is left of an invoice, without anybody's decision. What was paid of it is on
-    the customer's balance. The account and its open receivables are locked.
+    """Credit all that is left of an invoice, without a person's decision. What was paid of it stays
+    on the customer's balance. The account and its open receivables are locked.
     """
     request = CreditRequest(invoice.pk, reason, RefundDestination.BALANCE)
     rest = await remainder(invoice, tx.db)
@@ -455,7 +457,7 @@ async def issue_credit_note(
 ) -> Invoice:
     """Issue a prepared credit note, whose invoice is locked by `lock_for_credit`, and settle the
     invoice with it. If another credit note was issued since, it is built again. Raises
-    NOT_CREDITABLE when a corrective invoice was.
+    NOT_CREDITABLE when a corrective invoice was issued since.
     """
     invoice, draft = prepared.invoice, prepared.draft
     rest = await remainder(invoice, tx.db)
@@ -487,8 +489,8 @@ async def issue_credit_note(
 
 
 def require_limit(actor: User | None, gross_cents: int) -> None:
-    """Raise CREDIT_LIMIT_EXCEEDED when a role may not credit so much of an invoice in all. Jobs,
-    which have no actor, may.
+    """Raise CREDIT_LIMIT_EXCEEDED when the actor's role may not credit this much of an invoice in
+    total. Jobs, which have no actor, have no limit.
     """
     if actor is None:
         return
@@ -498,15 +500,15 @@ def require_limit(actor: User | None, gross_cents: int) -> None:
 
 
 async def first_of_chain(tx: Transaction, invoice: Invoice) -> Invoice:
-    """The invoice that was issued first, before any correction: limits apply to all of them."""
+    """The invoice that was issued first, before any correction: limits apply to the whole chain."""
     while invoice.type is DocumentType.CORRECTIVE_INVOICE:
         invoice = await Invoice.get(pk=invoice.original_id, using_db=tx.db)
     return invoice
 
 
 async def release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[Payment, int]]:
-    """Take an amount of the payments of an invoice back from it, the most recent first. Returns the
-    amount of each payment.
+    """Release payments from an invoice, up to an amount, the most recent payment first. Returns the
+    amount released from each payment.
     """
     allocated: defaultdict[int, int] = defaultdict(int)
     allocations = Allocation.filter(invoice_id=invoice.pk, payment_id__not_isnull=True)
@@ -537,8 +539,8 @@ async def release(tx: Transaction, invoice: Invoice, cents: int) -> list[tuple[P
 async def settle_by(
     tx: Transaction, document: Invoice, receivable: Receivable, cents: int, released_cents: int
 ) -> None:
-    """Settle this part of an invoice by its credit note or by the corrective invoice that replaces
-    it, after `released_cents` of its payments were released.
+    """Settle a part of an invoice with its credit note, or with the corrective invoice that
+    replaces it, after `released_cents` of its payments were released.
     """
     await Allocation.create(
         using_db=tx.db,

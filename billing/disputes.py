@@ -45,7 +45,7 @@ _REJECTED = _("We can’t accept your dispute of invoice %(number)s. %(reason)s"
 
 @dataclass(frozen=True)
 class DisputeRequest:
-    """What a member of a company objects to an invoice."""
+    """A company member's objection to an invoice."""
 
     invoice_id: int
     reason: DisputeReason
@@ -61,8 +61,8 @@ async def open_dispute(
     request: DisputeRequest,
     key: str,
 ) -> Dispute:
-    """Dispute an invoice of a company: open a ticket, and stop the dunning of the invoice. The same
-    key returns the same dispute.
+    """Dispute an invoice of a company: open a ticket, and stop the dunning of the invoice.
+    Repeating the key returns the same dispute.
 
     Raises NOT_DISPUTABLE, ALREADY_DISPUTED, DISPUTE_REJECTED, FILE_REFUSED, IDEMPOTENCY_MISMATCH
     and Throttled.
@@ -100,7 +100,7 @@ async def store_dispute(
     key: str,
 ) -> Dispute:
     """Store a dispute of an invoice that has none, with its ticket. The account and the receivable
-    are locked, and `key` names the message.
+    are locked. `key` identifies the message.
     """
     receivable.disputed_at = tx.action.at
     await receivable.save(using_db=tx.db, update_fields=["disputed_at"])
@@ -223,7 +223,7 @@ async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: 
 
 
 async def _lock_open(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Ticket]:
-    """Lock a dispute that isn't decided yet, and its ticket, or the one into which that was merged.
+    """Lock a dispute that isn't decided yet, and its ticket, or the one that it was merged into.
     Raises TRANSITION_ILLEGAL.
     """
     dispute = await tx.lock(Dispute, dispute.pk)
@@ -243,8 +243,8 @@ def _require_open(dispute: Dispute) -> None:
 
 
 async def _decide(tx: Transaction, dispute: Dispute, actor: User, status: DisputeStatus) -> None:
-    """Store a decision. What is still open of the invoice is due again, as many days later as the
-    dispute took, so that dunning goes on from where it was.
+    """Store a decision. The due date of what is still open is postponed by the duration of the
+    dispute, so that dunning goes on from where it was.
     """
     dispute.status, dispute.decided_at, dispute.decider_id = status, tx.action.at, actor.pk
     await dispute.save(using_db=tx.db)

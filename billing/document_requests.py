@@ -2,9 +2,9 @@
 
 `finalise` stores a request with each invoice. A job claims the requests that are due, any number of
 processes at once, and renders outside of the event loop and of any transaction. A download makes
-the document at once when it is missing. Rendering is deterministic, so whoever is second has the
-same bytes, which are ignored. The emails are written in the transaction that deletes the request,
-so each goes out once.
+the document at once when it is missing. Rendering is deterministic, so a second rendering has the
+same bytes and is ignored. The emails are written in the transaction that deletes the request, so
+each goes out once.
 """
 
 import hashlib
@@ -58,8 +58,8 @@ async def document_of(
     invoice_id: int,
     channel: DeliveryChannel = DeliveryChannel.MAIL,
 ) -> InvoiceDocument | None:
-    """The document of an invoice, with its `invoice`, made now when it is missing. None without
-    such an invoice. Raises RenderingError.
+    """The document of an invoice, with its `invoice`, made now if it is missing. None if there is
+    no such invoice. Raises RenderingError.
     """
     query = InvoiceDocument.filter(invoice_id=invoice_id).select_related("invoice")
     if document := await query.first():

@@ -1,9 +1,9 @@
 """Dunning: what happens when an invoice isn't paid.
 
 The schedule (billing/dunning_schedule.py) is applied to the oldest unpaid invoice of each purchase.
-After downtime, every step that has become due is recorded, and the last one is taken: nobody gets
-four reminders at once, and nobody keeps a service that should have been suspended. An invoice in
-dispute is not dunned. Before anything else the customer's balance is used (billing/balance.py).
+After downtime, every step that has become due is recorded, but only the last one is taken: nobody
+gets four reminders at once, and nobody keeps a service that should have been suspended. An invoice
+in dispute is not dunned. Before anything else the customer's balance is used (billing/balance.py).
 Payment in full makes the purchase active again (billing/settlement.py). The invoice of a purchase
 that ends before it has begun is credited: nothing was supplied, so nothing is due.
 """
@@ -58,8 +58,8 @@ log = structlog.stdlib.get_logger()
 
 @dataclass(frozen=True)
 class _LateInvoice:
-    """A late invoice, its purchase with its pending changes, what is open on it, its payments, and
-    the other purchases that its settlement may restore, all locked.
+    """A late invoice with everything that a step may change, all locked: its purchase and pending
+    changes, its receivable, its payments, and the other purchases that its settlement may restore.
     """
 
     purchases: dict[int, Purchase]
@@ -71,7 +71,7 @@ class _LateInvoice:
 
 
 async def dun_late_invoices(action: Action, services: CheckoutServices) -> int:
-    """Take the steps that are due for late invoices. Returns for how many invoices one was taken.
+    """Take the due steps for late invoices. Returns for how many invoices a step was taken.
 
     An invoice whose step fails doesn't delay the others.
     """
@@ -110,7 +110,7 @@ async def _dun(action: Action, services: CheckoutServices, invoice_id: int) -> b
         if await _is_dunned(tx, purchase, receivable, payments):
             steps = await _record_due_steps(tx, services, receivable)
             late = _LateInvoice(purchases, purchase, changes, invoice, receivable, payments)
-            payment = await _take(tx, services, late, steps) if steps else None
+            payment = await _take_last_step(tx, services, late, steps) if steps else None
         for balance in used:
             await announce(tx, balance)
     if payment:
@@ -122,12 +122,13 @@ async def retry_payment(
     action: Action, services: CheckoutServices, invoice: Invoice, key: str
 ) -> Payment:
     """Charge an open invoice again without the customer, with the payment method of its purchase,
-    beside the steps of the schedule. What the customer's balance covers is paid first. The same key
-    returns the same payment.
+    in addition to the steps of the schedule. What the customer's balance covers is paid first. The
+    same key returns the same payment.
 
     Raises INVOICE_SETTLED, TRANSITION_ILLEGAL while the invoice is disputed, PAYMENT_IN_PROGRESS,
-    PAYMENT_METHOD_REQUIRED without a method that the bank hasn't refused for good, and for a rest
-    that providers don't charge, PAYMENT_UNAVAILABLE and IDEMPOTENCY_MISMATCH.
+    PAYMENT_METHOD_REQUIRED when there is no payment method, when the bank has refused it for good,
+    or when the rest is an amount that providers don't charge, PAYMENT_UNAVAILABLE and
+    IDEMPOTENCY_MISMATCH.
     """
     await use_balance(action, invoice.account_id)
     owner, operation = owner_of(action), "invoiceRetryPayment"
@@ -168,8 +169,8 @@ async def _retry_open(
 async def _is_dunned(
     tx: Transaction, purchase: Purchase, receivable: Receivable, payments: Sequence[Payment]
 ) -> bool:
-    """Whether a locked invoice is the oldest unpaid one of its purchase, and nobody pays it at this
-    moment.
+    """Whether a locked invoice is the oldest unpaid one of its purchase, and isn't being paid at
+    this moment.
     """
     is_being_paid = any(payment.status is PaymentStatus.PROCESSING for payment in payments)
     if receivable.disputed_at or not receivable.open_cents or is_being_paid:
@@ -204,10 +205,10 @@ async def _record_due_steps(
     return steps
 
 
-async def _take(
+async def _take_last_step(
     tx: Transaction, services: CheckoutServices, late: _LateInvoice, steps: list[DunningStep]
 ) -> Payment | None:
-    """Take the last one of the due steps. Returns the payment to charge when it is a retry."""
+    """Take the last of the due steps. Returns the payment to charge if it is a retry."""
     purchase, actions = late.purchase, {step.action for step in steps}
     tx.audit(BillingAuditAction.INVOICE_DUN, late.invoice, days=steps[-1].days)
     if purchase.status is PurchaseStatus.ACTIVE:
@@ -263,9 +264,9 @@ async def _notify(tx: Transaction, late: _LateInvoice, send: SendAboutInvoice) -
 
 
 async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice) -> Payment | None:
-    """Store another attempt to charge an invoice. None without a payment method, when the bank has
-    refused it for good, and for a rest that providers don't charge. Confirmations that the customer
-    hasn't finished are canceled, so that the invoice is paid once.
+    """Store another attempt to charge an invoice. None when there is no payment method, when the
+    bank has refused it for good, or when the rest is an amount that providers don't charge.
+    Confirmations that the customer hasn't finished are canceled, so that the invoice is paid once.
     """
     if not is_chargeable(late.receivable.open_cents):
         return None

@@ -1,5 +1,5 @@
-"""When a late invoice is collected again, reminded of, and ends what it pays for: dated
-configuration, in days after the due date.
+"""When a late invoice is charged again, when the customer is reminded, and when the purchase is
+suspended and canceled: dated configuration, in days after the due date.
 """
 
 from collections.abc import Collection
@@ -19,7 +19,7 @@ class DunningAction(StrEnum):
 
 @dataclass(frozen=True, order=True)
 class DunningStep:
-    """One step: what is done, and how many days after the invoice was due."""
+    """One step: the action, and how many days after the due date it is taken."""
 
     days: int
     action: DunningAction

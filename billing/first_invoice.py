@@ -24,9 +24,9 @@ async def prepare_first_invoice(
     purchase: Purchase,
     transfer: TransferTerms | None = None,
 ) -> InvoiceDraft | None:
-    """The content of the invoice to be, None when the purchase can't be paid now anyway. From here
-    on the purchase refers to the billing profile that the invoice is issued to. `transfer` are the
-    terms of an invoice that is paid by bank transfer.
+    """The content of the invoice to be issued, None when the purchase can't be paid for now anyway.
+    From now on, the purchase refers to the billing profile that the invoice is issued to.
+    `transfer` has the terms of an invoice that is paid by bank transfer.
     """
     async with action.transaction(is_repeatable=True) as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -68,8 +68,9 @@ async def prepare_first_invoice(
 
 
 def require_current(purchase: Purchase, draft: InvoiceDraft | None, at: datetime) -> InvoiceDraft:
-    """The draft of the first invoice of a locked purchase. Raises TRANSITION_ILLEGAL when it can't
-    be paid, and TransactionConflict when it has changed since the draft was prepared.
+    """The draft of the first invoice of a locked purchase. Raises TRANSITION_ILLEGAL when the
+    purchase can't be paid for, and TransactionConflict when it has changed since the draft was
+    prepared.
     """
     purchase.require_payable(at)
     current = (purchase.billing_profile_id, purchase.price_id, purchase.promotion_id)

@@ -1,8 +1,9 @@
 """The recipients of invoices by email: the buyer, every member who manages the company's billing,
 and further recipients, such as an accountant.
 
-A recipient outside of the company gets nothing but one email that asks, until they have confirmed.
-Each invoice that they get has a link to stop it. Whoever refuses isn't asked again by this company.
+Until a recipient outside of the company has confirmed, they get only one email, which asks them to.
+Each email with an invoice has a link to stop further ones. Someone who refuses isn't asked again by
+this company.
 """
 
 import hashlib
@@ -119,7 +120,9 @@ async def add_recipient(
 
 
 async def _lock_account(tx: Transaction, account_id: int) -> tuple[Account, Membership]:
-    """Lock the company. Returns it with the membership of the actor, who manages its billing."""
+    """Lock the company. Returns it with the membership of the actor, who must manage its
+    billing.
+    """
     members = await AccountMembers.lock(tx, account_id)
     membership = actor_membership(members, tx.action)
     if not membership.role.manages_billing or members.account is None:

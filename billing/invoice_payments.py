@@ -26,9 +26,9 @@ async def pay_invoice(
     key: str,
     return_url: str | None = None,
 ) -> Payment:
-    """Pay what the customer's balance leaves open on an invoice, with a saved method or the
-    provider's token of another one. A repeat of the key returns the payment in its current state. A
-    payment that waits for the bank's confirmation is canceled.
+    """Pay what is open on an invoice after the customer's balance was used, with a saved method or
+    the provider's token of another one. A repeat of the key returns the payment in its current
+    state. A payment that waits for the bank's confirmation is canceled.
 
     Raises INVOICE_SETTLED when nothing is open, PAYMENT_IN_PROGRESS while the provider is asked
     about another payment of the invoice, NOT_ACTIVE, AMOUNT_TOO_SMALL, AMOUNT_TOO_LARGE,

@@ -1,10 +1,10 @@
 """Issuing invoices, corrective invoices and credit notes.
 
-`prepare` builds the content and renders it on trial, before any money moves: a seller's file, a
-text or a rate that can't be invoiced is refused then. `finalise` is the short part of a transaction
-that numbers and freezes it, together with what bills, owes and posts it. Nothing is rendered there,
-because the counter's row keeps all other invoices waiting: the PDF is made after the commit from
-the frozen content alone (billing/document_requests.py).
+`prepare` builds the content and renders it on trial, before any money moves: so that a seller's
+file, a text or a rate that can't be invoiced is rejected in time. `finalise` is the short part of a
+transaction that numbers and freezes it, and stores the billing items, the receivable and the ledger
+entry. Nothing is rendered there, because the counter's row keeps all other invoices waiting: the
+PDF is made after the commit from the frozen content alone (billing/document_requests.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -70,8 +70,9 @@ _UNNUMBERED = f"FA-0000-{token_hex(6).upper()}"
 
 @dataclass(frozen=True, kw_only=True)
 class DraftLine:
-    """A line to bill. `starts_on` up to but excluding `ends_on` is its period; null days become the
-    period that begins when the invoice is issued (`InvoiceDraft.months`).
+    """A line to bill. Its period lasts from `starts_on` up to, but not including, `ends_on`; if
+    they are None, it becomes the period that begins when the invoice is issued
+    (`InvoiceDraft.months`).
 
     `item_id` is the billing item that waits for this line. Without one, an item of this kind is
     stored together with the line.
@@ -109,10 +110,10 @@ class DraftLine:
 class InvoiceDraft:
     """The content of an invoice that isn't numbered yet.
 
-    `facts` has a number and days of a trial, which `finalise` replaces. `period` is the period of a
-    purchase that the invoice claims; with `months` instead, it is `first_index`, which begins on
+    `facts` has a placeholder number and dates, which `finalise` replaces. `period` is the period of
+    a purchase that the invoice claims; with `months` instead, it is `first_index`, which begins on
     the day of issue. `paid_terms` is the sentence for an invoice that is paid when issued, with
-    `{day}`. `due_days` is the time to pay the others.
+    `{day}`. `due_days` is how many days customers have to pay any other invoice.
     """
 
     account_id: int
@@ -169,8 +170,8 @@ class VatStatement:
 
 @dataclass(frozen=True)
 class PaymentTerms:
-    """How an invoice that isn't paid when issued is paid: the means, a sentence, and the days after
-    the issue on which it is due.
+    """How an invoice that isn't paid when issued is paid: the means, a sentence, and the number of
+    days after which it is due.
     """
 
     means: PaymentMeans | None = None
@@ -180,8 +181,9 @@ class PaymentTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class InvoiceRequest:
-    """What is invoiced, and to whom. `on` is the day whose terms apply. `period`, `months` and
-    `first_index` are those of `InvoiceDraft`; `original` is the invoice that the document cites.
+    """What is invoiced, and to whom. The terms in force on the day `on` apply. `period`, `months`
+    and `first_index` are those of `InvoiceDraft`; `original` is the invoice that the document
+    cites.
     """
 
     profile: BillingProfile
@@ -204,7 +206,7 @@ async def prepare(seller: Seller, request: InvoiceRequest, *, trial: bool = True
     INVOICE_NOT_POSSIBLE when it can't be issued.
 
     Without `trial` nothing is rendered, for drafts that differ from one that was rendered in
-    amounts and days only. Nobody is asked to pay an invoice of zero.
+    amounts and days only. An invoice of zero is never due.
     """
     profile, locale = request.profile, request.locale
     amounts = totals(line.printed() for line in request.lines)
@@ -240,7 +242,7 @@ async def prepare(seller: Seller, request: InvoiceRequest, *, trial: bool = True
 
 
 def _facts(seller: Seller, request: InvoiceRequest, amounts: Totals) -> InvoiceFacts:
-    """The content of an invoice, with a number and days of a trial."""
+    """The content of an invoice, with a placeholder number and dates."""
     on, profile, original = request.on, request.profile, request.original
     is_standard = request.vat.treatment is Treatment.STANDARD
     return InvoiceFacts(
@@ -269,7 +271,7 @@ def _facts(seller: Seller, request: InvoiceRequest, amounts: Totals) -> InvoiceF
 
 
 def type_name(error: BaseException) -> str:
-    """The class of an error, whose message may contain personal data."""
+    """The class of an error, without its message, which may contain personal data."""
     return type(error).__name__
 
 
@@ -328,7 +330,9 @@ async def finalise(
 
 
 class _Paid(NamedTuple):
-    """What pays an invoice when it is issued: shares of payments by key, and the means."""
+    """What pays an invoice when it is issued: shares of payments by key, and the means of
+    payment.
+    """
 
     shares: tuple[tuple[int, int], ...]
     means: PaymentMeans | None
@@ -381,7 +385,9 @@ class _Content(NamedTuple):
 
 
 def _dated(draft: InvoiceDraft, issued: IssuedNumber) -> InvoiceDraft:
-    """The draft of a first period, or of the first one after a pause, with its days."""
+    """A copy of the draft with the dates of its period: the first one, or the first one after a
+    pause.
+    """
     if draft.months is None:
         return draft
     first = replace(period(issued.day, draft.months, 0), index=draft.first_index)
@@ -526,8 +532,8 @@ async def _store_items(
     period_id: int | None,
     billed: Sequence[tuple[int, DraftLine]],
 ) -> None:
-    """Store what lines bill, by the key of the line: the items that waited for one, and those of
-    the others.
+    """Store what lines bill, given by the key of each line: the items that waited for a line get
+    it, and the other lines get new items.
     """
     for key, line in billed:
         if line.item_id:

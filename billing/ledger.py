@@ -130,7 +130,7 @@ async def post_payment(
 
 
 async def post_refund(tx: Transaction, refund: Refund, *, has_failed: bool = False) -> LedgerEntry:
-    """Post money paid back to the journal of the bank, or that it has come back."""
+    """Post a refund to the journal of the bank, or the return of one."""
     cents = -refund.amount_cents if has_failed else refund.amount_cents
     return await post(
         tx,

@@ -1,4 +1,4 @@
-"""What a payment is made with, and the attempt that is stored before the provider is asked."""
+"""What a payment is made with, and how the attempt is stored before the provider is called."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -36,7 +36,7 @@ class Means:
 
     @classmethod
     def of(cls, method: str | PaymentMethod, return_url: str | None = None) -> Self:
-        """Of a saved method, or of the token of another one."""
+        """The means of a saved method, or of the token of another one."""
         if isinstance(method, PaymentMethod):
             return cls(method.token, method.kind, method, return_url)
         kind = PaymentKind.WALLET if method == PAYPAL else PaymentKind.CARD
@@ -44,12 +44,12 @@ class Means:
 
     @property
     def key(self) -> str:
-        """What a repeat of an idempotency key must have in common."""
+        """What has to be the same when an idempotency key is repeated."""
         return f"method:{self.saved.pk}" if self.saved else self.token
 
     async def require_chargeable(self, tx: Transaction, gateway: ChargeGateway, cents: int) -> None:
         """Raise NOT_ACTIVE for a saved method that can't be charged, and AMOUNT_TOO_SMALL or
-        AMOUNT_TOO_LARGE for what providers don't charge.
+        AMOUNT_TOO_LARGE for an amount that providers don't charge.
         """
         if cents < MIN_CHARGE_CENTS:
             minimum = Money(MIN_CHARGE_CENTS)

@@ -50,14 +50,14 @@ _HEADER = (
 
 
 def movement_label(label_key: str, piece: str, locale: Locale) -> str:
-    """What a movement is, in a language."""
+    """The description of a movement in a language."""
     label = LABELS.get(MovementKind(label_key)) if label_key in set(MovementKind) else None
     return text(label or Translatable("%(piece)s"), locale, piece=piece)
 
 
 async def amounts_and_balances(entry_ids: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """For entries of customers, what each adds to what its customer owes, and what the customer
-    owes after it, in cents.
+    """For each entry: how much it adds to what its customer owes, and how much the customer owes
+    after it, in cents.
     """
     if not entry_ids:
         return {}
@@ -77,8 +77,8 @@ async def amounts_and_balances(entry_ids: Sequence[int]) -> dict[int, tuple[int,
 
 
 async def balances_of(account_ids: Sequence[int]) -> dict[int, int]:
-    """What customers owe, in cents; negative for what they have paid ahead. One without movements
-    is left out.
+    """What each customer owes, in cents; negative if they have paid in advance. Customers without
+    movements are left out.
     """
     if not account_ids:
         return {}
@@ -95,8 +95,8 @@ async def balances_of(account_ids: Sequence[int]) -> dict[int, int]:
 async def movements_csv(
     account_id: int, since: date, until: date, locale: Locale
 ) -> AsyncIterator[bytes]:
-    """A customer's movements from a day up to but excluding another, in pieces: UTF-8 with a byte
-    order mark and semicolons, as spreadsheets in France open it.
+    """A customer's movements from one day up to, but not including, another, in pieces: UTF-8 with
+    a byte order mark and semicolons, as spreadsheets in France open it.
     """
     yield b"\xef\xbb\xbf" + _encode([[text(name, locale) for name in _HEADER]])
     balance, last_id = await _balance_before(account_id, since), 0

@@ -1,5 +1,5 @@
-"""Payments that end without money: the customer leaves the confirmation of the bank, or nobody
-finished it in time. What such a payment brings nevertheless is applied like any other
+"""Payments that end without money: the customer leaves the bank's confirmation page, or doesn't
+finish in time. If such a payment brings money nevertheless, it is applied like any other
 (billing/payment_outcomes.py).
 """
 
@@ -15,7 +15,7 @@ from models.translations import _
 
 async def cancel_payment(action: Action, payment: Payment) -> Payment:
     """Cancel a payment that waits for the bank's confirmation, so that the purchase or the invoice
-    can be paid by another means. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other
+    can be paid by other means. A repeat changes nothing. Raises TRANSITION_ILLEGAL for any other
     payment.
     """
     async with action.transaction() as tx:
@@ -38,9 +38,9 @@ async def cancel_payment(action: Action, payment: Payment) -> Payment:
 
 
 async def cancel_confirmations(tx: Transaction, purchase: Purchase) -> None:
-    """Cancel the payments of a locked purchase that wait for the customer, so that another means
-    can be taken at once. The provider is still asked about them: what it collects nevertheless is
-    not lost.
+    """Cancel the payments of a locked purchase that wait for the customer, so that other means can
+    be used at once. The provider is still queried about them, so that money which it collects
+    nevertheless isn't lost.
     """
     waiting = Payment.filter(purchase_id=purchase.pk, status=PaymentStatus.REQUIRES_ACTION)
     for payment in await tx.lock_rows(waiting):
@@ -62,8 +62,8 @@ async def end_payment(tx: Transaction, payment: Payment, status: PaymentStatus) 
 
 
 async def await_other_payment(tx: Transaction, purchase: Purchase | None, payment: Payment) -> None:
-    """Let a purchase be paid by another means after a payment that failed. Purchases whose invoice
-    is issued keep their status.
+    """Let a purchase be paid for by other means after a payment that failed. Purchases whose
+    invoice is issued keep their status.
     """
     is_first_payment = payment.invoice_id is None and not payment.is_off_session
     if purchase and is_first_payment and purchase.status is PurchaseStatus.PAYMENT_PENDING:

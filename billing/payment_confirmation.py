@@ -1,7 +1,7 @@
 """The customer's confirmation of a charge that was made without them.
 
-When a renewal needs 3-D Secure again, the provider waits for the customer. They come by the link in
-an email, and the provider begins the confirmation only then: the bank's page is valid for minutes.
+When a renewal needs 3-D Secure again, the provider waits for the customer. They follow a link in an
+email, and the provider begins the confirmation only then: the bank's page is valid for minutes.
 """
 
 from auth.tokens import Purpose, Signer, invalid_token
@@ -18,7 +18,7 @@ from models.errors import Refusal
 
 
 async def payment_of(action: Action, signer: Signer, token: str) -> Payment:
-    """The payment of a link. Raises TOKEN_INVALID."""
+    """The payment that the token of a link belongs to. Raises TOKEN_INVALID."""
     data = signer.read(Purpose.PAYMENT_CONFIRMATION, token, action.at)
     payment = await Payment.get_or_none(pk=data["payment"])
     if payment is None:

@@ -1,7 +1,7 @@
 """Payment methods that customers save for later charges.
 
-A method is stored as PENDING first, then the provider is asked to save it under a key derived from
-the row, then the result is applied: by the request, by a notification of the provider or by
+A method is stored as PENDING first, then the provider is called under a key derived from the row,
+then the result is applied: by the request, by a notification from the provider or by
 `refresh_pending`, whichever comes first. Changes of an account's methods lock the account, so that
 exactly one of its active methods is the default.
 """
@@ -195,7 +195,7 @@ async def refresh(
 
 @dataclass
 class _Locked:
-    """An account's methods, locked together with the purchases that change hands."""
+    """An account's methods, locked together with the purchases whose method may change."""
 
     method: PaymentMethod
     others: list[PaymentMethod]
@@ -275,7 +275,7 @@ def _copy_details(method: PaymentMethod, details: MethodDetails) -> None:
 
 
 async def _take_over(tx: Transaction, purchases: list[Purchase], method: PaymentMethod) -> None:
-    """Charge purchases with a method from now on."""
+    """Charge these purchases with a method from now on."""
     for purchase in purchases:
         purchase.payment_method_id = method.pk
         await purchase.save(using_db=tx.db, update_fields=["payment_method_id"])
@@ -354,8 +354,8 @@ async def remove(
 
 
 async def _hand_over(tx: Transaction, gateway: Gateway, locked: _Locked) -> None:
-    """Give the purchases of a method that is removed, and its place as the default, to another
-    one.
+    """Give the purchases of a method that is being removed, and its place as the default, to
+    another one.
     """
     actives = [each for each in locked.others if each.status is PaymentMethodStatus.ACTIVE]
     if actives:
@@ -405,8 +405,8 @@ async def chargeable_method(
 
 
 async def update_from_provider(action: Action, gateway: Gateway, token: str) -> bool:
-    """Copy what the provider knows of a saved method: a bank may have renewed the card. Returns
-    whether we have this method.
+    """Copy what the provider knows about a saved method: a bank may have renewed the card. Returns
+    whether the method is one of ours.
     """
     row = await PaymentMethod.filter(
         provider=gateway.name, token=token, status=PaymentMethodStatus.ACTIVE
@@ -426,9 +426,9 @@ async def update_from_provider(action: Action, gateway: Gateway, token: str) -> 
 
 
 async def refresh_pending(action: Action, gateway: Gateway) -> int:
-    """Apply the results of methods that customers saved without coming back, drop those that they
-    didn't finish in a day, and remove at the provider those that were removed here, and erased
-    companies. Returns how many changed.
+    """Apply the results for methods that customers saved without returning to us, and drop those
+    that they didn't finish within a day. Remove at the provider what was removed here: methods, and
+    the customers of erased companies. Returns how many changed.
     """
     pending = PaymentMethod.filter(
         status=PaymentMethodStatus.PENDING,
@@ -528,8 +528,8 @@ async def _cancel_setup(gateway: Gateway, reference: str) -> str | None:
 
 
 async def send_expiry_notices(action: Action) -> int:
-    """Tell those who manage the billing that a card expires in 30 days, and again in 7, each once.
-    Returns how many notices were sent.
+    """Notify those who manage the billing 30 days before a card expires, and again 7 days before,
+    once each. Returns how many notices were sent.
     """
     until = action.day + timedelta(days=max(NOTICE_DAYS))
     expiring = PaymentMethod.filter(

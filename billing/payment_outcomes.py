@@ -1,6 +1,4 @@
-"""Applying what a provider answers about a payment: the money is used, or another means can be
-taken.
-"""
+"""Applying a provider's answer about a payment: the money is used, or other means can be tried."""
 
 from datetime import timedelta
 
@@ -64,7 +62,7 @@ async def apply_outcome(
 
 
 async def _keep_paid_terms(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
-    """Let a purchase that starts have what its payment is for."""
+    """Set the price and the promotion of a purchase that starts to those that were paid for."""
     if purchase.status in PAYABLE and payment.invoice_draft:
         draft = InvoiceDraft.from_json(payment.invoice_draft)
         await keep_paid_terms(tx, purchase, draft.lines[0].data)
@@ -82,7 +80,7 @@ async def _expire_or_wait(tx: Transaction, purchase: Purchase | None, payment: P
 
 
 async def _schedule_check(tx: Transaction, payment: Payment, *, is_over: bool) -> None:
-    """When the provider is asked next: after a quarter of the payment's age, at most a day, for as
+    """When to query the provider next: after a quarter of the payment's age, at most a day, for as
     long as it may still collect the money.
     """
     wait = min(max((tx.action.at - payment.created_at) / 4, RECONCILE_DELAY), timedelta(days=1))
@@ -99,9 +97,9 @@ def _copy_outcome(payment: Payment, outcome: Outcome) -> None:
 
 
 async def _receive(tx: Transaction, purchases: dict[int, Purchase], payment: Payment) -> None:
-    """Use the money of a payment: for the purchase that awaits it, for the invoice that it is for,
-    and what is left, such as when an invoice was paid twice or corrected meanwhile, for what is
-    open.
+    """Use the money of a payment: for the purchase that waits for it, or for the invoice that it is
+    for. What is left over, such as when an invoice was paid twice or corrected meanwhile, pays
+    other open invoices.
     """
     purchase = purchases.get(payment.purchase_id or 0)
     if purchase and purchase.status in PAYABLE and payment.invoice_draft:

@@ -28,7 +28,7 @@ from models.idempotency import earlier_result, owner_of, store_result
 
 @dataclass(frozen=True, kw_only=True)
 class PromotionTerms:
-    """The columns of a new promotion (models/billing/promotion.py)."""
+    """The terms of a new promotion; the fields are columns of models/billing/promotion.py."""
 
     code: str
     valid_from: datetime
@@ -67,7 +67,7 @@ async def create_promotion(
 
 
 async def deactivate_promotion(action: Action, promotion: Promotion) -> Promotion:
-    """Let nobody redeem a code any more. A repeat changes nothing."""
+    """Deactivate a code, so that nobody can redeem it any more. A repeat changes nothing."""
     async with action.transaction() as tx:
         promotion = await tx.lock(Promotion, promotion.pk)
         if promotion.deactivated_at is None:
@@ -80,7 +80,7 @@ async def deactivate_promotion(action: Action, promotion: Promotion) -> Promotio
 async def apply_promotion(
     action: Action, purchase: Purchase, promotion: Promotion | None
 ) -> Purchase:
-    """Apply a code to a draft instead of a former one; None removes it. Raises TRANSITION_ILLEGAL,
+    """Apply a code to a draft, in place of any other; None removes it. Raises TRANSITION_ILLEGAL,
     and what `Promotion.require_applicable` raises.
     """
     async with action.transaction() as tx:
@@ -106,7 +106,7 @@ def set_promotion(purchase: Purchase, promotion: Promotion | None) -> None:
 
 
 async def promotion_of(db: BaseDBAsyncClient | None, purchase: Purchase) -> Promotion | None:
-    """The promotion of a purchase, None once all its periods were billed."""
+    """The promotion of a purchase, None once all its periods are billed."""
     if not purchase.is_discounted:
         return None
     return await Promotion.get(pk=purchase.promotion_id, using_db=db)
@@ -116,14 +116,15 @@ async def current_promotion(
     db: BaseDBAsyncClient | None, purchase: Purchase, price: Price
 ) -> Promotion | None:
     """The promotion that takes something off the next period of a purchase at a price, whose
-    `offer` has to be fetched. After a change to what the code isn't for, none does.
+    `offer` has to be fetched. None when the purchase was changed to an offer that the code isn't
+    valid for.
     """
     promotion = await promotion_of(db, purchase)
     return promotion if promotion and promotion.fits(price, purchase.quantity) else None
 
 
 async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
-    """Redeem the code of a locked purchase, unless that was done before. Raises what
+    """Redeem the code of a locked purchase, unless it has already been redeemed. Raises what
     `Promotion.require_applicable` raises.
     """
     if purchase.promotion_id is None:
@@ -135,9 +136,9 @@ async def redeem_promotion(tx: Transaction, purchase: Purchase) -> None:
 
 
 async def keep_paid_terms(tx: Transaction, purchase: Purchase, paid: Mapping[str, Any]) -> None:
-    """Give a locked draft the price and the code of the line that was paid. Both are others when
-    the customer left the payment, changed the draft, and paid nevertheless. The redemption counts
-    even if somebody else had the last one meanwhile: the discount was given.
+    """Give a locked draft the price and the code of the line that was paid. They differ when the
+    customer left the payment, changed the draft, and completed the payment nevertheless. The
+    redemption counts even if somebody else had the last one meanwhile: the discount was given.
     """
     promotion_id = paid.get("promotion")
     promotion = await tx.lock(Promotion, promotion_id) if promotion_id else None
@@ -166,7 +167,7 @@ async def require_redeemable(
     tx: Transaction, promotion: Promotion, purchase: Purchase, price: Price, field: str
 ) -> bool:
     """Raise what `Promotion.require_applicable` raises unless the code can be redeemed for a
-    purchase at this price. Returns False when that was done before.
+    purchase at this price. Returns False when it has already been redeemed.
     """
     if await PromotionRedemption.filter(purchase_id=purchase.pk).using_db(tx.db).exists():
         return False

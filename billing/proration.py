@@ -24,7 +24,7 @@ class Proration:
 
     @property
     def net_cents(self) -> int:
-        """The cost of a quantity of one, negative when it is less than before."""
+        """The net cost for a quantity of one, negative when it is less than before."""
         return self.charge_cents - self.credit_cents
 
 
@@ -43,7 +43,7 @@ def prorate(period: Period, day: date, old_cents: int, new_cents: int) -> Prorat
 
 
 def prorated_cents(cents: int, period: Period, day: date) -> int:
-    """The share of an amount for the whole period that the days from `day` on have, in cents,
+    """The share of an amount for the whole period that falls on the days from `day` on, in cents,
     rounded half up.
     """
     share = Decimal(cents * (period.end - day).days) / Decimal(period.days)

@@ -1,9 +1,9 @@
 """Notifications by payment providers: stored as they come, then handled.
 
-A notification only says that something changed. What changed is read from the provider, and
-applied like the answer to a call of ours, which only moves a row forward. So notifications may be
-late, come twice or in any order. Each is handled at once after it was stored, and again by
-`handle_due` until that succeeds: after a minute, then after increasing pauses, for about two days.
+A notification only says that something changed. What changed is read from the provider, and applied
+like the answer to a call of ours, which only moves a row forward. So notifications may be late, be
+repeated or arrive in any order. Each is handled as soon as it is stored, and again by `handle_due`
+until that succeeds: after a minute, then at increasing intervals, for about two days.
 """
 
 import re
@@ -74,7 +74,7 @@ async def handle_due(action: Action, services: CheckoutServices) -> int:
 
 
 async def handle(action: Action, services: CheckoutServices, event: ProviderEvent) -> bool:
-    """Handle a notification, unless somebody else does. Returns whether it was applied or
+    """Handle a notification, unless another process is doing so. Returns whether it was applied or
     ignored.
     """
     if not await _claim(action, event):

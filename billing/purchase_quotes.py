@@ -28,7 +28,8 @@ class TrialQuote:
 @dataclass(frozen=True)
 class NewPurchaseQuote:
     """The first period of a purchase that is paid today. `undiscounted` is the same without its
-    promotion, None when it has none, and `trial` None when the company has tried the offer.
+    promotion, None when it has none, and `trial` is None when the company has already tried the
+    offer.
     """
 
     first: Quote
@@ -45,8 +46,8 @@ async def quote_purchase(
     promotion: Promotion | None,
     locale: Locale,
 ) -> NewPurchaseQuote:
-    """Quote a purchase of a price on sale, whose `offer` has to be fetched. Raises why the company
-    can't redeem the promotion or can't buy (`billing.quotes.quote`).
+    """Quote a purchase of a price on sale, whose `offer` has to be fetched. Raises the reason when
+    the company can't redeem the promotion or can't buy (`billing.quotes.quote`).
     """
     if promotion:
         await promotion.require_applicable(

@@ -1,5 +1,5 @@
-"""What a purchase costs: one function for the quote that a customer sees and for the invoice, so
-that both are equal to the cent.
+"""What a purchase costs: one function calculates both the quote that a customer sees and the
+invoice, so that they are equal to the cent.
 """
 
 from dataclasses import dataclass, replace
@@ -50,8 +50,8 @@ class Quote:
 
 @dataclass(frozen=True)
 class Item:
-    """What is quoted: units of a price, with a promotion that takes something off them.
-    `price.offer` has to be fetched.
+    """What is quoted: a quantity of a price, with a promotion if there is one. `price.offer` has to
+    be fetched.
     """
 
     price: Price
@@ -60,7 +60,7 @@ class Item:
 
 
 class DuePeriod(NamedTuple):
-    """A period that is billed, and the schedule that it belongs to."""
+    """A period that is billed, and the schedule it belongs to."""
 
     schedule: Schedule
     period: Period
@@ -120,7 +120,7 @@ async def quote_next_period(
     buyer: TaxableBuyer,
     locale: Locale = Locale.FR,
 ) -> Quote:
-    """What the next period of a purchase costs: for its renewal, and for the preview of one."""
+    """What the next period of a purchase costs: for its renewal and for a preview."""
     months = price.interval.months
     billed = purchase.next_period(months)
     promotion = await current_promotion(db, purchase, price)
@@ -136,7 +136,7 @@ async def quote_next_period(
 
 
 def upcoming(schedule: Schedule, index: int) -> tuple[date, ...]:
-    """The days on which the periods after one are billed."""
+    """The days on which the periods after this one are billed."""
     return tuple(schedule.start(index + n) for n in range(1, _UPCOMING_DATES + 1))
 
 
@@ -155,8 +155,8 @@ def _discount(
 def discount_line(
     line: DraftLine, promotion: Promotion, cents: int, quantity: int, locale: Locale
 ) -> DraftLine:
-    """A line about a discount on another line: with a quantity of -1 it is taken off, with 1 it is
-    charged again.
+    """A line about a discount on another line: a quantity of -1 takes it off, a quantity of 1
+    charges it again.
     """
     if promotion.basis_points is None:
         share = Money(promotion.amount_cents or 0).formatted(locale.value)

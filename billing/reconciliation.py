@@ -83,9 +83,10 @@ SELECT
 class Reconciliation:
     """The sums of billing, and a sentence about each difference.
 
-    `owed_cents` is what all customers owe according to the ledger, less what they have paid ahead;
-    `open_cents` what is open on their invoices; `received_cents` the balance of the bank's account
-    in the ledger; `unmatched_cents` what waits for a person in bank statements.
+    `owed_cents` is what all customers owe according to the ledger, less what they have paid in
+    advance; `open_cents` is what is open on their invoices; `received_cents` is the balance of the
+    bank account in the ledger; `unmatched_cents` is the total of the bank lines that wait for a
+    person.
     """
 
     owed_cents: int
@@ -113,7 +114,7 @@ class Reconciliation:
 
 
 async def reconciliation() -> Reconciliation:
-    """Compare everything, as a report. Of each kind of difference the first MAX_ERRORS."""
+    """Compare everything, and return a report with at most MAX_ERRORS differences of each kind."""
     with workload(Workload.REPORTS):
         (sums,) = await execute(_TOTALS, CUSTOMERS, BANK)
         errors = [

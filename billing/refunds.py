@@ -1,11 +1,11 @@
 """Refunds: money goes back to a customer after a credit note, by the way it came: by the payment
 provider, or by a transfer that an operator makes.
 
-The provider is never asked inside a transaction. A refund is stored first, together with the credit
-note; then the provider is asked under a key made from it, and the result is applied. A job asks
-again about what was left open, so nobody is refunded twice or not at all. What is being refunded
-counts as refunded (`Payment.refunded_cents`) until the provider refuses, or the customer's bank
-returns the money weeks later: then it is on the customer's balance.
+The provider is never called inside a transaction. A refund is stored first, together with the
+credit note; then the provider is called with a key derived from it, and the result is applied. A
+job queries the provider about refunds without a result, so nobody is refunded twice or not at all.
+What is being refunded counts as refunded (`Payment.refunded_cents`) until the provider refuses, or
+the customer's bank returns the money weeks later: then it is on the customer's balance.
 """
 
 from collections.abc import Sequence
@@ -40,15 +40,15 @@ log = structlog.stdlib.get_logger()
 
 
 def refund_key(refund_id: int) -> str:
-    """The key under which the provider is asked for a refund."""
+    """The key with which the provider is called for a refund."""
     return f"camcha-refund-{refund_id}"
 
 
 async def create_refunds(
     tx: Transaction, credit_note: Invoice, released: Sequence[tuple[Payment, int]]
 ) -> list[Refund]:
-    """Store the refunds of these amounts of locked payments, which no invoice takes any more. Those
-    of transfers wait for an operator (`settle_transfer`).
+    """Store refunds of these amounts of locked payments, which are not allocated to any invoice.
+    Those of transfers wait for an operator (`settle_transfer`).
     """
     refunds = []
     for payment, cents in released:
@@ -77,9 +77,9 @@ async def create_refunds(
 async def refund_pending(
     action: Action, *gateways: ChargeGateway, credit_note_id: int | None = None
 ) -> int:
-    """Ask the providers about the refunds that are due to be asked about, or about the pending ones
-    of a credit note. Returns how many have another status now. One that can't be settled is asked
-    about less and less often, and delays no other.
+    """Query the providers about the refunds that are due to be checked, or about the pending ones
+    of a credit note. Returns how many changed their status. One that can't be settled is checked
+    less and less often, and delays no other.
     """
     providers = {gateway.name: gateway for gateway in gateways}
     refunds = Refund.filter(payment__provider__in=list(providers), next_check_at__not_isnull=True)
@@ -103,7 +103,7 @@ async def refund_pending(
 
 
 def _next_check_at(refund: Refund, action: Action) -> datetime | None:
-    """When the provider is asked next: while a refund is pending, after a quarter of its age, and
+    """When to query the provider next: while a refund is pending, after a quarter of its age, and
     once it succeeded, at longer intervals as long as a bank may still return the money.
     """
     if refund.status is RefundStatus.PENDING:
@@ -120,11 +120,11 @@ async def refresh(action: Action, gateway: ChargeGateway, refund: Refund) -> boo
     Raises GatewayUnavailable.
     """
     payment = await Payment.get(pk=refund.payment_id)
-    outcome = await _ask(gateway, refund, payment.provider_reference or "")
+    outcome = await _query_provider(gateway, refund, payment.provider_reference or "")
     return await apply_refund(action, refund.pk, outcome) if outcome else False
 
 
-async def _ask(
+async def _query_provider(
     gateway: ChargeGateway, refund: Refund, charge_reference: str
 ) -> RefundOutcome | None:
     key = refund_key(refund.pk)
@@ -197,7 +197,7 @@ async def _take_back(
     tx: Transaction, payment: Payment, refund: Refund, *, was_posted: bool
 ) -> None:
     """The money of a refund that failed is on the customer's balance again, and pays what is open.
-    The customer is told, and the staff gets a ticket.
+    The customer is told, and a ticket is opened for the staff.
     """
     payment.refunded_cents -= refund.amount_cents
     await payment.save(using_db=tx.db, update_fields=["refunded_cents"])

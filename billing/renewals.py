@@ -1,12 +1,12 @@
-"""The billing run: each purchase is billed on its anniversary, and each missed period once.
+"""The billing run: each purchase is billed on its anniversary, and each missed period exactly once.
 
 1. A run selects purchases whose period has begun, and bills each one on its own. So a purchase that
    can't be billed doesn't delay the others, and memory doesn't grow with their number.
 2. One transaction claims the period: it stores the payment attempt with the content of the
    invoice, and moves the purchase to its next period. Of two runs that select the same purchase,
    the second one finds it moved. The database accepts one invoice for each index of a purchase.
-3. The provider is asked outside of any transaction, under a key made from the attempt. If the
-   process is killed before the answer is applied, `charging.reconcile` asks again with the same
+3. The provider is called outside of any transaction, with a key derived from the attempt. If the
+   process is killed before the answer is applied, `charging.reconcile` calls it again with the same
    key.
 4. A trial ends like a period: the first one begins on the anchor, when it is billed.
 5. The transaction that applies the answer issues the invoice: paid, or unpaid and due at once. An
@@ -79,7 +79,9 @@ async def bill_due_periods(action: Action, services: CheckoutServices) -> int:
 async def _bill_or_log(
     action: Action, services: CheckoutServices, key: int, places: asyncio.Semaphore
 ) -> int:
-    """Bill the periods of a purchase that have begun. Returns how many were billed."""
+    """Bill the periods of a purchase that have begun, and log a failure. Returns how many were
+    billed.
+    """
     count = 0
     async with places:
         try:
@@ -114,8 +116,8 @@ async def _bill(action: Action, services: CheckoutServices, purchase: Purchase) 
 
 
 async def _leave_unpaid_changes(action: Action, purchase: Purchase) -> bool:
-    """Cancel the changes of the period that ends for which the customer hasn't paid. Returns False
-    while the provider is being asked about one: the next run bills the purchase.
+    """Cancel the changes during the ended period that the customer hasn't paid for. Returns False
+    while the provider is charging one: the next run then bills the purchase.
     """
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)
@@ -241,7 +243,7 @@ async def _prepare_renewal(
 
 
 async def _charge(action: Action, services: CheckoutServices, payment: Payment) -> None:
-    """Charge a renewal. When the provider is away, `charging.reconcile` asks again."""
+    """Charge a renewal. If the provider is unavailable, `charging.reconcile` tries again."""
     try:
         await refresh(action, services, payment)
     except Refusal:

@@ -22,7 +22,7 @@ class ReturnUrls:
 
     @classmethod
     def of(cls, urls: Iterable[str]) -> "ReturnUrls":
-        """Allow these URLs and what is below them."""
+        """Allow these URLs and everything below them."""
         return cls(tuple(sorted(set(urls))))
 
     def check(self, url: str, *field: str) -> str:
@@ -60,7 +60,7 @@ def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
 
 
 def _parts(url: str) -> SplitResult | None:
-    """The parts of a plain URL, None for one that programs read in different ways."""
+    """The parts of a plain URL, None for one that programs may read in different ways."""
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
         return None
     try:

@@ -1,8 +1,9 @@
 """Settling invoices: a payment is allocated to what is open, and a reversed payment opens it again.
 
 The customer's account is locked by the caller (`lock_for_settlement`), so that the receivables of a
-customer change one transaction after the other. What an invoice has open is kept in its receivable,
-and the balance of a customer in the ledger, both in the same transaction (billing/ledger.py).
+customer change one transaction after the other. What is open on an invoice is stored in its
+receivable, and the balance of a customer in the ledger, in the same transaction
+(billing/ledger.py).
 """
 
 from collections import defaultdict
@@ -54,9 +55,9 @@ async def apply_payment(
     and_others: bool = False,
 ) -> list[Allocation]:
     """Post a payment that succeeded, and allocate it to invoices of its customer: each with the
-    largest amount in cents that it takes, None for all that is open. By default, and after these
-    with `and_others`, it pays what is open and not disputed, the oldest due date first. What is
-    left over stays on the customer's balance (billing/balance.py).
+    largest amount in cents that it takes, None for all that is open. Without such invoices, and
+    after them with `and_others`, it pays whatever is open and not disputed, the oldest due date
+    first. What is left over stays on the customer's balance (billing/balance.py).
     """
     await post_payment(tx, payment)
     return await allocate(tx, payment, payment.amount_cents, invoices, and_others=and_others)
@@ -73,7 +74,7 @@ async def allocate(
     least_rest: int = 0,
 ) -> list[Allocation]:
     """Allocate an amount in cents of a payment, as `apply_payment` does, except to the invoices
-    with these keys. Of each invoice it leaves nothing, or `least_rest` or more.
+    with these keys. What remains of an invoice is zero, or at least `least_rest`.
     """
     receivables = [
         receivable
@@ -96,8 +97,9 @@ async def allocate(
 
 async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
     """Reactivate purchases that were past due or suspended, which `lock_for_settlement` has locked,
-    once no invoice of their account is overdue, except of an order for which nothing was supplied
-    yet. Their anchor stays. Purchases that waited for the payment of their first invoice start.
+    once no invoice of their account is overdue, other than that of an order for which nothing has
+    been supplied yet. They keep their anchor. Purchases that waited for the payment of their first
+    invoice start.
     """
     for purchase in purchases.values():
         if purchase.status is PurchaseStatus.PAYMENT_PENDING:
@@ -122,8 +124,8 @@ async def restore(tx: Transaction, purchases: Mapping[int, Purchase]) -> None:
 
 async def _start_when_paid(tx: Transaction, purchase: Purchase) -> None:
     """Start a purchase whose first invoice was issued before its payment and is settled now. The
-    invoice states no days, because the first period begins here. One whose invoice was credited
-    instead ends.
+    invoice states no days, because the first period begins here. If the invoice was credited
+    instead, the purchase ends.
     """
     invoices = Invoice.filter(purchase_id=purchase.pk).exclude(type=DocumentType.CREDIT_NOTE)
     # The last one is the first invoice itself, or the corrective one that has replaced it.
@@ -160,9 +162,9 @@ async def start_purchase(tx: Transaction, purchase: Purchase, day: date, months:
 
 
 async def reverse_payment(tx: Transaction, payment: Payment, cents: int) -> None:
-    """Take back an amount of a payment: its allocations, the most recent first, so that their
-    invoices are open again, and before them what wasn't allocated. Raises ValueError for more than
-    the payment has left.
+    """Take back an amount of a payment: first what wasn't allocated, then its allocations, the most
+    recent first, whose invoices are then open again. Raises ValueError for more than the payment
+    has left.
     """
     allocated = await _allocated(tx, payment)
     unallocated = payment.amount_cents - payment.refunded_cents - sum(allocated.values())
@@ -229,7 +231,7 @@ async def _allocate(
 
 
 async def _allocated(tx: Transaction, payment: Payment) -> dict[int, int]:
-    """What a payment has paid of each invoice, in cents."""
+    """How much a payment has paid of each invoice, in cents."""
     allocated: dict[int, int] = defaultdict(int)
     for allocation in await Allocation.filter(payment_id=payment.pk).using_db(tx.db):
         allocated[allocation.invoice_id] += allocation.amount_cents

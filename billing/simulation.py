@@ -1,6 +1,6 @@
 """What a purchase will be billed in the coming months, calculated by the functions of the billing
-run, without writing anything or asking anyone. It shows what happens if nobody changes anything and
-each invoice is paid in time.
+run, without storing anything or calling a provider. It shows what happens if nothing is changed and
+each invoice is paid on time.
 """
 
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ _ENDED = (PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED)
 
 
 class SimulatedKind(StrEnum):
-    """What happens on a day."""
+    """What happens on a simulated day."""
 
     TRIAL_END = "TRIAL_END"
     CHANGE = "CHANGE"
@@ -43,8 +43,8 @@ class SimulatedKind(StrEnum):
 
 @dataclass(frozen=True)
 class Simulated:
-    """What happens to a purchase on a day. An invoice has the quote of its period, a change says
-    what it changes.
+    """What happens to a purchase on a day. An invoice comes with the quote of its period, a change
+    with what it changes.
     """
 
     day: date
@@ -54,9 +54,9 @@ class Simulated:
 
 
 async def simulate(purchase: Purchase, seller: Seller, today: date, months: int) -> list[Simulated]:
-    """What happens to a purchase from today on, up to but excluding the day `months` months later,
-    in order. What is due already is billed today. A draft is taken as paid today, a suspended
-    purchase as active again today.
+    """What happens to a purchase from today up to, but not including, the day `months` months
+    later, in order. What is already due is billed today. A draft is assumed to be paid today, and a
+    suspended purchase to be active again today.
 
     Raises VAT_NUMBER_REQUIRED or VAT_NUMBER_PENDING for a draft of a buyer whom the seller refuses.
     """
@@ -69,15 +69,15 @@ async def simulate(purchase: Purchase, seller: Seller, today: date, months: int)
 
 
 async def next_charge(purchase: Purchase, seller: Seller, today: date) -> Money:
-    """What the next period costs, including VAT, with the change that is scheduled; nothing when
-    none begins within two months.
+    """What the next period costs, including VAT and the scheduled change; zero when none begins
+    within two months.
     """
     quotes = [event.quote for event in await simulate(purchase, seller, today, 2) if event.quote]
     return Money(quotes[0].totals.gross_cents if quotes else 0)
 
 
 async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncIterator[Simulated]:
-    """All that will happen, in order; without end for a purchase that renews."""
+    """All that will happen, in order. For a purchase that renews, it never ends."""
     if purchase.status in _ENDED:
         return
     if purchase.trial_ends_on and purchase.trial_ends_on >= today:
@@ -88,7 +88,7 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
     buyer = await _buyer(purchase)
     user = await User.get_or_none(pk=purchase.buyer_id)
     locale = user.locale if user else Locale.FR
-    if not _begin(purchase, price, today):
+    if not _prepare_copy(purchase, price, today):
         return
     while True:
         following = purchase.next_period(price.interval.months)
@@ -112,9 +112,9 @@ async def _events(purchase: Purchase, seller: Seller, today: date) -> AsyncItera
         purchase.use_promotion()
 
 
-def _begin(purchase: Purchase, price: Price, today: date) -> bool:
-    """Prepare the copy of a purchase: from today on a draft is paid, and a suspended purchase
-    active. Returns False when nothing will happen, such as to one that is paused without an end.
+def _prepare_copy(purchase: Purchase, price: Price, today: date) -> bool:
+    """Prepare the copy of a purchase: a draft counts as paid today, and a suspended purchase as
+    active. Returns False when nothing will happen, such as to one that is paused indefinitely.
     """
     if purchase.anchor is None:
         purchase.anchor = purchase.bills_on = today

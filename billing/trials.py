@@ -1,8 +1,8 @@
 """Starting purchases without a payment, and the end of trials.
 
 A purchase starts without a payment with the trial of its price, or when a promotion makes its first
-period free. Each company tries an offer once: the database accepts one trial of a company. At the
-end of the trial the billing run charges the first period like any other (billing/renewals.py).
+period free. Each company can try an offer once: the database accepts one trial for each. At the end
+of the trial the billing run charges the first period like any other (billing/renewals.py).
 """
 
 from datetime import timedelta
@@ -52,10 +52,10 @@ async def start(
 ) -> Purchase:
     """Start a purchase whose billing details are confirmed without a payment: with its trial, or
     because its first period is free. A repeat of the key returns the purchase. It renews with the
-    payment method. The invoice to be is rendered on trial first.
+    payment method. The later invoice is rendered on trial first.
 
     Raises TRANSITION_ILLEGAL, PAYMENT_METHOD_REQUIRED, TRIAL_USED, PAYMENT_REQUIRED, NOT_ACTIVE,
-    IDEMPOTENCY_MISMATCH, INVOICE_NOT_POSSIBLE, and why a promotion can't be redeemed.
+    IDEMPOTENCY_MISMATCH, INVOICE_NOT_POSSIBLE, and the reason when a promotion can't be redeemed.
     """
     draft = await prepare_first_invoice(action, services, purchase)
     owner = f"account:{purchase.account_id}"
@@ -106,7 +106,7 @@ async def _start_free(tx: Transaction, purchase: Purchase, draft: InvoiceDraft) 
 
 
 async def end_trial(tx: Transaction, purchase: Purchase) -> None:
-    """End a trial at whose end nobody has said how to pay."""
+    """End a trial when nobody has said how to pay."""
     price = await Price.get(pk=purchase.price_id, using_db=tx.db).select_related("offer")
     await purchase.end(tx, purchase.trial_ends_on or tx.action.day)
     tx.audit(BillingAuditAction.PURCHASE_END, purchase)
@@ -115,8 +115,8 @@ async def end_trial(tx: Transaction, purchase: Purchase) -> None:
 
 
 async def send_trial_reminders(action: Action, services: CheckoutServices) -> int:
-    """Tell the members who manage the billing three days ahead when a trial ends, what is charged
-    then and how to cancel. Each trial is announced once. Returns how many were.
+    """Notify the members who manage the billing three days before a trial ends: when, what is
+    charged then, and how to cancel. Each trial is announced once. Returns how many were announced.
     """
     last_day = action.day + timedelta(days=REMINDER_DAYS)
     due = Purchase.filter(

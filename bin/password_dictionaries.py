@@ -1,5 +1,5 @@
 """Writes auth/passwords/dictionaries.json.gz, the words by which the strength of passwords is
-evaluated, from these npm packages:
+evaluated, made from these npm packages:
 
 - @zxcvbn-ts/language-common (MIT): the most common passwords, and the layout of the azerty keyboard
 - @zxcvbn-ts/language-fr (MIT): French words, given names and family names, most frequent first

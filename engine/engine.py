@@ -221,7 +221,7 @@ class Engine:
             self.plans.put(key, plan)
 
     def _plan_key(self, operation: Operation) -> Hashable:
-        """An operation of a document has one plan for each combination of values that its
+        """The key of a plan: an operation has one plan for each combination of values that its
         directives can get.
         """
         document, name = operation.document, operation.name

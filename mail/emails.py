@@ -129,7 +129,7 @@ async def send_invoice_issued(
     open_amount: Money | None = None,
 ) -> Email:
     """Send an invoice or a credit note: its totals, its PDF (attached when the email is sent) and a
-    signed download link. `open_amount` is what is due of an invoice.
+    signed download link. `open_amount` is what is still due of an invoice.
     """
     issued_on = day(invoice.issued_on, user.locale)
     link = f"{BASE_URL}/downloads/{download_token}"
@@ -236,8 +236,8 @@ async def send_invoice_unpaid(
     is_declined: bool = False,
     is_available: bool = True,
 ) -> Email:
-    """Remind a customer of an unpaid invoice: whether the bank has just declined its payment, and
-    whether the service is available in the meantime.
+    """Remind a customer of an unpaid invoice, and say whether the bank has just declined its
+    payment and whether the service is still available.
     """
     return await _send_about_unpaid(
         tx,
@@ -291,8 +291,8 @@ async def _send_about_unpaid(
 async def send_refund_failed(
     tx: Transaction, user: User, account_id: int, amount: Money, ticket: Ticket
 ) -> Email:
-    """Tell a customer that a refund failed, so that its money is on their balance, and in which
-    ticket they can ask for another way.
+    """Tell a customer that a refund failed and is now on their balance, and in which ticket they
+    can ask for another way to be refunded.
     """
     return await _store_for_user(
         tx,
@@ -341,8 +341,8 @@ async def send_trial_ended(tx: Transaction, user: User, offer: str) -> Email:
 async def send_purchase_resumes(
     tx: Transaction, user: User, offer: str, resumes_on: date, amount: Money, *, is_charged: bool
 ) -> Email:
-    """Tell a member who manages the billing when a pause ends, what the period costs that begins
-    then, and whether it is charged or only invoiced.
+    """Tell a member who manages the billing when a pause ends, what the period that begins then
+    costs, and whether it is charged or only invoiced.
     """
     return await _store_for_user(
         tx,
@@ -366,7 +366,7 @@ async def send_purchase_changed(
     amount: Money | None,
 ) -> Email:
     """Tell a customer about a change of a purchase: what changes, when, and what it costs. `amount`
-    is the total of the invoice of the change, or of the first period with it.
+    is the total of the invoice of the change, or of the first period with the change.
     """
     return await _store_for_user(
         tx,
@@ -393,8 +393,8 @@ async def send_purchase_canceled(
     renews_on: date | None = None,
     has_change: bool = False,
 ) -> Email:
-    """Confirm a cancellation and the day on which the purchase ends, or that it was undone
-    (`ends_on` is None). `has_change` is whether a change was canceled with it.
+    """Confirm a cancellation with the day on which the purchase ends, or that a cancellation was
+    undone (`ends_on` is None). `has_change` is whether a change was canceled with it.
     """
     return await _store_for_user(
         tx,
@@ -548,7 +548,7 @@ async def send_email_change_taken(tx: Transaction, user: User) -> Email:
 async def send_email_change_requested(
     tx: Transaction, user: User, new_address: str, token: str | None
 ) -> Email:
-    """Tell the current address of a user about a requested change. With a token, ask for a
+    """Tell the current address of a user about a requested change. With a token, also ask for
     confirmation.
     """
     link = _page_url("email", token) if token else SIGN_IN_URL
@@ -563,8 +563,8 @@ async def send_email_changed(tx: Transaction, user: User, new_address: str) -> E
 
 
 async def send_legal_name_status(tx: Transaction, user: User, change: LegalNameChange) -> Email:
-    """Tell a member the state of their account's legal name change: evidence is needed, or it is
-    accepted or rejected.
+    """Tell a member about the status of their account's legal name change: evidence is needed, or
+    it is accepted or rejected.
     """
     return await _store_for_user(
         tx,
@@ -650,7 +650,7 @@ async def send_ticket_transcript(
 
 
 def _message_values(message: Message, files: Sequence[str], locale: Locale) -> dict[str, Any]:
-    """What an email shows of a message, whose author must be fetched."""
+    """The values with which an email shows a message, whose author must be fetched."""
     return {
         "author": _one_line(message.author.name),
         "day": day(local_date(message.at), locale),
@@ -731,8 +731,8 @@ async def send_request_closed(
     actor: User,
     reason: str | None,
 ) -> Email:
-    """Tell a person whose request it is that a legal request was answered or closed, by
-    whom and why, and what to do if that is unexpected.
+    """Tell the person who made a legal request that it was answered or closed, by whom and why, and
+    what to do if that is unexpected.
     """
     return await _store_for_user(
         tx,
@@ -752,8 +752,8 @@ async def send_request_closed(
 async def send_deadline_reminder(
     tx: Transaction, operator: User, account: Account, ticket: Ticket, agent: User | None
 ) -> Email:
-    """Remind an operator of the deadline of a legal request, which has one, or tell them that it
-    has passed. `agent` is whom the ticket is assigned to.
+    """Remind an operator of the deadline of a legal request, or tell them that it has passed.
+    `agent` is the agent to whom the ticket is assigned.
     """
     assert ticket.deadline_at is not None, "legal requests have one"  # noqa: S101
     return await _store_for_user(
@@ -774,7 +774,7 @@ async def send_deadline_reminder(
 async def send_incident_reported(
     tx: Transaction, recipient: Recipient, incident: Incident
 ) -> Email:
-    """Tell the security team that a suspected breach was reported, and until when it has to be
+    """Tell the security team that a suspected breach was reported, and by when it has to be
     notified. What the reporter wrote stays in the register.
     """
     return await _store_for_recipient(tx, recipient, "incident_reported", incident)
@@ -859,9 +859,7 @@ async def send_escalation_received(tx: Transaction, user: User, ticket: Ticket) 
 async def send_rating_request(
     tx: Transaction, user: User, ticket: Ticket, token: str, *, is_reminder: bool
 ) -> Email:
-    """Ask the requester of a ticket that was solved how satisfied they are, with a link for each
-    score.
-    """
+    """Ask the requester of a solved ticket how satisfied they are, with a link for each score."""
     page = _page_url("rate", token)
     scores = [
         (score, text(label, user.locale), f"{page}&score={score}")
@@ -884,8 +882,8 @@ async def send_rating_request(
 async def send_chat_deferred(
     tx: Transaction, user: User, ticket: Ticket, due_at: datetime | None
 ) -> Email:
-    """Tell a customer that their chat has become a ticket, and until when it will be answered, None
-    when nothing is promised.
+    """Tell a customer that their chat has become a ticket, and by when it will be answered, if that
+    is promised.
     """
     return await _store_for_user(
         tx,
@@ -955,8 +953,8 @@ async def send_webinar_notice(
     is_waiting: bool,
     calendar: str | None,
 ) -> Email:
-    """Tell a person something about a webinar. `calendar` is the calendar file to attach, and
-    `is_waiting` is whether they are, or were, on the waiting list.
+    """Notify a person about a webinar. `calendar` is the calendar file to attach, and `is_waiting`
+    is whether they are, or were, on the waiting list.
     """
     assert article.starts_at, "webinars have a date"  # noqa: S101
     assert article.ends_at, "and an end"  # noqa: S101
@@ -1003,7 +1001,9 @@ async def send_data_request(
 async def send_mailing(
     tx: Transaction, user: User, mailing: Mailing, withdrawal_token: str
 ) -> Email:
-    """Send a mailing to somebody who consented to its purpose, with the link to withdraw that."""
+    """Send a mailing to somebody who consented to its purpose, with a link to withdraw the
+    consent.
+    """
     return await _store_for_user(
         tx,
         user,

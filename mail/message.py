@@ -1,8 +1,8 @@
 """Turns a stored email into a message (RFC 5322, MIME), with the addresses of our pages filled in.
 
 A stored email says `camcha:/reset?token=...` where its reader gets a link to our site. The base URL
-is filled in when the message is made: what writes emails doesn't need to know it, and an email that
-waits while the site moves links to the new site.
+is filled in when the message is made: the code that writes emails doesn't need to know it, and an
+email that waits while the site moves links to the new site.
 """
 
 import re
@@ -135,8 +135,8 @@ def _domain(mailbox: str) -> str:
 
 
 def message_id(email: Email, mailbox: str) -> str:
-    """`<email-5f0c...@domain>`: the same at every attempt, so that mailboxes recognize a message
-    delivered twice.
+    """The Message-ID, such as `<email-5f0c...@domain>`: the same at every attempt, so that
+    mailboxes recognize a message that is delivered twice.
     """
     if email.message_key:
         return _full_id(email.message_key, mailbox)

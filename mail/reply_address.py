@@ -3,7 +3,8 @@
 `support+12.k3j5...@camcha.example` is a plus-address (RFC 5233): the mail server delivers it to
 `support@camcha.example`. Mail programs that drop the headers of a thread keep it. The signature is
 short and in lower case, because the part before the @ has at most 64 characters, of which some
-servers change the case. It identifies a ticket; who may write in it is checked apart.
+servers change the case. It identifies a ticket; whether the sender may write in it is checked
+separately.
 """
 
 import hmac

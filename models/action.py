@@ -56,8 +56,8 @@ class Origin:
 
 @lru_cache(maxsize=4_096)
 def network_address(text: str) -> str | None:
-    """Return an IP address in its canonical form, or None for any other text, which a client may
-    have made a proxy forward.
+    """Return an IP address in its canonical form, or None for any other text: a client can make a
+    proxy forward anything.
     """
     try:
         return str(ipaddress.ip_address(text.partition("%")[0]))
@@ -82,9 +82,9 @@ _attempt: ContextVar[_Attempt | None] = ContextVar("attempt", default=None)
 
 
 async def retry_conflict(work: Callable[[], Awaitable[Result]]) -> Result:
-    """The result of some work, which is repeated once when the database rolled its transaction back
-    because of another one, and nothing had been committed before, except in transactions that may
-    be repeated. Otherwise raises TransactionConflict.
+    """Run some work and return its result. The work is repeated once when the database rolled its
+    transaction back because of another one, and it had committed nothing before, except in
+    transactions that may be repeated. Otherwise raises TransactionConflict.
     """
     attempt = _Attempt()
     token = _attempt.set(attempt)

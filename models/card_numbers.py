@@ -1,11 +1,11 @@
 """Find card numbers in text, so that they never reach the database (PCI DSS SAQ A).
 
 What people write is full of long numbers, and one in ten has a card's check digit. A card number is
-told from them by all of this:
+recognized by all of these:
 
 - its first digits belong to an issuer, and it has one of that issuer's lengths (`_ISSUERS`);
 - it is written without gaps, or in groups as on cards (`_GROUPINGS`);
-- between its groups is what people and programs put there: spaces, dashes, bars, line breaks,
+- its groups are separated by what people and programs put there: spaces, dashes, bars, line breaks,
   Markdown (`_GAP`). Commas, letters, colons, plus signs and currencies separate numbers;
 - it is not part of something else: an IBAN, an ISO 11649 reference, a SIRET, an EAN, a UUID, a
   decimal fraction, an identifier of letters and digits, a list of numbers, a column of prices, a
@@ -167,7 +167,7 @@ def _find_cards(text: str) -> list[tuple[int, int, str]]:
 
 
 def _runs(text: str) -> Iterator[list[_Group]]:
-    """The numbers that only gaps separate, together."""
+    """The runs of numbers that only gaps separate, each as a list."""
     run: list[_Group] = []
     for group in _groups(text):
         if group.gap is None and run:
@@ -221,7 +221,7 @@ def _is_reference(text: str) -> bool:
 
 
 def _windows(text: str, run: Sequence[_Group]) -> Iterator[slice]:
-    """The groups of a run that make a number like a card's, one after the other."""
+    """The groups of a run that together make a number like a card's, one window after the other."""
     first = 0
     while first < len(run):
         window = _window_at(text, run, first)
@@ -302,8 +302,8 @@ def _is_single_number(text: str, run: Sequence[_Group], window: slice) -> bool:
 
 
 def _is_row_of_table(text: str, groups: Sequence[_Group]) -> bool:
-    """Whether the line above or below has as many numbers of the same lengths, divided by tabs or
-    bars too, that are no card's.
+    """Whether the line above or below has the same number of groups with the same lengths, also
+    divided by tabs or bars, that aren't a card's.
     """
     gap = rf"[\s{_BARS}{_MARKDOWN}]{{1,20}}"
     row = re.compile(
@@ -318,7 +318,7 @@ def _is_row_of_table(text: str, groups: Sequence[_Group]) -> bool:
 
 
 def _continues(lower_group: _Group, first_group: _Group, second_group: _Group) -> bool:
-    """Whether two neighbouring groups are in different lines and equally long."""
+    """Whether two neighbouring groups are in different lines and have the same length."""
     return bool(_BREAK.search(lower_group.gap or "")) and len(first_group.digits) == len(
         second_group.digits
     )

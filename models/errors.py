@@ -150,8 +150,8 @@ class BadInput(DomainError):
 
 
 class CursorAhead(BadInput):
-    """A cursor beyond the end of its stream: the client has seen another history, and has to start
-    from the beginning.
+    """A cursor beyond the end of its stream: the client has seen a different history, and has to
+    start from the beginning.
     """
 
     code = "AFTER_AHEAD"
@@ -163,8 +163,8 @@ class CursorAhead(BadInput):
 
 
 class StreamReset(BadInput):
-    """A cursor of another epoch: events that the client has seen may be missing, and others may
-    have their numbers.
+    """A cursor of another epoch: events that the client has seen may be missing, and other events
+    may have their numbers.
     """
 
     code = "STREAM_RESET"

@@ -56,7 +56,7 @@ def writers_stream(ticket_id: int) -> str:
 
 
 def agent_stream(user_id: int) -> str:
-    """The key of the stream of what an agent is notified of."""
+    """The key of the stream of events that an agent is notified of."""
     return f"agent:{user_id}"
 
 

@@ -1,4 +1,4 @@
-"""Keys that make a repeated request return what the first one made."""
+"""Keys that make a repeated request return what the first request created."""
 
 import hashlib
 from contextlib import suppress
@@ -96,8 +96,8 @@ async def store_result(
 async def delete_old_keys(at: datetime) -> int:
     """Delete keys stored more than 30 days ago. Returns how many were deleted.
 
-    No client repeats a request after such a time, and the table would grow with every request.
-    Those of payment providers stay, which may report on the same dispute months later.
+    No client repeats a request after such a long time, and the table would grow with every request.
+    Those of payment providers stay: a provider may report on the same dispute months later.
     """
     old = IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat())
     return await old.exclude(owner__startswith=_PROVIDER_OWNER).delete()

@@ -33,8 +33,8 @@ def _preferred_by_default(accept_language: str | None) -> dict[Locale, Locale]:
 
 
 def _ranks(accept_language: str | None) -> dict[Locale, tuple[float, int]]:
-    """The rank of each language: its quality, and its position from the end. One that is
-    not mentioned has the quality 0, a refused one a negative quality.
+    """The rank of each language: its quality, and its position from the end. A language that isn't
+    listed has the quality 0, a refused one a negative quality.
     """
     ranks: dict[str, tuple[float, int]] = {}
     for position, (tag, quality) in enumerate(quality_values(accept_language, limit=20)):

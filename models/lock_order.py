@@ -1,4 +1,4 @@
-"""The order in which a transaction locks rows. Two transactions that keep it never deadlock.
+"""The order in which a transaction locks rows. Two transactions that follow it never deadlock.
 
 - The tables of TABLES from the first to the last, and the rows of one table in the order of their
   keys. Changing or deleting a row locks it as well, unless the transaction has locked or inserted

@@ -1,10 +1,10 @@
 """Stems of French words, so that a search finds a word in its other forms: plural, feminine, and
 the common forms of verbs.
 
-A light stemmer in the manner of J. Savoy's ("Light stemming approaches for the French, Portuguese,
-German and Hungarian languages", 2006): it removes endings, by rules alone. Words are folded before
-(`models.text.fold_text`), so accents don't matter. Both databases store the same stems, which is
-why this isn't left to PostgreSQL's dictionary: SQLite has none. English plurals work as well.
+A light stemmer like J. Savoy's ("Light stemming approaches for the French, Portuguese, German and
+Hungarian languages", 2006): it removes endings by rules, without a dictionary. Words are folded
+first (`models.text.fold_text`), so accents don't matter. Both databases store the same stems, which
+is why this isn't left to PostgreSQL's dictionary: SQLite has none. English plurals work as well.
 """
 
 MIN_STEM = 3

@@ -167,7 +167,7 @@ def client_key(key: str, field: str = "idempotencyKey") -> str:
 
 
 def optional_key(key: str | None) -> str | None:
-    """Like `client_key`, for an input that may go without one."""
+    """Like `client_key`, for an optional input."""
     return None if key is None else client_key(key)
 
 
@@ -241,7 +241,7 @@ def can_be_stored(text: str, length: int) -> bool:
 
 
 def spreadsheet_text(cell: str) -> str:
-    """A text of a CSV file that no spreadsheet takes for a formula (OWASP, CSV injection)."""
+    """A text of a CSV file that no spreadsheet interprets as a formula (OWASP, CSV injection)."""
     return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
 
 

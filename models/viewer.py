@@ -74,7 +74,7 @@ class Viewer:
 
     @cached_property
     def _dependency_values(self) -> dict[str, Any]:
-        """Those that were asked for. A viewer's attributes never change."""
+        """The values of the requested attributes. A viewer's attributes never change."""
         return {}
 
 

@@ -33,7 +33,7 @@ class ChainPosition(NamedTuple):
 
     @classmethod
     def parse(cls, text: str) -> "ChainPosition":
-        """Parse an end as printed by a verification. Raises ValueError."""
+        """Parse a position as printed by a verification. Raises ValueError."""
         sequence, _, hash_ = text.partition(":")
         if len(hash_) != len(GENESIS_HASH):
             raise ValueError(text)
@@ -224,7 +224,7 @@ async def _last_expirable(tx: Transaction, retention: timedelta) -> ChainPositio
 
 
 async def _advance_start(tx: Transaction, end: ChainPosition) -> bool:
-    """Let the chain start after this entry, unless another process has just done so."""
+    """Start the chain after this entry, unless another process has just done so."""
     rows = await execute(_ADVANCE_START, end.sequence, end.hash, end.sequence, db=tx.db)
     return bool(rows)
 

@@ -1,9 +1,9 @@
 """When the system clock is set back, for example by an hour, what waits for a time in the database
-would wait an hour longer: emails, questions to the company register, and all that is tried again
+would wait an hour longer: emails, queries to the company register, and everything that is retried
 later.
 
-So the latest time is stored at intervals. A process whose clock is behind it moves those times
-back by the difference. This also works for the first process that starts after the change, and of
+So the latest time is stored at intervals. A process whose clock is behind it moves those times back
+by the difference. This also works for the first process that starts after the change, and of
 several processes only one does it. Dates that people were given, such as the end of an invitation
 or of a grace period, stay as they are.
 """

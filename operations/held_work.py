@@ -37,5 +37,5 @@ async def held_work(at: datetime) -> list[str]:
 
 
 async def discard_emails(action: Action) -> int:
-    """Give up the emails that are waiting. Returns their number."""
+    """Discard the emails that are waiting. Returns their number."""
     return await Email.discard_waiting(action)

@@ -141,7 +141,9 @@ def _same(*columns: str) -> dict[str, str]:
 
 
 async def record_archive(action: Action, user: User) -> None:
-    """Record that a link to an archive was made: the link is all that it takes to read it."""
+    """Record that a link to an archive was created, because whoever has the link can read the
+    archive.
+    """
     async with action.transaction() as tx:
         tx.audit(PrivacyAuditAction.PERSON_EXPORT, user)
 

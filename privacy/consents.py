@@ -53,15 +53,15 @@ async def _require_few_changes(tx: Transaction, user: User, purpose: ConsentPurp
 
 @dataclass(frozen=True)
 class ConsentLink:
-    """What the link in an email withdraws."""
+    """What the link in an email withdraws: a person's consent to a purpose."""
 
     user_id: int
     purpose: ConsentPurpose
 
 
 def withdrawal_token(signer: Signer, action: Action, link: ConsentLink) -> str:
-    """The token with which a recipient withdraws a consent without signing in. It can do nothing
-    else.
+    """The token with which a recipient withdraws a consent without signing in. The token permits
+    nothing else.
     """
     return signer.sign(
         Purpose.CONSENT_WITHDRAWAL, action.at, user=link.user_id, consent=link.purpose.value
@@ -78,7 +78,7 @@ def link_of_token(action: Action, signer: Signer, token: str) -> ConsentLink:
 
 
 async def withdraw_by_link(action: Action, signer: Signer, token: str) -> ConsentPurpose:
-    """Withdraw the consent of a link. A repeat changes nothing. Raises TOKEN_INVALID."""
+    """Withdraw the consent that a link is for. A repeat changes nothing. Raises TOKEN_INVALID."""
     link = link_of_token(action, signer, token)
     async with action.transaction() as tx:
         users = await tx.lock_rows(User.filter(pk=link.user_id))

@@ -2,7 +2,7 @@
 
 A person makes a request while they are signed in, or an operator records one of somebody who wrote
 or called. Only an operator decides it, with an answer that the person reads: nobody else can end
-it, also not the owners of the person's company. Operators are reminded before the deadline.
+it, not even the owners of the person's company. Operators are reminded before the deadline.
 """
 
 from collections.abc import Awaitable
@@ -110,11 +110,11 @@ async def _store(
     request.set_deadline(MONTHS, tx.action.at)
     await request.save(using_db=tx.db)
     tx.audit(PrivacyAuditAction.DATA_REQUEST_RECEIVE, request, kind=kind.value)
-    await _tell(tx, user, request, DataRequestNotice.RECEIVED)
+    await _notify_person(tx, user, request, DataRequestNotice.RECEIVED)
     return request
 
 
-async def _tell(
+async def _notify_person(
     tx: Transaction, user: User, request: DataRequest, notice: DataRequestNotice
 ) -> None:
     """Tell the person by email, unless they were erased or never confirmed their address."""
@@ -145,7 +145,7 @@ async def extend(action: Action, loading: Awaitable[DataRequest], reason: str) -
         request.set_deadline(EXTENDED_MONTHS, action.at)
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_EXTEND, request)
-        await _tell(tx, user, request, DataRequestNotice.EXTENDED)
+        await _notify_person(tx, user, request, DataRequestNotice.EXTENDED)
     return request
 
 
@@ -174,12 +174,12 @@ async def decide(
         request.reminder_at = None
         await request.save(using_db=tx.db)
         tx.audit(PrivacyAuditAction.DATA_REQUEST_DECIDE, request, decision=decision.value)
-        await _tell(tx, user, request, DataRequestNotice.DECIDED)
+        await _notify_person(tx, user, request, DataRequestNotice.DECIDED)
     return request
 
 
 async def send_data_request_reminders(action: Action) -> int:
-    """Remind the operators of the deadlines for which it is time. Returns of how many requests."""
+    """Send the due reminders of deadlines to the operators. Returns for how many requests."""
     due = DataRequest.filter(reminder_at__lte=action.at)
     return await handle_each(due, partial(_remind, action), "data_request_reminder.failed")
 

@@ -196,8 +196,8 @@ async def _delete_files(action: Action, services: ErasureServices, erasure: Eras
 
 
 async def _delete_incoming_emails(services: ErasureServices, account_id: int) -> None:
-    """Delete the emails that became messages of the company, and those of its members that became
-    none.
+    """Delete the emails that became messages of the company, and those of its members that didn't
+    become messages.
     """
     memberships = Membership.filter(account_id=account_id)
     addresses = await memberships.values_list("user__email", flat=True)
@@ -242,7 +242,7 @@ async def _erase_messages(tx: Transaction, account_id: int) -> int:
 
 async def _delete_notes(tx: Transaction, account_id: int) -> int:
     """Delete what agents wrote for each other about the company, the logs of macros and
-    automations, what searches found, and the former texts of messages.
+    automations, the search index, and the former texts of messages.
     """
     for message_model in (MessageVersion, Reaction):
         await message_model.filter(message__ticket__account_id=account_id).using_db(tx.db).delete()

@@ -29,9 +29,9 @@ log = structlog.stdlib.get_logger()
 
 
 async def send_incident_reminders(action: Action, team: SecurityTeam) -> int:
-    """Remind the security team of the deadlines for which it is time. Returns of how many.
+    """Send the due reminders of deadlines to the security team. Returns for how many incidents.
 
-    A reminder and the time of the next one are one transaction, so each is sent once.
+    A reminder and the time of the next one are stored in one transaction, so each is sent once.
     """
     due = Incident.filter(reminder_at__lte=action.at)
     return await handle_each(due, partial(_remind, action, team), "incident_reminder.failed")
@@ -50,7 +50,7 @@ async def _remind(action: Action, team: SecurityTeam, key: int) -> bool:
 
 
 async def call_webhook(action: Action, team: SecurityTeam) -> int:
-    """Call the webhook for the incidents for which it is time. Returns how often it succeeded."""
+    """Call the webhook for the incidents whose call is due. Returns how often it succeeded."""
     due = Incident.filter(webhook_at__lte=action.at)
     return await handle_each(due, partial(_call, action, team), "incident_webhook.failed")
 

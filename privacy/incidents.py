@@ -4,7 +4,7 @@ Anybody can report a breach, signed in or not: the security team is told at once
 webhook, the reporter gets the incident's number, and a customer a ticket. From then on an incident
 has 72 hours (GDPR, Article 33(1)). Operators assess it, decide whether the authority and the people
 concerned have to be notified, and record the notifications. Only they can close it, when the
-register holds what the law wants (Article 33(5)). Nothing is ever removed from the register.
+register holds what the law requires (Article 33(5)). Nothing is ever removed from the register.
 """
 
 from collections.abc import Awaitable
@@ -74,10 +74,9 @@ async def report(
     loading: Awaitable[Ticket] | None,
     key: str,
 ) -> Incident:
-    """Report a suspected breach. A customer gets a ticket; `loading` is the one it came by, which
-    staff can name.
-    `name` and `email` are those of somebody who isn't signed in. A repeat of the key returns the
-    incident.
+    """Report a suspected breach. A customer gets a ticket; `loading` is the ticket that staff can
+    name as its origin. `name` and `email` are given by somebody who isn't signed in. A repeat of
+    the key returns the incident.
 
     Raises BLANK, TOO_LONG, EMAIL_INVALID, TIME_FUTURE, NOT_FOUND and VALUE_INVALID for the ticket,
     IDEMPOTENCY_MISMATCH and Throttled.
@@ -120,7 +119,7 @@ async def report(
         )
         await incident.add_entry(tx, IncidentEntryKind.REPORTED)
         await store_result(tx, owner, "breachReport", key, incident.pk)
-        await _tell(tx, team, incident, reporter)
+        await _notify(tx, team, incident, reporter)
         tx.audit(PrivacyAuditAction.INCIDENT_REPORT, incident)
     return incident
 
@@ -148,7 +147,7 @@ async def _open_ticket(
     return ticket
 
 
-async def _tell(
+async def _notify(
     tx: Transaction, team: SecurityTeam, incident: Incident, reporter: Reporter
 ) -> None:
     for recipient in await security_recipients(tx, team):

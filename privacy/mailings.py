@@ -1,9 +1,9 @@
 """Mailings: emails to everybody who consented to a purpose.
 
 An operator stores the texts. A job then stores the emails in the outbox, a batch in each
-transaction together with the place where it stopped: each recipient gets one, however many
-processes run the job or are killed. Who withdraws their consent before the email is delivered gets
-none (mail/delivery.py).
+transaction together with its position: each recipient gets one, however many processes run the job
+or are killed. Whoever withdraws their consent before the email is delivered gets none
+(mail/delivery.py).
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ async def send(action: Action, purpose: ConsentPurpose, texts: MailingTexts, key
 
 async def send_mailings(action: Action, signer: Signer) -> int:
     """Store a batch of the emails of each mailing that isn't finished. Returns for how many
-    mailings.
+    mailings a batch was stored.
     """
     unfinished = Mailing.filter(finished_at=None)
     return await handle_each(unfinished, partial(_send_batch, action, signer), "mailing.failed")

@@ -55,7 +55,7 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True)
 class MessageExport:
-    """What to export: all tickets of a company, or one of them and those that were merged into it,
+    """What to export: all tickets of a company, or one ticket and those that were merged into it,
     with or without internal notes.
     """
 
@@ -64,7 +64,7 @@ class MessageExport:
     with_notes: bool = False
 
     async def ticket_ids(self) -> list[int]:
-        """The keys of the tickets to export, none for all of the company's."""
+        """The keys of the tickets to export, empty for all of the company's tickets."""
         if self.ticket_id is None:
             return []
         return [self.ticket_id, *(await merged_ticket_ids(self.ticket_id))]
@@ -89,7 +89,7 @@ async def record_export(
     export: MessageExport,
     format_: ExportFormat,
 ) -> None:
-    """Record that a link to a file was made: the link is all that it takes to read it."""
+    """Record that a link to a file was created, because whoever has the link can read the file."""
     async with action.transaction() as tx:
         tx.audit(audit_action, row, format=format_.value, notes=export.with_notes)
 
@@ -153,7 +153,9 @@ async def _tickets(export: MessageExport) -> AsyncIterator[dict[str, Any]]:
 
 
 async def _targets(keys: Sequence[int]) -> dict[int, str]:
-    """The number of the ticket that each of these was merged into, without those that weren't."""
+    """The number of the ticket that each of these was merged into, except those that weren't
+    merged.
+    """
     merges = await TicketMerge.filter(ticket_id__in=list(keys)).select_related("target")
     return {merge.ticket_id: merge.target.number for merge in merges}
 

@@ -2,13 +2,12 @@
 encoded once, then written.
 
 Subscriptions to one stream with equivalent operations (`engine.sharing_key`) share a broadcast.
-Nearly always all of them are
-*live*: they have received every event up to the broadcast's head. A live subscription has no task
-and no queue. The broadcast's one reader sleeps until the hub notifies it, reads the events after
-the head, executes each, and writes the frame directly to each connection. Executing an event
-records which values were read about the viewer (models/viewer.py). The result goes to every
-subscription whose viewer has the same values; then the event is executed for the
-first subscription that is left, until none is left.
+Nearly always all of them are *live*: they have received every event up to the broadcast's head. A
+live subscription has no task and no queue. The broadcast's one reader sleeps until the hub notifies
+it, reads the events after the head, executes each, and writes the frame directly to each
+connection. Executing an event records which values were read about the viewer (models/viewer.py).
+The result goes to every subscription whose viewer has the same values; then the event is executed
+for the first subscription that is left, until none is left.
 
 A subscription that can't be served this way is *detached*: its client reads too slowly to take the
 frame at once, or another message to the client is being sent; access has been lost or is in doubt;
@@ -26,8 +25,9 @@ await:
    (models/event.py). The reader delivers all later ones.
 3. A frame is written only to a subscription that is live and whose cursor is directly before the
    event; the cursor moves with the write. A subscription that has ended, was detached or went ahead
-   in the meantime is skipped. The reader listens to the hub before any subscription joins. An event
-   that commits after a subscription's last read notifies the reader. With no live subscription the
+   in the meantime is skipped. The reader listens to the hub before any subscription joins. The
+   reader is notified of any event that commits after a subscription's last read. With no live
+   subscription the
    reader leaves events unread, so the first subscription to join wakes it once.
 
 **Access** is checked for all live subscriptions before a write when the last check began more than
@@ -379,8 +379,8 @@ def _split(
 
 
 def _encode_shareable(result: dict[str, Any]) -> bytes | None:
-    """The result as JSON; None when it can't be shared because it contains errors, JSON can't
-    represent it, or it is so large that the limits of some clients may be lower.
+    """The result as JSON. None when it can't be shared: because it contains errors, because JSON
+    can't represent it, or because it may exceed the lower limits of some clients.
     """
     if "errors" in result:
         return None

@@ -13,7 +13,7 @@ CONNECTIONS = "connected agents"
 
 
 class ConnectedAgents:
-    """Who is connected, and until when that is to be believed (models/support/agent_presence.py).
+    """Which agents are connected, and until when that holds (models/support/agent_presence.py).
     `process` identifies this process.
     """
 

@@ -15,11 +15,11 @@ End of a session: the application notifies the connection whenever the client's 
 ended. From that moment the broadcasts write nothing until a check has confirmed that the session is
 still valid.
 
-Timers: after the acknowledgement only the one that closes the connection when the access token
-expires with which it was opened. No operation starts and nothing is delivered after that, even when
-the timer is late. Each connection records when its current send began and when it last heard from
-the client; `check`, which one timer calls for all connections, finds out who reads too slowly, who
-is silent and who is due a ping.
+Timers: after the acknowledgement, there is only the one that closes the connection when the access
+token that it was opened with expires. No operation starts and nothing is delivered after that, even
+when the timer is late. Each connection records when its current send began and when it last heard
+from the client; `check`, which one timer calls for all connections, finds out who reads too slowly,
+who is silent and who is due a ping.
 
 Closing: the connection is closed by `close`, which keeps the first reason and interrupts the
 reader. Only the reader cancels the operations and closes the websocket, so nothing is written after
@@ -299,7 +299,7 @@ class SocketConnection:
 
     def check(self, now: float) -> None:
         """Close the connection of a client that reads too slowly or is silent, and ping one that is
-        quiet. Also close it when the client's time is over by a clock that was advanced.
+        quiet. Also close it when the client's time is over because the clock was advanced.
         """
         if self._client and self.check_expiry():
             return

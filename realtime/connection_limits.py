@@ -6,10 +6,11 @@ them on the connections that the server accepts, endpoint.py those of websockets
 
 A request that has not arrived completely, and a connection that has not sent any yet, are *half
 open*. They are what a caller can have many of at no cost, so they are bounded per network and
-altogether. At the bound the oldest one of the network gives way, or the oldest one of the network
-that has the most, so a complete request is never refused because of others that are not. None gives
-way in its first seconds, because thousands may connect at once after a restart. The addresses of
-trusted proxies say nothing about their clients: their connections are only counted altogether.
+altogether. When a bound is reached, the oldest one of the network gives way, or the oldest one of
+the network that has the most, so a complete request is never refused because of others that are
+not. None gives way in its first seconds, because thousands may connect at once after a restart. The
+addresses of trusted proxies say nothing about their clients: their connections are only counted
+altogether.
 
 A limit that is met is logged as `limit.reached` with its name, at most once a minute each.
 Addresses are not logged.
@@ -59,7 +60,7 @@ class LimitLog:
         self._logged_at: dict[str, float] = {}
 
     def record(self, limit: str) -> None:
-        """Count that a limit was met. The next line about it has the number."""
+        """Count that a limit was met. The next log line about it states the number."""
         self._counts[limit] += 1
         now = monotonic()
         if now - self._logged_at.get(limit, -LOG_INTERVAL) >= LOG_INTERVAL:
@@ -79,8 +80,8 @@ class HalfOpenConnection(Protocol):
 class UpgradeQueue:
     """Lets one callback run in each iteration of the event loop, in the order in which they came.
 
-    A handshake takes a quarter of a millisecond. Without turns, a thousand that arrive together
-    would all be answered in one iteration, in which nobody else is.
+    A handshake takes a quarter of a millisecond. Without the queue, a thousand that arrive together
+    would all be answered in one iteration, in which nothing else is.
     """
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 A job collects these positions and stores them, so that the other side sees what has arrived, and
 nobody is sent by email what they received live, in whichever process. A process that is killed
-loses those of its last seconds: an email too many, never one too few.
+loses those of its last seconds: somebody may get an email too many, but never one too few.
 """
 
 from collections.abc import Collection

@@ -107,7 +107,7 @@ class SocketEndpoint:
             connection.check(now)
 
     def restart(self) -> None:
-        """Close every connection with SERVICE_RESTART, so that clients connect again."""
+        """Close every connection with SERVICE_RESTART, so that clients reconnect."""
         for connection in self._connections:
             connection.close(CloseConnection(CloseCode.SERVICE_RESTART, "Server restarts"))
 

@@ -38,7 +38,7 @@ class Hub:
     @contextmanager
     def listen(self, *keys: str) -> Iterator[asyncio.Event]:
         """A flag that is set by every announcement of these keys. Listen before you read, so that
-        nothing is missed between.
+        nothing is missed in between.
         """
         flag = asyncio.Event()
         self.add_listener(flag.set, *keys)
@@ -90,7 +90,9 @@ class Hub:
         return [key for key in self._listeners if key.startswith(prefix)]
 
     async def sweep(self) -> None:
-        """Announce the streams whose head has moved since the last sweep, and another epoch."""
+        """Announce the streams whose head has moved since the last sweep, and a change of the
+        epoch.
+        """
         previous_epoch, self.epoch = self.epoch, await Installation.stream_epoch()
         if previous_epoch not in (None, self.epoch):
             self.notify([EPOCH])

@@ -44,7 +44,7 @@ async def retry_during_outage(
 
 
 def require_available(errors: list[dict[str, Any]] | None) -> None:
-    """Raise ServiceUnavailable when one of these errors of a response says so, or that the
+    """Raise ServiceUnavailable when one of these errors of a response says so, or says that the
     operation took too long: executing it again later can succeed.
     """
     for error in errors or ():

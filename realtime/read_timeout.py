@@ -15,7 +15,7 @@ TOLERANCE = 0.5  # of a step, by which its timer may be late
 
 
 class ReadTimeout:
-    """Calls `on_timeout` after so many seconds, unless it is cancelled."""
+    """Calls `on_timeout` after this many seconds, unless it is cancelled."""
 
     def __init__(self, seconds: float, on_timeout: Callable[[], None]) -> None:
         self._loop = asyncio.get_running_loop()

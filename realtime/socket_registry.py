@@ -1,9 +1,9 @@
 """The websockets of one endpoint, counted by network and by person.
 
 Before `connection_init` a websocket says nothing about who opens it. So a handshake is refused only
-when no websocket could give way: the oldest one that is not signed in does, of the same network or,
-when the endpoint is full, of any. Strangers therefore never keep out those who sign in. Once a
-client is identified, the limits per person and of anonymous clients apply.
+when no websocket could give way: the oldest one that is not signed in gives way, of the same
+network or, when the endpoint is full, of any network. Strangers therefore never keep out those who
+sign in. Once a client is identified, the limits per person and of anonymous clients apply.
 """
 
 from collections import Counter

@@ -18,8 +18,8 @@ client that doesn't read is not answered, which RFC 6455 allows (section 5.5.3).
 
 Run uvicorn with `**uvicorn_options(limits)`: this protocol and that of http_protocol.py; our frame
 limit; no pings of its own, because those of connection.py also show that the application at the
-other end is alive; no compression, which keeps a window for each connection and lets a source run
-far ahead of a client that has stopped reading.
+other end is alive; no compression, which keeps a window for each connection and would let a source
+run far ahead of a client that has stopped reading.
 
 Frames for many clients are written without going through ASGI: the application finds this protocol
 in its scope (`ASGI_EXTENSION`) and passes whole frames to `try_write`, which succeeds at once when
@@ -112,7 +112,7 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
             super().handle_cont(event)
 
     def _count_control_frame(self) -> bool:
-        """Count a frame that brings no message by itself. False when it must be ignored."""
+        """Count a frame that completes no message. False when it must be ignored."""
         if self._is_discarding or self.transport.is_closing():
             return False
         rate, now = self.registry.limits.control_frames, self.loop.time()
@@ -137,7 +137,7 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
 
     def handle_parser_exception(self) -> None:
         """Close the connection for a frame that is not accepted. What still arrives is discarded
-        for a moment, so that the close frame does (see http_protocol.py).
+        for a moment, so that the close frame arrives as well (see http_protocol.py).
         """
         sent = self.conn.close_sent
         code, reason = (sent.code, sent.reason) if sent else (1006, "")

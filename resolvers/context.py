@@ -38,13 +38,13 @@ class Services:
     """The services of the application, created once when it starts.
 
     `base_url` is the public URL without a trailing slash; `demonstration` is whether this is a
-    demonstration's server; `customer_space` is where customers go, `return_urls`
-    are the pages to which a payment provider may send them back, and `delivered` collects how far
-    they have received their tickets. `platform` is the invoicing platform, None when invoices are
-    delivered by email only, and `paypal` is PayPal, None when it isn't offered.
-    `security` is who is told of incidents, `telephone` the telephone system that reports calls,
-    None without one, `push` is how notifications reach devices, None when they don't. `analytics`
-    is what operators chose about it.
+    demonstration's server; `customer_space` is the customer space, `return_urls` are the pages to
+    which a payment provider may send them back, and `delivered` collects how far they have received
+    their tickets. `platform` is the invoicing platform, None when invoices are delivered by email
+    only, and `paypal` is PayPal, None when it isn't offered. `security` is who is told of
+    incidents, `telephone` the telephone system that reports calls, None without one, and `push` is
+    how notifications are sent to devices, None when they aren't. `analytics` has the operator's
+    options for analytics.
     """
 
     clock: Clock
@@ -69,7 +69,7 @@ class Services:
 
     @cached_property
     def chats(self) -> ChatWatch:
-        """Who watches chats in this process."""
+        """The watchers of chats in this process."""
         return ChatWatch(self.hub, self.clock)
 
     @property

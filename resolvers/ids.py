@@ -53,8 +53,8 @@ async def load_visible(model: type[Row], global_id: str, viewer: Viewer, *field:
 
 
 def key_argument(model: type[Model], global_id: str, argument: str) -> int:
-    """The key that an ID in an argument of a query refers to. Raises BadInput when it isn't an ID
-    of this model.
+    """The key that an ID in a query's argument refers to. Raises BadInput when it isn't an ID of
+    this model.
     """
     key = key_of(model, global_id)
     if key is None:

@@ -46,8 +46,8 @@ def _parser(
 
 
 def _time(text: str) -> datetime:
-    """The time that a text in RFC 3339 says. Raises InvalidValueError for one that is too far from
-    today to be computed with.
+    """The time in a text in RFC 3339 format. Raises InvalidValueError for a time too far from today
+    to calculate with.
     """
     at = datetime.fromisoformat(text)
     if at.year not in _YEARS:

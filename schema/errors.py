@@ -37,7 +37,7 @@ def error_body(error: DomainError, context: Context) -> dict[str, Any]:
 
 
 def _invalid_arguments(refusal: Refusal, context: Context) -> dict[str, Any]:
-    """The path of the invalid argument of a query, and all of the errors when there are several."""
+    """The path of a query's invalid argument, and all errors if there are several."""
     errors = [
         {
             "code": each.code,
@@ -51,6 +51,6 @@ def _invalid_arguments(refusal: Refusal, context: Context) -> dict[str, Any]:
 
 
 def _argument_path(refusal: Refusal) -> list[str]:
-    """The path of an argument of a query, which isn't in an input like those of mutations."""
+    """The path of a query's argument, which isn't part of an input as in mutations."""
     path = list(refusal.field)
     return path[1:] if path[:1] == ["input"] else path

@@ -36,8 +36,8 @@ NODE_TYPES: list[type[Any]] = []
 
 
 def backed_by(model: type[Any]) -> Callable[[type[T]], type[T]]:
-    """Declare the model whose rows a type shows. A type that implements Node is registered for
-    `node(id:)` by it.
+    """Declare the model whose rows a type shows. This also registers a type that implements Node
+    for `node(id:)`.
     """
 
     def decorate(cls: type[T]) -> type[T]:

@@ -9,7 +9,7 @@ from schema.fields import ValueBatch
 
 
 def text_of(name: str) -> ValueBatch:
-    """The batch of a text in the requested language, by default the viewer's."""
+    """The batch function of a text, in the requested language or by default the viewer's."""
 
     def resolve_texts(
         context: Context, parents: Sequence[Any], locale: Locale | None = None

@@ -1,4 +1,4 @@
-"""Install the offers, articles, policies and rules of VAT in the database. Safe to run twice:
+"""Install the offers, articles, policies and VAT rules in the database. Safe to run twice:
 unchanged content stays as it is.
 """
 
@@ -31,9 +31,9 @@ async def load(
     demonstration: bool = False,
     tax_rules_path: Path = tax_rules.PATH,
 ) -> None:
-    """Install the policies from the folder `texts` and the rules of VAT, put the offers on sale and
-    publish the articles, as of `at`. The articles of the demonstration are published there only,
-    and removed elsewhere.
+    """Install the policies from the folder `texts` and the VAT rules, put the offers on sale and
+    publish the articles, as of `at`. The demonstration's own articles are published only there, and
+    removed elsewhere.
 
     Raises ValueError for invalid content.
     """
@@ -51,8 +51,8 @@ async def load(
 
 
 async def install_offers(at: datetime, offers: list[OfferContent]) -> None:
-    """Put the offers on sale in this order. Those that exist already belong to the operators, who
-    change them over the API, so they stay as they are.
+    """Put the offers on sale in this order. Existing offers belong to the operators, who change
+    them through the API, so they stay as they are.
     """
     async with in_transaction() as db:
         existing_slugs = {offer.slug for offer in await Offer.all().using_db(db)}
@@ -97,8 +97,8 @@ def _build_offer_text(text: OfferText) -> OfferTexts:
 async def install_articles(
     at: datetime, articles: list[ArticleContent], removed_slugs: Collection[str] = ()
 ) -> None:
-    """Publish the articles in this order, and remove those with these slugs. A webinar keeps the
-    date for which it was first announced.
+    """Publish the articles in this order, and remove those with `removed_slugs`. A webinar keeps
+    the date for which it was first announced.
     """
     async with in_transaction() as db:
         await Article.filter(slug__in=removed_slugs).using_db(db).delete()

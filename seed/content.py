@@ -76,13 +76,17 @@ class ArticleText:
 
 @dataclass(frozen=True)
 class Webinar:
-    """The time of a webinar: days after the installation, and an hour of Europe/Paris."""
+    """The time of a webinar: a number of days after the installation, and an hour in
+    Europe/Paris.
+    """
 
     starts_in_days: int
     starts_at: time
 
     def start_time(self, installed_on: date) -> datetime:
-        """Return the start with its time zone. A weekend is moved to the following Monday."""
+        """Return the start with its time zone. A start on a weekend is moved to the following
+        Monday.
+        """
         day = installed_on + timedelta(days=self.starts_in_days)
         if day.weekday() >= SATURDAY:
             day += timedelta(days=7 - day.weekday())
@@ -156,15 +160,15 @@ def parse_offer_text(table: Table, language: str, location: str) -> OfferText:
 
 
 def articles(folder: Path = FOLDER / "articles") -> list[ArticleContent]:
-    """Read the articles of every installation, which say nothing that the API can't do. Raises
-    ValueError for an invalid or repeated one.
+    """Read the articles that every installation has, which describe only what the API can do.
+    Raises ValueError for an invalid or repeated one.
     """
     return _sorted_articles([folder])
 
 
 def demonstration_articles() -> list[ArticleContent]:
-    """Read all articles, also those that describe services which only the demonstration's vendor
-    claims to have. Raises ValueError like `articles`.
+    """Read all articles, including those about services that only the demonstration's vendor claims
+    to offer. Raises ValueError like `articles`.
     """
     return _sorted_articles([FOLDER / "articles", FOLDER / "demonstration_articles"])
 
@@ -190,8 +194,8 @@ def _slugs(folder: Path) -> Iterator[str]:
 
 
 def read_article(folder: Path, slug: str) -> ArticleContent:
-    """Read an article. The French file holds the facts that both languages share, so that they
-    can't disagree.
+    """Read an article. The facts that both languages share are in the French file only, so that
+    they can't disagree.
     """
     location = f"{slug}.fr.md"
     front_matter, french = _read_page(folder, location)

@@ -2,8 +2,8 @@
 
 The history is not written into tables directly. It is replayed in order through the same functions
 that customers, agents and jobs use, each with the date of its day, so streams, metrics, renewals
-and invoice numbers are exactly as they would have become. The documents of invoices are made when
-someone downloads them, except of those that were handed over to the invoicing platform.
+and invoice numbers are exactly what they would have been. The documents of invoices are made when
+someone downloads them, except for invoices that were handed over to the invoicing platform.
 """
 
 import asyncio
@@ -96,8 +96,8 @@ async def load(
     checkout_services: CheckoutServices,
     texts: Path = policies.FOLDER,
 ) -> bool:
-    """Fill an empty database with the catalogue, people and their history. In one with users only
-    update the policies.
+    """Fill an empty database with the catalogue, people and their history. If it already has users,
+    only update the policies.
 
     Returns whether the database was filled.
     """
@@ -189,7 +189,7 @@ async def _buy(replay: Replay, entry: dict[str, Any]) -> None:
 
 
 async def _change(replay: Replay, entry: dict[str, Any]) -> None:
-    """Change a monthly purchase at the previewed total."""
+    """Change a monthly purchase, agreeing to the total of the preview."""
     buyer, services = replay.users[entry["customer"]], replay.checkout_services
     action = replay.action(buyer, replay.at(entry["days_ago"], entry["at"]))
     company = await _company_of(buyer)
@@ -260,7 +260,7 @@ async def _dispute(replay: Replay, entry: dict[str, Any]) -> None:
 
 
 class _Platform:
-    """An invoicing platform that accepts what it is handed."""
+    """An invoicing platform that accepts everything."""
 
     name = "demonstration"
 
@@ -281,7 +281,7 @@ class _Platform:
 
 
 async def _deliver(replay: Replay, entry: dict[str, Any]) -> None:
-    """Hand the last invoice of a company over to the platform, and report its payment."""
+    """Hand a company's last invoice over to the platform, and report its payment."""
     action = replay.action(None, replay.at(entry["days_ago"], entry["at"]))
     invoice = await _last_invoice(replay.users[entry["customer"]])
     signer = replay.checkout_services.signer
@@ -291,7 +291,7 @@ async def _deliver(replay: Replay, entry: dict[str, Any]) -> None:
 
 
 async def _report_status(replay: Replay, entry: dict[str, Any]) -> None:
-    """A status of the invoice of a company that was handed over to the platform."""
+    """Report a status of a company's invoice that was handed over to the platform."""
     at = replay.at(entry["days_ago"], entry["at"])
     company = await _company_of(replay.users[entry["customer"]])
     delivery = await InvoiceDelivery.get(account_id=company.pk).select_related("invoice")
@@ -357,7 +357,7 @@ async def _create_promotion(replay: Replay, entry: dict[str, Any]) -> None:
 
 
 async def _create_macro(replay: Replay, entry: dict[str, Any]) -> None:
-    """A macro of all agents."""
+    """Create a macro for all agents."""
     staff = replay.users[entry["staff"]]
     action = replay.action(staff, replay.at(entry["days_ago"], entry["at"]))
     actions = TicketActions.from_json(entry["actions"])

@@ -1,4 +1,4 @@
-"""Install the rules of VAT from a file such as `seed/tax_rules.toml`. Safe to run twice.
+"""Install the VAT rules from a file such as `seed/tax_rules.toml`. Safe to run twice.
 
 Everything is validated while the file is read: an error is a ValueError that names the rule.
 """
@@ -25,8 +25,8 @@ Choice = TypeVar("Choice", bound=StrEnum)
 
 
 async def install(rules: list[TaxRule]) -> None:
-    """Insert the rules, and update those of the same territory, category and day. Rules that the
-    file doesn't have stay, because supplies of the past need them.
+    """Insert the rules, and update those of the same territory, category and day. Rules that aren't
+    in the file are kept, because past supplies need them.
     """
     async with in_transaction() as db:
         for rule in rules:

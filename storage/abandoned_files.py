@@ -1,9 +1,9 @@
 """Delete files that were never attached to anything, row and content.
 
 Each file takes three steps: the row is marked, the content is deleted, the row is deleted. Marking
-a file and attaching it are single statements with conditions that exclude each other, so of two at
-the same time the database lets one succeed: an attached file is never marked, and a marked file
-can't be attached. If the process is killed in between, the marked row remains and the next run
+a file and attaching it are single statements with conditions that exclude each other, so of two
+concurrent ones the database lets only one succeed: an attached file is never marked, and a marked
+file can't be attached. If the process is killed in between, the marked row remains and the next run
 continues with it. The content goes before the row, because without the row nothing would ever find
 it again.
 

@@ -1,12 +1,12 @@
 """Files in an object store with the S3 protocol.
 
 An object exists once its upload is completed, so no one can read half of it. Every error of the
-store except "no such key" becomes StoreUnavailable, after which the same can be tried again.
+store except "no such key" becomes StoreUnavailable, after which the same request can be repeated.
 Nothing is requested when the application starts, so that it doesn't depend on the network.
 
 obstore's own timeout is for a request from its start to the last byte, and would cut off people
-with slow connections. So reading uses another client, and a timeout for each answer of the store
-instead.
+with slow connections. So reading uses a separate client, with a timeout for each response of the
+store.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class ObjectStore:
     """Implements Store in a bucket: `s3://bucket/prefix?endpoint=https://host&region=name`. Raises
     ValueError otherwise.
 
-    `seconds` is the timeout for each answer of the store.
+    `seconds` is the timeout for each response of the store.
     """
 
     def __init__(

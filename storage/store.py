@@ -24,13 +24,13 @@ _NO_SPACE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 class StoreUnavailable(Exception):
-    """The store doesn't answer, or refuses access. Nothing was lost; the same can be tried
-    again.
+    """The store doesn't answer, or refuses access. Nothing was lost, and the call can be
+    repeated.
     """
 
 
 class StoreFull(Exception):
-    """There is no space for the content. Nothing was stored; the same can be tried again."""
+    """There is no space for the content. Nothing was stored, and the call can be repeated."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""Who has a ticket: claiming, releasing, transferring and taking over.
+"""Assigning tickets: claiming, releasing, transferring and taking over.
 
-A ticket is assigned to a person, a team, both or nobody. Whoever it is transferred away from gets
-no more of its events (`TicketPosition.transferred_at`).
+A ticket is assigned to a person, a team, both or nobody. An agent from whom it is transferred away
+gets no more of its events (`TicketPosition.transferred_at`).
 """
 
 from tortoise.exceptions import DoesNotExist
@@ -76,8 +76,8 @@ async def release(action: Action, ticket: Ticket, agent: User) -> Ticket:
 async def transfer(
     action: Action, ticket: Ticket, actor: User, agent_id: int | None, team_id: int | None
 ) -> Ticket:
-    """Assign a ticket to another person, to a team, or to a person for a team. A person keeps the
-    ticket in its team if they belong to it. A repeat changes nothing.
+    """Assign a ticket to another person, to a team, or to a person for a team. If a person belongs
+    to the ticket's team, it stays in that team. A repeat changes nothing.
 
     Raises NOT_ASSIGNED for a ticket of somebody else, unless a supervisor transfers it,
     TRANSITION_ILLEGAL for a closed one, NOT_FOUND for someone who doesn't answer customers and for
@@ -159,7 +159,7 @@ async def _name(tx: Transaction, user_id: int) -> str:
 
 
 def require_target(agent_id: object, team_id: object) -> None:
-    """Raise VALUE_INVALID when a ticket is transferred to nobody."""
+    """Raise VALUE_INVALID unless a person or a team is given."""
     if agent_id is None and team_id is None:
         message = _("Choose a person or a team.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "userId", message=message)

@@ -39,7 +39,7 @@ CURRENT_STATE = {
 
 @dataclass(frozen=True)
 class DryRunMatch:
-    """What an automation would have done for one event of one ticket."""
+    """An event on which an automation would have acted, and what it would have done."""
 
     ticket_id: int
     event: AutomationEvent
@@ -51,7 +51,7 @@ class DryRunMatch:
 
 @dataclass
 class DryRun:
-    """What an automation would have done."""
+    """The result of a dry run."""
 
     checked_ticket_count: int = 0
     is_complete: bool = True
@@ -104,7 +104,7 @@ async def _try(
 async def _happenings(
     version: AutomationVersion, ticket: Ticket, history: Sequence[Event], since: datetime
 ) -> list[Happening]:
-    """What happened in a ticket since then that the automation acts for."""
+    """What has happened in a ticket since then on which the automation acts."""
     if version.event in (AutomationEvent.SLA_WARNING, AutomationEvent.SLA_BREACHED):
         column = "breached_at" if version.event is AutomationEvent.SLA_BREACHED else "warned_at"
         clocks = await SlaClock.filter(ticket_id=ticket.pk, **{f"{column}__gte": since})
@@ -121,7 +121,9 @@ async def _happenings(
 async def _is_obsolete(
     ticket: Ticket, happening: Happening, history: Sequence[Event], at: datetime
 ) -> bool:
-    """Whether something had happened before the delay was over that it doesn't wait for."""
+    """Whether something that makes the automation obsolete had happened before its delay was
+    over.
+    """
     later = [
         each
         for each in history

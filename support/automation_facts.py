@@ -22,8 +22,8 @@ from models.support.ticket_status import TicketStatus
 
 @dataclass(frozen=True)
 class Facts:
-    """A ticket when something happened in it. `values` are single values by the names of the
-    conditions, `groups` several, and `stems` those of the subject and of a message.
+    """A ticket when something happened in it. `values` has the single values by the names of the
+    conditions, `groups` the sets of values, and `stems` the stems of the subject and of a message.
     """
 
     values: Mapping[str, Any]
@@ -31,7 +31,7 @@ class Facts:
     stems: Sequence[str]
 
     def meets(self, version: AutomationVersion) -> bool:
-        """Whether an automation acts on the ticket."""
+        """Whether the facts meet the conditions of an automation."""
         met = [self._meets(name, wanted) for name, wanted in version.conditions.items()]
         is_met = any(met) if version.match is ConditionMatch.ANY and met else all(met)
         return is_met and not any(
@@ -54,7 +54,9 @@ class Facts:
 
 @dataclass(frozen=True)
 class TicketFacts:
-    """What doesn't depend on when something happened in a ticket, as `facts_of` reads it."""
+    """The facts about a ticket that don't depend on when something happened in it, as `facts_of`
+    reads them.
+    """
 
     ticket: Ticket
     values: Mapping[str, Any]
@@ -65,8 +67,8 @@ class TicketFacts:
     def at(
         self, happened_at: datetime, message: Message | None, status: TicketStatus | None = None
     ) -> Facts:
-        """The facts when something happened: a message or, when that is None, something else. Then
-        the customer's latest message counts. `status` replaces that of today.
+        """The facts at the time of an event: a message or, when it is None, something else, for
+        which the customer's latest message counts. `status` replaces the current one.
         """
         values = {
             **self.values,
@@ -78,7 +80,7 @@ class TicketFacts:
 
 
 async def facts_of(ticket: Ticket, db: BaseDBAsyncClient | None = None) -> TicketFacts:
-    """The facts about a ticket as it is."""
+    """The facts about a ticket in its current state."""
     rows: Any = (
         Account.filter(pk=ticket.account_id),
         User.filter(pk=ticket.requester_id),
@@ -113,7 +115,7 @@ async def facts_of(ticket: Ticket, db: BaseDBAsyncClient | None = None) -> Ticke
 
 
 def _stems(texts: Iterable[str]) -> list[str]:
-    """The stems of texts, between which no phrase is found."""
+    """The stems of texts, separated so that no phrase spans two texts."""
     stems: list[str] = []
     for text in texts:
         stems += [*stems_of(text), ""]

@@ -1,13 +1,13 @@
 """The job that lets automations act (models/support/automation.py).
 
 It finds tickets whose stream has events that weren't handled: `AutomationCursor` says up to which
-one. So posting a message costs nothing more, and no event is missed: a ticket's stream has no gaps.
-Each change that counts moves `Ticket.updated_at`, by which the tickets are found; a transaction may
-commit later than others that began after it, so the job looks some minutes back.
+event they were. So posting a message costs nothing more, and no event is missed: a ticket's stream
+has no gaps. Each change that counts moves `Ticket.updated_at`, by which the tickets are found; a
+transaction may commit later than others that began after it, so the job looks some minutes back.
 
 An automation acts under the lock of the ticket, in one transaction with its entry of the log, whose
 key it can store once. So it acts once for each event, in any number of processes and after any
-kill. Conditions are tried before without a lock, because most aren't met.
+kill. Conditions are first checked without a lock, because most aren't met.
 
 An automation that fails on a ticket doesn't hold up the others, nor the ticket's next events: it is
 tried again some times, as an event for which it acts later, and then given up. The log of
@@ -94,7 +94,7 @@ class Rule:
 
 @dataclass(frozen=True)
 class Happening:
-    """What happened in a ticket, for automations."""
+    """An event in a ticket, as automations see it."""
 
     event: AutomationEvent
     at: datetime
@@ -121,9 +121,9 @@ async def enabled_rules() -> list[Rule]:
 
 
 async def run_automations(action: Action) -> int:
-    """Let automations act for what happened, and for what is due: a job. Returns how often they
-    acted or were refused. A ticket that fails is logged, tried again the next time, and doesn't
-    hold up the others.
+    """Let automations act on new events and when they are due: a job. Returns how often they acted
+    or were refused. A ticket that fails is logged, tried again the next time, and doesn't hold up
+    the others.
     """
     count = await handle_each(
         AutomationTimer.filter(due_at__lte=action.at),
@@ -217,7 +217,7 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
 async def _try_later(
     action: Action, rule: Rule, ticket_id: int, happening: Happening, error: Exception
 ) -> None:
-    """Let an automation that has failed on a ticket act later."""
+    """Schedule another attempt of an automation that has failed on a ticket."""
     async with action.transaction() as tx:
         await tx.lock(Ticket, ticket_id)
         root, depth = await _root(tx, ticket_id, happening)
@@ -261,8 +261,8 @@ class PostedMessages:
         return cls({row.pk: row for row in rows}, first)
 
     def happening_of(self, event: Event) -> Happening | None:
-        """What an event of the ticket is for automations, None for nothing. The first message is
-        part of the opening, and what automations write is no reply.
+        """What an event of the ticket means for automations, None if nothing. The first message is
+        part of the opening, and what automations write isn't a reply.
         """
         if kind := _EVENTS.get(event.kind):
             message = self.first if kind is AutomationEvent.TICKET_OPENED else None
@@ -302,7 +302,7 @@ async def _advance(ticket_id: int, sequence: int) -> None:
 
 
 async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: Happening) -> None:
-    """Let an automation act later. A repeat changes nothing."""
+    """Schedule an automation that acts after a delay. A repeat changes nothing."""
     ticket = await Ticket.get(pk=ticket_id)
     due_at = await due_time(rule.version, ticket, happening.at) or action.at + _CHECK_AGAIN
     async with action.transaction() as tx:
@@ -314,8 +314,8 @@ async def _handle_later(action: Action, rule: Rule, ticket_id: int, happening: H
 
 
 async def due_time(version: AutomationVersion, ticket: Ticket, at: datetime) -> datetime | None:
-    """When an automation acts that waits after an event in a ticket, by the hours of its team.
-    None when the team isn't open for so long any more.
+    """When an automation with a delay acts after an event in a ticket, by the opening hours of its
+    team. None when the team isn't open for that long any more.
     """
     delay = version.delay or timedelta()
     if not version.is_delay_business_time:
@@ -354,8 +354,8 @@ async def _insert_timer(
 
 
 async def plan_for_clock(tx: Transaction, ticket: Ticket, clock_id: int, kind: EventKind) -> None:
-    """Let automations act for an SLA clock that people are told about, of a ticket that the caller
-    has locked.
+    """Schedule the automations that act on an SLA clock about which people are notified. The caller
+    has locked the ticket.
     """
     event = AutomationEvent(kind.value)
     for rule in await enabled_rules():
@@ -366,7 +366,7 @@ async def plan_for_clock(tx: Transaction, ticket: Ticket, clock_id: int, kind: E
 
 
 async def _root(tx: Transaction, ticket_id: int, happening: Happening) -> tuple[str, int]:
-    """The root of what happened, and its place in the chain: 0 for what automations didn't do."""
+    """The root of what happened, and its place in the chain: 0 unless an automation did it."""
     if happening.root:
         return happening.root, happening.depth
     causes = AutomationRun.filter(
@@ -381,9 +381,9 @@ async def _root(tx: Transaction, ticket_id: int, happening: Happening) -> tuple[
 async def _handle_now(
     action: Action, rules: Sequence[Rule], ticket_id: int, happening: Happening
 ) -> int:
-    """Let those automations act at once whose conditions are met, in their order. Returns how many
-    acted or were refused. The facts are read again only when one may have changed them, in this
-    process or in another.
+    """Let the automations whose conditions are met act immediately, in their order. Returns how
+    many acted or were refused. The facts are read again only when one may have changed them, in
+    this process or in another.
     """
     facts: Facts | None = None
     count = 0
@@ -410,7 +410,7 @@ async def _act_now(action: Action, rule: Rule, ticket_id: int, happening: Happen
 
 
 async def _try_timer(action: Action, key: int) -> bool:
-    """Let an automation act that is due. One that fails again is tried later, or given up."""
+    """Let a due automation act. If it fails again, it is tried later or given up."""
     try:
         return await retry_conflict(partial(_handle_timer, action, key))
     except Exception as error:
@@ -456,8 +456,8 @@ async def _give_up(tx: Transaction, timer: AutomationTimer) -> None:
 
 
 async def _handle_timer(action: Action, key: int) -> bool:
-    """Let an automation act that is due, unless it was changed or disabled, or what happened is
-    obsolete. Returns whether it acted or was refused.
+    """Let a due automation act, unless it was changed or disabled, or the event is obsolete.
+    Returns whether it acted or was refused.
     """
     timer = await AutomationTimer.get_or_none(pk=key)
     if timer is None:
@@ -498,8 +498,8 @@ async def _message_at(tx: Transaction, timer: AutomationTimer) -> Message | None
 
 
 async def _is_obsolete(tx: Transaction, ticket: Ticket, happening: Happening) -> bool:
-    """Whether something has happened since that an automation with a delay doesn't wait for: a
-    message of either side after a reply, another status, another assignment.
+    """Whether something has happened since that makes a delayed automation obsolete: a message of
+    either side after a reply, a new status, a new assignment.
     """
     later = {"ticket_id": ticket.pk, "sequence__gt": happening.sequence}
     if happening.event in (AutomationEvent.CUSTOMER_REPLIED, AutomationEvent.AGENT_REPLIED):
@@ -529,7 +529,7 @@ async def _run(
     people: Sequence[User],
 ) -> bool:
     """Let an automation act on a ticket, which the caller has locked after `people`, if its
-    conditions are met and it hasn't acted for the root before.
+    conditions are met and it hasn't acted for this root before.
     """
     root, depth = await _root(tx, ticket.pk, happening)
     known = AutomationRun.filter(automation_id=rule.automation.pk, ticket_id=ticket.pk, root=root)

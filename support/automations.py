@@ -1,4 +1,6 @@
-"""Managing automations: by supervisors and operators. Each change of what one does is a version."""
+"""Managing automations, by supervisors and operators. Each change of what one does creates a
+version.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +31,7 @@ _ARCHIVED = _("This automation has been archived.")
 
 @dataclass(frozen=True)
 class Definition:
-    """What an automation is made of, checked."""
+    """The content of a version of an automation, checked."""
 
     event: AutomationEvent
     actions: TicketActions
@@ -53,7 +55,7 @@ class Definition:
 
 
 def check_delay(check: Checks, event: AutomationEvent, minutes: int | None) -> None:
-    """Refuse a delay that is out of range, and one of an event that is about time itself."""
+    """Refuse a delay that is out of range, or for an event that is itself about time."""
     if minutes is None:
         return
     message = None
@@ -124,9 +126,9 @@ def _audit(tx: Transaction, audit_action: SupportAuditAction, automation: Automa
 async def update_automation(
     action: Action, automation: Automation, name: str, definition: Definition
 ) -> Automation:
-    """Replace the name and what an automation does. A repeat changes nothing. What it does already
-    wait for stays planned, if it still acts at the same time for the same events. Raises
-    NOT_ACTIVE and NAME_TAKEN.
+    """Replace the name and the definition of an automation. A repeat changes nothing. What it is
+    already waiting for stays scheduled, if it still acts on the same events after the same delay.
+    Raises NOT_ACTIVE and NAME_TAKEN.
     """
     try:
         async with action.transaction() as tx:
@@ -158,8 +160,8 @@ async def _lock_active(tx: Transaction, automation: Automation) -> Automation:
 
 
 async def set_enabled(action: Action, automation: Automation, *, is_enabled: bool) -> Automation:
-    """Enable an automation, for what happens from now on, or disable it. A repeat changes nothing.
-    Raises NOT_ACTIVE.
+    """Enable an automation, which then acts on events from now on, or disable it. A repeat changes
+    nothing. Raises NOT_ACTIVE.
     """
     async with action.transaction() as tx:
         automation = await _lock_active(tx, automation)
@@ -202,7 +204,7 @@ async def move_automation(action: Action, automation: Automation, position: int)
 
 
 async def archive_automation(action: Action, automation: Automation) -> Automation:
-    """Archive an automation: it doesn't act any more, and another one can get its name. A repeat
+    """Archive an automation: it doesn't act any more, and its name can be used again. A repeat
     changes nothing.
     """
     async with action.transaction() as tx:

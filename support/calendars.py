@@ -1,5 +1,5 @@
 """What operators do with calendars and their closures. When a calendar changes, the SLA clocks that
-run by it are planned again by their job.
+use it are rescheduled by their job.
 """
 
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ async def update_calendar(
 
 
 async def set_default_calendar(action: Action, calendar: Calendar) -> Calendar:
-    """Make a calendar the default instead of the former one. A repeat changes nothing."""
+    """Make a calendar the default in place of the former one. A repeat changes nothing."""
     async with action.transaction() as tx:
         calendars = {each.pk: each for each in await tx.lock_rows(Calendar.all())}
         calendar = calendars[calendar.pk]
@@ -104,7 +104,7 @@ async def remove_closure(action: Action, closure: Closure) -> Calendar:
 
 
 async def _change(tx: Transaction, calendar_id: int) -> Calendar:
-    """The calendar, locked, with the note that it has changed."""
+    """Lock the calendar and record that it has changed. Returns it."""
     calendar = await tx.lock(Calendar, calendar_id)
     calendar.changed_at = tx.action.at
     await calendar.save(using_db=tx.db, update_fields=["changed_at"])

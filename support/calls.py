@@ -1,8 +1,8 @@
 """Logging phone calls: by agents, and from the reports of a telephone system.
 
-A call is posted in its ticket as a message: of the agent when they talked or tried to, of the
-customer when they were missed. So an answered call ends the wait for a reply, at the time of the
-call, and a missed one begins it; both have the targets of the channel PHONE.
+A call is posted in its ticket as a message: by the agent if they talked to the customer or tried
+to, by the customer if their call was missed. So an answered call ends the wait for a reply, at the
+time of the call, and a missed one begins it; both have the targets of the channel PHONE.
 """
 
 import hashlib
@@ -44,7 +44,7 @@ _OPERATION = "callLog"
 
 @dataclass(frozen=True)
 class CallFacts:
-    """What happened: see `Call`. `started_at` is when it began to ring."""
+    """The facts of a call: see `Call`. `started_at` is when it began to ring."""
 
     direction: CallDirection
     outcome: CallOutcome
@@ -54,12 +54,14 @@ class CallFacts:
 
     @property
     def is_attempt(self) -> bool:
-        """Whether a customer was called who didn't answer."""
+        """Whether an agent called a customer who didn't answer."""
         return self.direction is CallDirection.OUTBOUND and self.outcome is not CallOutcome.ANSWERED
 
     @property
     def is_of_agent(self) -> bool:
-        """Whether an agent talked or tried to, so that the message is theirs."""
+        """Whether the agent is the author of the message: they talked to the customer, or tried
+        to.
+        """
         return self.direction is CallDirection.OUTBOUND or self.outcome is CallOutcome.ANSWERED
 
     @property
@@ -93,15 +95,15 @@ class CallTarget:
 
     @property
     def keys(self) -> list[Any]:
-        """What identifies the target."""
+        """The values that identify the target."""
         rows = (self.ticket, self.account, self.requester)
         return [*(row and row.pk for row in rows), self.category.value, self.subject]
 
 
 @dataclass(frozen=True)
 class CallReport:
-    """A call that a telephone system reports. `external_id` is its key there, `agent_email` who
-    answered or made the call, `ticket_number` the ticket that it was made from.
+    """A call that a telephone system reports. `external_id` is its key there, `agent_email`
+    identifies who answered or made the call, `ticket_number` the ticket that it was made from.
     """
 
     external_id: str
@@ -111,13 +113,13 @@ class CallReport:
 
     @property
     def fingerprint(self) -> str:
-        """What identifies the content of the report."""
+        """A hash of the content of the report."""
         values = [*self.facts.columns.values(), self.agent_email, self.ticket_number]
         return hashlib.sha256(orjson.dumps(values)).hexdigest()
 
 
 class ReportChanged(Exception):
-    """A call was reported before with other facts."""
+    """The call was reported before, with different facts."""
 
 
 def check_times(
@@ -165,7 +167,7 @@ async def link_call(
     action: Action, agent: User, call: Call, target: CallTarget, *, saves_number: bool
 ) -> Call:
     """Post a reported call in the ticket to which it belongs, or in a new one. `saves_number` adds
-    the number to those of the requester, so that the next call is linked by itself. A repeat
+    the number to those of the requester, so that the next call is linked automatically. A repeat
     changes nothing.
 
     Raises CALL_LINKED for a call of another ticket, NOT_FOUND for a requester who isn't a member,
@@ -191,7 +193,7 @@ async def link_call(
 
 
 async def _lock_people(tx: Transaction, agent: User, call: Call, target: CallTarget) -> User:
-    """Lock who may change the call's number or get its ticket. Returns the requester."""
+    """Lock the people who may change the call's number or get its ticket. Returns the requester."""
     requester = target.requester
     if target.ticket:
         requester = await User.get(pk=target.ticket.requester_id, using_db=tx.db)
@@ -202,7 +204,7 @@ async def _lock_people(tx: Transaction, agent: User, call: Call, target: CallTar
 
 
 async def dismiss_call(action: Action, call: Call) -> Call:
-    """Put a call aside that belongs to no customer. A repeat changes nothing. Raises
+    """Set a call aside that isn't from or to a customer. A repeat changes nothing. Raises
     CALL_LINKED.
     """
     async with action.transaction() as tx:
@@ -345,8 +347,8 @@ async def _belongs_to(tx: Transaction, call: Call, target: CallTarget) -> bool:
 
 
 async def _open(tx: Transaction, target: CallTarget, call: Call) -> Ticket:
-    """The ticket of the target, locked: the one that it was merged into, a follow-up when it is
-    closed, or a new one.
+    """Lock or open the ticket of the target: the one that it was merged into, a follow-up when it
+    is closed, or a new one.
     """
     if target.ticket:
         ticket = await target.ticket.lock_with_target(tx)
@@ -397,8 +399,8 @@ async def _post(tx: Transaction, call: Call, target: CallTarget, agent: User | N
 
 
 def _began_after(call: Call, time: datetime) -> bool:
-    """Whether a call began after a time, or within the same minute or second: agents enter calls to
-    the minute, and telephone systems report them to the second.
+    """Whether a call began after a time, or within the same minute or second: agents enter times in
+    minutes, and telephone systems report them in seconds.
     """
     if not call.started_at.second:
         time = time.replace(second=0)
@@ -406,7 +408,9 @@ def _began_after(call: Call, time: datetime) -> bool:
 
 
 async def _take_up(tx: Transaction, ticket: Ticket, agent: User) -> None:
-    """An agent has talked to the customer: the ticket is theirs unless somebody has it."""
+    """Update the ticket after an agent has talked to the customer: it is assigned to them unless
+    somebody has it.
+    """
     if ticket.assignee_id is None:
         await ticket.assign(tx, agent.pk, ticket.team_id)
     if ticket.status is TicketStatus.NEW:
@@ -458,7 +462,7 @@ _TEXTS: dict[tuple[CallDirection, CallOutcome], Translatable] = {
 
 
 def call_text(call: Call, locale: Locale) -> str:
-    """What the ticket says about a call."""
+    """The text with which the ticket reports a call."""
     return text(
         _TEXTS[call.direction, call.outcome],
         locale,

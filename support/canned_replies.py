@@ -33,8 +33,8 @@ _VARIABLE = re.compile(r"\{ *([A-Za-z_]+(?:\.[A-Za-z_]+)*) *\}")
 
 @dataclass(frozen=True)
 class ReplyContext:
-    """What the variables are filled in from: a ticket, its requester and company, and the agent who
-    answers it.
+    """The values for the variables: a ticket, its requester and company, and the agent who answers
+    it.
     """
 
     ticket: Ticket
@@ -219,7 +219,7 @@ async def render_reply(
     reply: CannedReply, ticket: Ticket, agent: User, locale: Locale | None
 ) -> tuple[str, Locale]:
     """The text of a reply for a ticket, with its variables filled in, and its language: the
-    requested one, or else the customer's, or else the one that the reply has.
+    requested one, or else the customer's, or else the only one that the reply has.
     """
     customer = await User.get(pk=ticket.requester_id)
     context = ReplyContext(ticket, customer, await Account.get(pk=ticket.account_id), agent)

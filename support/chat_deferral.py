@@ -1,9 +1,9 @@
-"""Chats that aren't answered live become tickets, and their customers are told until when they will
-be answered.
+"""Chats that aren't answered live become tickets, and their customers are told by when they will be
+answered.
 
 A chat becomes a ticket when it is opened while nobody answers chats, when it has waited too long,
-or when nothing happens in it. It keeps its channel, CHAT. The targets and the promise are then
-those of requests from the account.
+or when nothing has happened in it for long. It keeps its channel, CHAT. The targets and the promise
+are then those of requests from the account.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,8 @@ from support.chat_options import ChatOptions
 
 
 async def defer_due(action: Action, options: ChatOptions) -> int:
-    """Make tickets of the chats that have waited too long, or in which nothing has happened for
-    long; outside of the hours of their team, when no agent is left, of all that wait. Returns how
-    many.
+    """Defer the chats that have waited too long, or in which nothing has happened for long. Outside
+    of a team's opening hours, when no agent is left, defer all that wait. Returns how many.
     """
     waiting = LiveChat.filter(state=ChatState.WAITING)
     has_waited_too_long = Q(since__lte=action.at - timedelta(seconds=options.wait_seconds))
@@ -97,7 +96,7 @@ async def _defer(tx: Transaction, ticket: Ticket, chat: LiveChat) -> None:
 
 
 async def tell_of_follow_up(tx: Transaction, message: Message) -> None:
-    """Tell the requester of the follow-up of a chat, which a customer has just opened with this
+    """Notify the requester of a chat's follow-up, which a customer has just opened with this
     message while nobody answers chats.
     """
     is_repeat = message.at != tx.action.at
@@ -113,8 +112,8 @@ async def tell_of_follow_up(tx: Transaction, message: Message) -> None:
 
 
 async def tell_requester(tx: Transaction, ticket: Ticket) -> None:
-    """Tell the requester of a chat that has become a ticket until when they will be answered, while
-    they are a member of the company.
+    """Tell the requester of a chat that has become a ticket by when they will be answered, if they
+    are still a member of the company.
     """
     memberships = Membership.filter(account_id=ticket.account_id, user_id=ticket.requester_id)
     if await memberships.using_db(tx.db).exists():

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ChatOptions:
-    """After how many seconds an agent is sent away who doesn't answer a chat (`answer_seconds`),
-    and a chat becomes a ticket: when it waits for an agent (`wait_seconds`), or when nothing has
-    happened in it (`idle_seconds`).
+    """The time limits of live chats: the seconds after which an agent who doesn't answer a chat is
+    set to away (`answer_seconds`), and after which a chat becomes a ticket because it waits for an
+    agent (`wait_seconds`), or because nothing has happened in it (`idle_seconds`).
     """
 
     answer_seconds: int = 300

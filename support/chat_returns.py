@@ -1,8 +1,8 @@
-"""Chats whose agent can't go on, or doesn't: they go back to the queue, to their old places.
+"""Returning chats whose agent can't or doesn't answer to their old places in the queue.
 
-An agent who is lost, because none of their devices has been connected for the grace period, loses
-the chats whose customers wait for a reply. One who goes away loses those that they haven't
-answered, and goes on with the others. One who doesn't answer a chat for long is sent away.
+An agent whose devices have all been disconnected for the grace period loses the chats whose
+customers wait for a reply. One who goes away loses those that they haven't answered, and keeps the
+others. One who doesn't answer a chat for long is set to away.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -48,8 +48,8 @@ async def _set_availability(tx: Transaction, agent: User, availability: ChatAvai
 
 
 async def send_away(action: Action, options: ChatOptions) -> int:
-    """Send agents away who haven't answered a chat in time that they have: they don't look. Returns
-    how many.
+    """Set agents to away who haven't answered one of their chats in time: they are probably not at
+    their desk. Returns how many.
     """
     since = action.at - timedelta(seconds=options.answer_seconds)
     records = await fetch_records(_INATTENTIVE.format(condition=""), since)
@@ -84,17 +84,17 @@ _INATTENTIVE = f"""
 
 
 async def take_back(action: Action, steady_since: datetime | None) -> int:
-    """Return chats to the queue, to their old places, whose customers wait for a reply of an agent
-    who can't give it. Returns how many.
+    """Return chats to their old places in the queue when their customers wait for a reply from an
+    agent who can't give it. Returns how many.
 
-    `steady_since` is since when this process has renewed the
-    leases of its agents: before the grace period is over, after a start or an outage, those who
-    reconnect can't be told from those who are gone.
+    `steady_since` is the time since which this process has renewed the leases of its agents without
+    interruption. Until the grace period after a start or an outage is over, agents who are
+    reconnecting can't be told from those who are gone.
     """
     is_steady = steady_since is not None and action.at - steady_since >= GRACE_PERIOD
     gone_since = action.at - GRACE_PERIOD if is_steady else _NEVER
     count = 0
-    for ticket_id, agent_id in await _abandoned(gone_since):
+    for ticket_id, agent_id in await _abandoned_chats(gone_since):
         try:
             take = partial(_take_back, action, ticket_id, agent_id, gone_since)
             count += await retry_conflict(take)
@@ -107,17 +107,17 @@ async def _take_back(action: Action, ticket_id: int, agent_id: int, gone_since: 
     async with action.transaction() as tx:
         await tx.lock(User, agent_id)
         ticket = await tx.lock(Ticket, ticket_id)
-        if (ticket_id, agent_id) not in await _abandoned(gone_since, ticket_id, tx.db):
+        if (ticket_id, agent_id) not in await _abandoned_chats(gone_since, ticket_id, tx.db):
             return False
         await mark_transferred(ticket_id, agent_id, action.at, tx.db)
         await ticket.unassign(tx)
     return True
 
 
-async def _abandoned(
+async def _abandoned_chats(
     gone_since: datetime, ticket_id: int | None = None, db: BaseDBAsyncClient | None = None
 ) -> list[tuple[int, int]]:
-    """The chats, or this one if it is one of them, whose agent can't go on, with the agent."""
+    """The chats whose agent can't answer, with the agent: all of them, or only this one."""
     condition, params = ("", []) if ticket_id is None else ("AND c.ticket_id = ?", [ticket_id])
     statement = _ABANDONED.format(condition=condition)
     records = await fetch_records(statement, gone_since, gone_since, *params, db=db)

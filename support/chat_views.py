@@ -2,11 +2,9 @@
 
 The expected wait of a chat is its place, less the free slots of those who could take it, times the
 pace of its queue: how long it recently took until the next chat of the queue got an agent. Pauses
-while nobody waited don't count. A queue that has moved too seldom in the last hour counts with a
-default for each agent. Nothing is expected of a queue that nobody serves.
-
-Chats of which none of the agents who could take a chat can take any don't count for it: neither for
-its place nor for the pace.
+while nobody waited don't count. For a queue that has moved too seldom in the last hour, a default
+for each agent is used. A queue that nobody serves has no expected wait. Chats that none of the
+agents who could take a chat can take don't count for it, neither for its place nor for the pace.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,7 +33,7 @@ _STEP = timedelta(seconds=30)  # by which an expected wait changes
 
 
 class ChatServiceStatus(StrEnum):
-    """Whether chats are answered."""
+    """Whether chats are answered now."""
 
     ANSWERED = "ANSWERED"
     UNATTENDED = "UNATTENDED"
@@ -165,8 +163,8 @@ async def _deferred_views(ticket_ids: Sequence[int]) -> dict[int, ChatView]:
 
 @dataclass(frozen=True)
 class _Serving:
-    """Those who could take a chat: how many, their free slots, and the categories of the chats that
-    any of them could take, None for all.
+    """The agents who could take a chat: how many, their free slots, and the categories of the chats
+    that any of them could take, None for all.
     """
 
     agents: int
@@ -208,7 +206,7 @@ async def _pace(
     at: datetime, team_id: int | None, categories: Collection[str] | None
 ) -> timedelta | None:
     """How long it recently took until the next chat of a queue, with one of these categories or
-    any, got an agent, None when too little was measured.
+    any, got an agent, None when there are too few measurements.
     """
     rows = LiveChat.filter(first_assigned_at__gte=at - MEASURED_PERIOD, team_id=team_id)
     if categories is not None:

@@ -1,9 +1,9 @@
 """Live updates of what people see of chats, for all who watch in one process.
 
 The job `refresh` looks at the queues once for all watchers, with a few queries however many there
-are, and wakes those for whom something has changed. The first 20 of a queue are told each change.
-The further back a chat is, the less often its customer is told: from place 320 on every 15 seconds
-at most. So a long queue that moves costs about as much as a short one.
+are, and wakes those for whom something has changed. The customers of the first 20 chats of a queue
+are told about each change. The further back a chat is, the less often its customer is told: from
+place 320 on, at most every 15 seconds. So a moving long queue costs about as much as a short one.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -28,7 +28,7 @@ _CACHE_SECONDS = 1.0
 
 
 class ChatWatch:
-    """Who watches chats in this process. `seconds` is a monotonic clock."""
+    """The watchers of chats in this process. `seconds` is a monotonic clock."""
 
     def __init__(self, hub: Hub, clock: Clock, seconds: Callable[[], float] = monotonic) -> None:
         self._hub, self._clock, self._seconds = hub, clock, seconds
@@ -45,8 +45,8 @@ class ChatWatch:
     async def service(
         self, category: Category | None = None, team_id: int | None = None
     ) -> ChatService:
-        """Whether chats of a category or a team are answered, as it was within the last second.
-        Each page of a site may ask.
+        """Whether chats of a category or a team are answered, as it was within the last second. It
+        is cached because every page of a site may request it.
         """
         key = (category, team_id)
         expires_at, service = self._cached.get(key, (-inf, None))
@@ -80,7 +80,7 @@ class ChatWatch:
         self._hub.notify(changed)
 
     def _is_due(self, key: str, view: ChatView) -> bool:
-        """Whether a chat has changed, and its customer is to be told now."""
+        """Whether a chat has changed and its customer should be told now."""
         former = self._views.get(key)
         if former is None or former.state is not view.state is ChatState.WAITING:
             return former != view
@@ -91,7 +91,7 @@ class ChatWatch:
     async def watch_service(
         self, category: Category | None = None, team_id: int | None = None
     ) -> AsyncGenerator[ChatService, None]:
-        """Whether chats of a category or a team are answered, and each change of it."""
+        """Whether chats of a category or a team are answered, and again at each change."""
         key, delivered = f"{_SERVICE}{category or ''}:{team_id or ''}", None
         with self._hub.listen(key) as changed:
             while True:

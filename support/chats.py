@@ -3,9 +3,9 @@
 Chats are routed oldest first, each to an agent who is present and available, has a free slot and
 the skill, and belongs to the team. Of those the one with the fewest chats gets it, then the one who
 has waited longest for one. Whoever gives a chat to somebody, a router in any process or an agent
-who claims it, locks the agent and then the ticket, and looks again. So one of them succeeds.
+who claims it, locks the agent and then the ticket, and looks again. So only one of them succeeds.
 
-Nobody gets a chat by routing that they have passed on themselves: they can claim it.
+Routing doesn't give an agent a chat that they have passed on themselves; they can still claim it.
 
 Candidates are read without locks and may be outdated. Then nothing happens until the next run,
 which the change that made them outdated triggers.
@@ -39,8 +39,8 @@ log = structlog.stdlib.get_logger()
 
 
 async def handle_chats(action: Action, agents: ConnectedAgents, options: ChatOptions) -> int:
-    """Take chats back from agents who can't go on, or don't, give those that wait to others, and
-    make tickets of those that aren't answered: a job. Returns how many chats have changed.
+    """Take chats back from agents who can't or don't answer, give those that wait to others, and
+    defer those that aren't answered: a job. Returns how many chats have changed.
     """
     await send_away(action, options)
     count = await take_back(action, agents.steady_since)
@@ -59,7 +59,7 @@ class WaitingChat:
 
 
 async def route(action: Action) -> int:
-    """Give the chats that wait to agents, as far as they can take them. Returns how many."""
+    """Give waiting chats to agents, as far as they can take them. Returns how many."""
     count = 0
     if not await LiveChat.filter(state=ChatState.WAITING).exists():
         return count
@@ -75,8 +75,8 @@ async def route(action: Action) -> int:
 
 
 async def _oldest_chats(agents: Sequence[ChatAgent]) -> list[WaitingChat]:
-    """The chats that these agents could take, oldest first: of each queue as many as they have free
-    slots for.
+    """The chats that these agents could take, oldest first: from each queue, as many as they have
+    free slots for.
     """
     records = []
     for team_id in {None, *(team_id for agent in agents for team_id in agent.team_ids)}:
@@ -115,7 +115,8 @@ async def _oldest_of_queue(
 def _pairs(
     chats: Iterable[WaitingChat], agents: Sequence[ChatAgent]
 ) -> Iterable[tuple[WaitingChat, ChatAgent]]:
-    """Who should get which chat: of those who can, the agent with the fewest chats, then the first.
+    """Who should get which chat: of those who can take it, the agent with the fewest chats, then
+    the first of them.
 
     The candidates for each kind of chat are in a heap, by the number of chats that they had when
     they were put there.
@@ -154,7 +155,7 @@ def _least_busy(
 
 
 async def _give(action: Action, ticket_id: int, user_id: int) -> bool:
-    """Give a chat to an agent, unless one of them can't any more. Raises Forbidden."""
+    """Give a chat to an agent, unless this has become impossible. Raises Forbidden."""
     async with action.transaction() as tx:
         await lock_agent(tx, user_id)
         ticket = await tx.lock(Ticket, ticket_id)

@@ -25,8 +25,8 @@ async def classify(
     added_tags: Sequence[str],
     removed_tags: Sequence[str],
 ) -> Ticket:
-    """Change the priority of a ticket unless it is None, and add and remove tags. A repeat changes
-    nothing. Raises TOO_MANY tags.
+    """Change the priority of a ticket, unless that is None, and add and remove tags. A repeat
+    changes nothing. Raises TOO_MANY tags.
     """
     async with action.transaction() as tx:
         ticket = await tx.lock(Ticket, ticket.pk)
@@ -92,9 +92,10 @@ def require_category_change(ticket: Ticket, category: Category) -> None:
 
 
 async def set_category(tx: Transaction, ticket: Ticket, category: Category) -> None:
-    """Change the category of a ticket, which the caller has locked and checked. One that nobody has
-    and that is where its category took it goes to the team of the new category, as if it had been
-    opened with that. Whoever has a ticket keeps it. Targets don't depend on the category.
+    """Change the category of a ticket, which the caller has locked and checked. A ticket without an
+    assignee that is still in the team of its former category goes to the team of the new one, as if
+    it had been opened with that. An assignee keeps the ticket. Targets don't depend on the
+    category.
     """
     before, ticket.category = ticket.category, category
     ticket.updated_at = tx.action.at

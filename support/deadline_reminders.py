@@ -1,9 +1,9 @@
 """Reminders of legal deadlines, by email to the operators.
 
 Each is due a certain time before the deadline (`DEADLINE_REMINDERS`), and is sent while nobody has
-answered or closed the request. A reminder and the time of the next one are one transaction, so
-each one is sent once, although the job may run in several processes. After a downtime only one is
-sent, which says how much time is left.
+answered or closed the request. A reminder and the time of the next one are stored in one
+transaction, so each is sent once, although the job may run in several processes. After a downtime
+only one is sent, which says how much time is left.
 """
 
 from functools import partial
@@ -19,7 +19,7 @@ from models.support.ticket_status import FINISHED_STATUSES
 
 
 async def send_deadline_reminders(action: Action) -> int:
-    """Remind the operators of the deadlines for which it is time. Returns of how many requests.
+    """Send the due reminders of deadlines to the operators. Returns for how many requests.
 
     A request that fails is logged, tried again the next time, and doesn't hold up the others.
     """

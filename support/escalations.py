@@ -1,9 +1,9 @@
 """Escalating a problem that persists, and resolving the escalation.
 
-Whoever escalates says what the problem is and what was tried; the earlier exchanges are attached by
-themselves. A supervisor gets the ticket once, at the highest priority: the one with the fewest open
-escalations. Both sides are told by email and by events. While there is no supervisor, the
-escalation waits for one.
+Whoever escalates says what the problem is and what was tried; the earlier exchanges are attached
+automatically. The supervisor with the fewest open escalations gets the ticket, at the highest
+priority. Both sides are told by email and by events. While there is no supervisor, the escalation
+waits for one.
 """
 
 from datetime import timedelta
@@ -165,8 +165,8 @@ async def _require_no_open_escalation(tx: Transaction, ticket: Ticket) -> None:
 
 
 async def _history(tx: Transaction, ticket: Ticket) -> list[int]:
-    """The keys of the tickets with the earlier exchanges, oldest first: those that it follows, and
-    what the company wrote about the same subject in the last months.
+    """The keys of the tickets with the earlier exchanges, oldest first: the tickets that it
+    continues, and what the company wrote about the same subject in the last months.
     """
     keys, followed_id = {ticket.pk}, ticket.follows_id
     while followed_id and followed_id not in keys and len(keys) < MAX_HISTORY:

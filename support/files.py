@@ -61,8 +61,8 @@ async def announce(
     """Announce a file of `size` bytes. Its upload link is signed by the caller.
 
     Raises FILE_UNSUPPORTED for the type, FILE_TOO_LARGE and FILE_EMPTY for the size, BLANK and
-    TOO_LONG for the name, and Throttled, so that one company, customer or member of staff can't
-    fill the disk.
+    TOO_LONG for the name, and Throttled, so that a single company, customer or member of staff
+    can't fill the disk.
     """
     with Checks() as check:
         kind, name = _check_file(check, name, content_type, size)

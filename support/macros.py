@@ -32,7 +32,7 @@ _ARCHIVED = _("This macro has been archived.")
 
 
 def require_team_choice(team_id: object, *, is_personal: bool) -> None:
-    """Raise VALUE_INVALID for a macro of one's own that is a team's."""
+    """Raise VALUE_INVALID for a macro that would belong both to its author and to a team."""
     if is_personal and team_id is not None:
         message = _("A macro of a team isn’t your own.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "teamId", message=message)
@@ -99,7 +99,7 @@ async def update_macro(
 
 
 async def archive_macro(action: Action, user: User, macro: Macro) -> Macro:
-    """Archive a macro, whose name another one can get. A repeat changes nothing. Raises
+    """Archive a macro, so that its name can be used again. A repeat changes nothing. Raises
     Forbidden.
     """
     _require_right(user, macro.owner_id)
@@ -117,7 +117,9 @@ def _audit(tx: Transaction, audit_action: SupportAuditAction, macro: Macro) -> N
 
 
 def may_manage(user: User, owner_id: int | None) -> bool:
-    """Whether someone manages a macro of this owner, None for those of all agents or a team."""
+    """Whether someone may manage the macros of this owner, None for those of all agents or of a
+    team.
+    """
     if owner_id is not None:
         return owner_id == user.pk and user.staff in (Staff.AGENT, Staff.SUPERVISOR)
     return user.staff in (Staff.SUPERVISOR, Staff.OPERATOR)
@@ -140,7 +142,8 @@ async def apply_macro(
     key returns the same use.
 
     Raises NOT_ACTIVE for an archived macro, IDEMPOTENCY_MISMATCH, Forbidden for someone who no
-    longer answers customers, Throttled, and together a refusal for each action that isn't possible.
+    longer answers customers, Throttled, and a refusal for each action that isn't possible, all at
+    once.
     """
     agent = viewer.user
     assert agent is not None, "only agents see macros"  # noqa: S101
@@ -165,7 +168,7 @@ async def apply_macro(
         )
         actor = Actor(agent, {"macro": macro.pk}, f"macro:{use.pk}")
         if refusals := await find_refusals(tx, ticket, actions, actor, people):
-            raise _told_once(refusals)
+            raise _distinct(refusals)
         tx.audit(
             SupportAuditAction.MACRO_APPLY,
             ticket,
@@ -181,7 +184,7 @@ async def apply_macro(
     return use
 
 
-def _told_once(refusals: Sequence[ActionRefusal]) -> Refusals:
+def _distinct(refusals: Sequence[ActionRefusal]) -> Refusals:
     """The refusals, each once: a closed ticket refuses several actions in the same words."""
     distinct = {(each.refusal.field, each.refusal.message): each.refusal for each in refusals}
     return Refusals([*distinct.values()])

@@ -2,11 +2,11 @@
 
 The merged ticket is closed, and everything in it stays where it is: messages, files, notes, drafts.
 It is read through `Ticket.mergedTickets` of the other one, which gets what is written to either
-from then on. A customer who waited for a reply in the merged ticket waits in the other one, since
-then. The people of both are told of replies.
+from then on. A customer who was waiting for a reply in the merged ticket keeps waiting in the other
+one, since the same time. The people of both are told about replies.
 
-Undoing gives the merged ticket back what it was, with its clocks as if they had run on. What was
-written meanwhile stays in the other ticket.
+Undoing restores the merged ticket, with its clocks as if they had kept running. What was written
+meanwhile stays in the other ticket.
 """
 
 from collections.abc import Sequence
@@ -94,7 +94,7 @@ async def _require_mergeable(
 
 
 async def _state_of(tx: Transaction, ticket: Ticket) -> dict[str, Any]:
-    """What the merge changes of a ticket, as JSON."""
+    """The columns of a ticket that the merge changes, as JSON."""
     state: dict[str, Any] = {name: _to_json(getattr(ticket, name)) for name in _RESTORED}
     clocks = SlaClock.filter(ticket_id=ticket.pk, state__in=(ClockState.RUNNING, ClockState.PAUSED))
     state["clocks"] = [
@@ -117,7 +117,7 @@ def _time(text: str | None) -> datetime | None:
 
 
 async def _plan_rating(tx: Transaction, ticket: Ticket, request_at: datetime | None) -> None:
-    """Customers aren't asked about a merged ticket, but about the other one."""
+    """Plan the request to rate the other ticket instead of the merged one."""
     ratings = TicketRating.filter(ticket_id=ticket.pk, score=None).using_db(tx.db)
     await ratings.update(request_at=request_at)
 
@@ -139,14 +139,14 @@ async def people_of(tx: Transaction, tickets: Sequence[Ticket]) -> set[int]:
 
 
 async def with_merged(tx: Transaction, ticket: Ticket) -> list[Ticket]:
-    """A ticket, and those that were merged into it."""
+    """A ticket together with those that were merged into it."""
     keys = await merged_ticket_ids(ticket.pk, tx.db)
     return [ticket, *(await Ticket.filter(pk__in=keys).using_db(tx.db) if keys else [])]
 
 
 async def undo(action: Action, ticket: Ticket) -> Ticket:
-    """Undo the merge of a ticket. A chat that was live is live again. A repeat changes nothing.
-    Raises MERGE_FINAL a day after the merge, and TRANSITION_ILLEGAL for a deleted account.
+    """Undo the merge of a ticket. A chat that was live becomes live again. A repeat changes
+    nothing. Raises MERGE_FINAL a day after the merge, and TRANSITION_ILLEGAL for a deleted account.
     """
     async with action.transaction() as tx:
         account = await tx.lock(Account, ticket.account_id)

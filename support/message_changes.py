@@ -1,9 +1,9 @@
 """Edits and deletions of one's own messages, and reactions.
 
-A change is an event of the ticket, so that everybody who has the message learns of it, also after a
-lost connection. What an edit or a deletion replaced is kept as a version, which supervisors read.
-Copies in tickets that were split off change with the message. Emails that were sent before stay as
-they are.
+A change is an event of the ticket, so that everybody who has received the message learns about it,
+even after a lost connection. What an edit or a deletion replaced is kept as a version, which
+supervisors read. Copies in tickets that were split off change with the message. Emails that were
+sent before stay as they are.
 """
 
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ CHANGE_PERIOD = timedelta(minutes=15)  # after a message was posted
 
 
 async def new_text(message: Message | None, body: str) -> str:
-    """The text of a message as it may be stored. Only one with files may be blank. Raises BLANK and
-    TOO_LONG.
+    """The text of a message as it may be stored. Only a message with files may be blank. Raises
+    BLANK and TOO_LONG.
     """
     text = optional_message_text(body)
     if not text and not (message and await File.filter(message_id=message.pk).exists()):
@@ -103,8 +103,9 @@ async def delete_message(action: Action, user: User, message: Message) -> Messag
 
 
 async def _continue_wait(tx: Transaction, ticket: Ticket) -> bool:
-    """Let the customer wait again for whom no reply is left, since they wrote. Calls that nobody
-    answered, and what automations posted, are no replies. Returns whether they do.
+    """When no reply to the customer is left, let them wait again, since the time they wrote.
+    Unanswered calls, and what automations posted, aren't replies. Returns whether the customer
+    waits.
     """
     if ticket.is_finished or ticket.reply_awaited_since:
         return False
@@ -134,8 +135,8 @@ async def may_have_been_emailed(message: Message) -> bool:
 async def _lock_own(
     tx: Transaction, user: User, message: Message
 ) -> tuple[Ticket, Ticket, Message, list[Message]]:
-    """The ticket, the one that it was merged into or otherwise itself, the message, and its copies
-    in tickets that were split off, and theirs.
+    """Lock the ticket, the one that it was merged into (or else itself), the message, and its
+    copies in tickets that were split off, including copies of copies.
     """
     if message.author_id != user.pk:
         raise Refusal(SupportErrorCode.NOT_AUTHOR, "input", "messageId")
@@ -165,9 +166,7 @@ async def _lock_own(
 
 
 async def _split_off(tx: Transaction, ticket: Ticket) -> list[int]:
-    """The tickets that were split off from a ticket, also by way of others, which no more are from
-    those that are locked.
-    """
+    """The tickets that were split off from a ticket, directly or through others."""
     tickets = Ticket.filter(account_id=ticket.account_id).using_db(tx.db)  # which is indexed
     found, level = list[int](), [ticket.pk]
     while level:
@@ -178,7 +177,7 @@ async def _split_off(tx: Transaction, ticket: Ticket) -> list[int]:
 
 
 def _require_changeable(action: Action, ticket: Ticket, message: Message) -> None:
-    """Raise MESSAGE_FINAL and CHANGE_PERIOD_OVER for a message that stands in this ticket."""
+    """Raise MESSAGE_FINAL and CHANGE_PERIOD_OVER for a message in this ticket."""
     if message.is_final or ticket.status is TicketStatus.CLOSED:
         raise Refusal(SupportErrorCode.MESSAGE_FINAL, "input", "messageId")
     if action.at > message.at + CHANGE_PERIOD:
@@ -199,8 +198,8 @@ async def _store_version(
 
 
 async def _index(message: Message, db: BaseDBAsyncClient) -> None:
-    """Replace what a search finds the message by. The entry stays for a deleted message, without
-    words, because the job that indexes messages may still hold the former text.
+    """Update the search entry of the message. For a deleted message the entry stays, without words,
+    because the job that indexes messages may still hold the former text.
     """
     await execute(
         "INSERT INTO search_entry (ticket_id, message_id, internal, stems) VALUES (?, ?, ?, ?) "
@@ -216,8 +215,8 @@ async def _index(message: Message, db: BaseDBAsyncClient) -> None:
 async def _append_events(
     tx: Transaction, ticket: Ticket, messages: Sequence[Message], kind: EventKind
 ) -> None:
-    """Tell everybody who has the messages: also those who follow the ticket, into which the one of
-    the first message was merged.
+    """Append events for everybody who has the messages, including those who follow the ticket into
+    which that of the first message was merged.
     """
     followed = {messages[0].ticket_id, ticket.pk}
     for message in messages:
@@ -261,7 +260,7 @@ async def add_reaction(
 async def remove_reaction(
     action: Action, user: User, message: Message, kind: ReactionKind
 ) -> Message:
-    """Take a reaction back. A repeat changes nothing."""
+    """Remove a reaction. A repeat changes nothing."""
     async with action.transaction() as tx:
         message = await _lock(tx, message)
         reactions = Reaction.filter(message_id=message.pk, user_id=user.pk, kind=kind)

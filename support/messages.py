@@ -2,13 +2,13 @@
 step.
 
 In an ongoing conversation a message changes no status: the ticket's time is updated, the stream
-provides the next number, and the message and its event are stored under it. PostgreSQL does this in
+supplies the next number, and the message and its event are stored under it. PostgreSQL does this in
 one statement, which is its own transaction and takes a fifth of the time. It also moves the
 author's read position, and tells the account's stream about a message of staff. The statement only
 applies if the steps would do exactly the same; in all other cases (the customer starts waiting, a
 first response, a ticket that nobody has or that is snoozed, a draft, reopening, a follow-up, files,
-a repeat) it matches no row, and the steps run under the lock of the ticket. They also look for
-answers that the author hasn't seen, if that is asked for.
+a repeat) it matches no row, and the steps run under the lock of the ticket. They also check for
+answers that the author hasn't seen, if that is requested.
 
 Of two concurrent messages the second waits for the ticket's row and then sees what the first one
 changed, except the first one's message: if it has the same key, the unique constraint (origin,
@@ -51,11 +51,11 @@ async def reply(
     seen_sequence: int | None = None,
 ) -> Message:
     """Append a message to a ticket that the viewer sees, as `Ticket.reply` does. A customer whose
-    reply to a closed chat opens a follow-up that nobody answers live is told so by email.
+    reply to a closed chat opens a follow-up that nobody answers live is notified by email.
 
     Raises BLANK, TOO_LONG, NOT_FOUND, FILE_REFUSED, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH for an
-    id that the author has sent with another message, AnsweredMeanwhile as `Ticket.reply` does, and
-    Throttled, except for a repeat, which returns the stored message and doesn't count.
+    id with which the author has sent a different message, AnsweredMeanwhile as `Ticket.reply` does,
+    and Throttled, except for a repeat, which returns the stored message and doesn't count.
     """
     assert viewer.user is not None, "only signed-in viewers see tickets"  # noqa: S101
     with Checks() as check:
@@ -100,7 +100,7 @@ async def reply(
 
 
 async def _visible_tickets(viewer: Viewer, ticket_id: int | None) -> list[Ticket]:
-    """The ticket, unless the viewer doesn't see it."""
+    """The ticket, empty if the viewer can't see it."""
     return await read(Ticket.visible_to(viewer).filter(id=ticket_id)) if ticket_id else []
 
 

@@ -1,5 +1,5 @@
-"""Internal notes and mentions. The agents' inbox tells of them, and so does the stream of each
-agent who is mentioned; the ticket's own stream, which its customers follow, doesn't.
+"""Internal notes and mentions. They appear in the stream of the agents' inbox and in that of each
+mentioned agent, but not in the ticket's own stream, which its customers follow.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Opening hours in words, such as “Monday to Friday, 9:00 to 18:00 Paris time”."""
+"""Opening hours as text, such as “Monday to Friday, 9:00 to 18:00 Paris time”."""
 
 from itertools import groupby
 

@@ -16,7 +16,7 @@ MAX_NUMBERS = 5  # of one person or company
 
 @dataclass(frozen=True)
 class NumberOwner:
-    """Whose number it is: a person's or a company's."""
+    """The owner of a number: a person or a company."""
 
     user: User | None = None
     account: Account | None = None
@@ -31,8 +31,8 @@ class NumberOwner:
 
 
 def require_right_to_change(viewer: Viewer, owner: NumberOwner) -> None:
-    """Agents change every number, people their own, owners and administrators their company's.
-    Raises Forbidden.
+    """Raise Forbidden unless the viewer may change the owner's numbers: agents change every number,
+    people their own, owners and administrators their company's.
     """
     is_own = owner.user is not None and owner.user.pk == viewer.user_id
     is_own_company = (

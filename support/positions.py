@@ -1,8 +1,8 @@
 """How far tickets have been delivered and read: stored from the subscriptions of this process, and
 watched live by the other side.
 
-What a watcher gets is the whole state, not a change of it, so one that connects again has missed
-nothing. It is read again when the ticket has a new event, or when a position was announced.
+A watcher gets the whole state, not only changes, so one that reconnects has missed nothing. The
+state is read again when the ticket has a new event, or when a position was announced.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ async def store_delivered(action: Action, delivered: DeliveredPositions) -> None
 async def watch_positions(
     hub: Hub, ticket_id: int, require_access: Callable[[], Awaitable[None]]
 ) -> AsyncGenerator[TicketPositions, None]:
-    """The positions in a ticket, and again whenever they have moved. Raises what `require_access`
+    """The positions in a ticket, and again whenever they have changed. Raises what `require_access`
     raises; it is called before each delivery.
     """
 

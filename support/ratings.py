@@ -2,7 +2,7 @@
 
 The request is an event in the ticket, which a chat or an application shows, and an email to the
 requester with a link for each score. A link only opens a page, because mail scanners follow links.
-When there is no rating after some days, there is one reminder by email.
+If there is no rating after some days, one reminder is sent by email.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ COMMENT_LENGTH = 2_000
 
 
 async def request_ratings(action: Action, signer: Signer) -> int:
-    """Ask for the ratings for which it is time. Returns for how many tickets."""
+    """Send the due requests for ratings. Returns for how many tickets."""
     due = TicketRating.filter(request_at__lte=action.at)
     return await handle_each(due, partial(_request, action, signer), "rating_request.failed")
 
@@ -74,8 +74,8 @@ def rating_token(signer: Signer, ticket: Ticket, user: User, at: datetime) -> st
 
 
 async def ticket_of_token(action: Action, signer: Signer, token: str) -> tuple[Ticket, User]:
-    """The ticket and the person of the link in an email. Raises TOKEN_INVALID, also when the person
-    has left the company.
+    """The ticket and the person of the link in an email. Raises TOKEN_INVALID, including when the
+    person has left the company.
     """
     data = signer.read(Purpose.TICKET_RATING, token, action.at)
     ticket = await Ticket.get_or_none(pk=data["ticket"])

@@ -1,14 +1,14 @@
-"""Replies of staff by email, to those who have not read them.
+"""Sending replies of staff by email to those who have not read them.
 
 A reply waits for some minutes, so that somebody who reads it meanwhile gets no email, and several
-replies are one email. Its recipients are the ticket's requester and the members who wrote in it,
-as long as they belong to the company. A message is sent to a person once, and not at all when they
+replies are one email. Its recipients are the ticket's requester and the members who wrote in it, as
+long as they belong to the company. A message is sent to a person once, and not at all when they
 have read it, answered after it, or received it over a subscription: see
 realtime/delivered_positions.py.
 
 A reply that a job finds unsent is recorded in its ticket (`reply_email_pending_since`). The emails
-and the end of that record are one transaction, so a process that dies loses none and sends none
-twice.
+are stored and that record is removed in one transaction, so a process that dies loses none and
+sends none twice.
 """
 
 from datetime import timedelta
@@ -82,7 +82,7 @@ async def _send_replies(
 
 async def _recipients(tx: Transaction, ticket: Ticket) -> list[User]:
     """The requester and the members who wrote in the ticket, or in one that was merged into it,
-    without those who have left the company or never confirmed their address.
+    except those who have left the company or never confirmed their address.
     """
     user_ids = await people_of(tx, await with_merged(tx, ticket))
     members = User.filter(

@@ -19,7 +19,7 @@ MAX_FILTERS = 30  # each is counted with every event of the inbox
 async def create(
     action: Action, user: User, name: str, conditions: Mapping[str, Any], key: str
 ) -> SavedFilter:
-    """Save conditions under a name. A repeat of the key returns the same.
+    """Save conditions under a name. A repeat of the key returns the same filter.
 
     Raises NAME_TAKEN, TOO_MANY and IDEMPOTENCY_MISMATCH.
     """

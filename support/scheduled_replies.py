@@ -1,9 +1,9 @@
 """Replies that are posted at a later time, as their author wrote them.
 
 A job posts what is due, with the rules of posting as they are at that time. What can't be posted
-any more stays with the reason, and its author and the supervisors are told. So does what its author
-wants held back because the customer has written since. What still isn't settled after some minutes
-is told by email, once for all replies of an author.
+any more stays with the reason, and its author and the supervisors are told. A reply that its author
+wants held back stays as well if the customer has written since. If it still isn't settled after
+some minutes, they are notified by email, once for all replies of an author.
 
 Whatever changes a scheduled reply has locked its ticket, and a reply ends its wait in the
 transaction that posts it. So it is posted once, although the job may run in several processes and
@@ -59,8 +59,8 @@ _OPERATION = "scheduledReplyCreate"
 
 @dataclass(frozen=True)
 class Preview:
-    """When a reply would be sent, None if the hours don't begin any more. `opens_at` is when they
-    begin after a time outside of them.
+    """When a reply would be sent, None if there are no opening hours ahead. `opens_at` is when the
+    hours next begin, for a time outside of them.
     """
 
     send_at: datetime | None
@@ -70,7 +70,9 @@ class Preview:
 
 
 def require_choice(send_at: datetime | None, *, at_next_opening: bool) -> None:
-    """Raise VALUE_INVALID unless a reply is sent either at a time or when the hours begin."""
+    """Raise VALUE_INVALID unless a reply is to be sent either at a time or when the opening hours
+    begin.
+    """
     if (send_at is None) is not at_next_opening:
         message = _("Choose either a time or the next opening.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "atNextOpening", message=message)
@@ -90,7 +92,9 @@ def require_source(body: str | None, draft_version: int | None) -> None:
 
 
 async def preview(action: Action, ticket: Ticket, send_at: datetime | None) -> Preview:
-    """What a time means for a reply in a ticket, None for when the hours of its team begin next."""
+    """When a reply in a ticket would be sent, for a time or, when that is None, for the next
+    beginning of its team's hours.
+    """
     hours = await team_hours(ticket.team_id)
     at = send_at or hours.next_beginning(action.at)
     is_open = at is not None and hours.is_open(at)
@@ -100,7 +104,7 @@ async def preview(action: Action, ticket: Ticket, send_at: datetime | None) -> P
 
 @dataclass(frozen=True)
 class ReplyValues:
-    """What an agent schedules: a text, or the draft of this version, and when."""
+    """What an agent schedules: a text, or this version of the draft, and when."""
 
     body: str | None
     draft_version: int | None
@@ -111,7 +115,7 @@ class ReplyValues:
 
 @dataclass(frozen=True)
 class ReplyChanges:
-    """What an agent changes about a scheduled reply. What is None stays."""
+    """What an agent changes about a scheduled reply. None keeps a value."""
 
     body: str | None
     file_ids: tuple[int, ...] | None
@@ -135,8 +139,8 @@ async def schedule(
     """Schedule a reply, which discards the author's draft as posting it would. The same key with
     the same values returns the same reply.
 
-    Raises TRANSITION_ILLEGAL in a closed ticket, TOO_MANY, VALUE_INVALID when the hours don't begin
-    within a year, DRAFT_CHANGED, FILE_REFUSED, IDEMPOTENCY_MISMATCH, Forbidden and Throttled.
+    Raises TRANSITION_ILLEGAL in a closed ticket, TOO_MANY, VALUE_INVALID when no opening hours
+    begin within a year, DRAFT_CHANGED, FILE_REFUSED, IDEMPOTENCY_MISMATCH, Forbidden and Throttled.
     """
     owner = owner_of(action)
     if not await has_earlier_result(owner, _OPERATION, key):
@@ -170,7 +174,7 @@ async def schedule(
         drafts = Draft.filter(ticket_id=ticket.pk, user_id=author.pk)
         has_draft = await drafts.using_db(tx.db).delete()
         await store_result(tx, owner, _OPERATION, key, reply.pk)
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
         if has_draft:
             await tx.next_sequence(writers_stream(ticket.pk))
     return reply
@@ -197,8 +201,8 @@ async def _text_of(tx: Transaction, ticket: Ticket, author: User, values: ReplyV
 async def _plan(
     tx: Transaction, ticket: Ticket, reply: ScheduledReply, send_at: datetime | None
 ) -> None:
-    """Let a reply wait for a time, or for the hours when that is None. Its author has seen the
-    ticket as it is.
+    """Schedule a reply for a time, or for the opening hours when that is None. Its author has seen
+    the ticket in its current state.
     """
     at = tx.action.at
     planned_at = send_at or (await team_hours(ticket.team_id)).next_beginning(at)
@@ -214,7 +218,7 @@ async def _plan(
 async def update(
     action: Action, author: User, reply: ScheduledReply, changes: ReplyChanges
 ) -> ScheduledReply:
-    """Change a reply that isn't sent yet, and let it wait.
+    """Change a reply that isn't sent yet, and schedule it.
 
     Raises NOT_AUTHOR, REPLY_SETTLED, TRANSITION_ILLEGAL in a closed ticket, VALUE_INVALID when its
     time has passed and no other one is given, BLANK when neither a text nor a file remains,
@@ -242,13 +246,13 @@ async def update(
         await reply.save(using_db=tx.db)
         if changes.file_ids is not None:
             await attach_to_scheduled_reply(tx, ticket.account_id, reply, author, changes.file_ids)
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
     return reply
 
 
 async def cancel(action: Action, actor: User, reply: ScheduledReply) -> ScheduledReply:
-    """Cancel a reply that isn't sent yet: its author, or a supervisor. Its files are deleted like
-    others that nothing uses. A repeat changes nothing. Raises NOT_AUTHOR and REPLY_SETTLED.
+    """Cancel a reply that isn't sent yet, as its author or a supervisor. Its files are deleted like
+    any unused ones. A repeat changes nothing. Raises NOT_AUTHOR and REPLY_SETTLED.
     """
     async with action.transaction() as tx:
         _ticket, reply = await _lock(tx, reply)
@@ -259,14 +263,14 @@ async def cancel(action: Action, actor: User, reply: ScheduledReply) -> Schedule
             reply.state, reply.email_pending_since = ScheduledReplyState.CANCELED, None
             await reply.save(using_db=tx.db, update_fields=["state", "email_pending_since"])
             tx.audit(SupportAuditAction.SCHEDULED_REPLY_CANCEL, reply, author=reply.author_id)
-            await _tell_inbox(tx, reply)
+            await _notify_inbox(tx, reply)
     return reply
 
 
 async def send_now(action: Action, actor: User, reply: ScheduledReply) -> Message:
-    """Post a reply at once, in its author's name: its author, or a supervisor. It is posted as any
-    other reply: after a merge in the other ticket, after CLOSED in a follow-up. A repeat returns
-    the same message.
+    """Post a reply immediately in its author's name, as its author or a supervisor. It is posted
+    like any other reply: after a merge in the other ticket, after CLOSED in a follow-up. A repeat
+    returns the same message.
 
     Raises NOT_AUTHOR, REPLY_SETTLED, FILE_REFUSED, TRANSITION_ILLEGAL, and NOT_ACTIVE when its
     author no longer answers customers.
@@ -331,17 +335,17 @@ async def _post(
     await reply.save(
         using_db=tx.db, update_fields=["state", "problem", "message_id", "email_pending_since"]
     )
-    await _tell_inbox(tx, reply)
+    await _notify_inbox(tx, reply)
     return message
 
 
-async def _tell_inbox(tx: Transaction, reply: ScheduledReply) -> None:
+async def _notify_inbox(tx: Transaction, reply: ScheduledReply) -> None:
     await tx.append(INBOX, EventKind.SCHEDULED_REPLY_CHANGED, ticket_id=reply.ticket_id)
 
 
 async def send_due(action: Action) -> int:
-    """Post the replies whose time has come, tell about those that customers have overtaken, and let
-    those that wait for the opening hours follow them: a job. Returns how many were changed.
+    """Post the replies whose time has come, notify about those that customers have overtaken, and
+    reschedule those whose opening hours have changed: a job. Returns how many were changed.
     """
     overtaken = await fetch_records(_OVERTAKEN)
     rows = ScheduledReply.filter(pk__in=[key for (key,) in overtaken])
@@ -368,8 +372,8 @@ async def _overtake(action: Action, key: int) -> bool:
 
 
 async def _check_overtaken(tx: Transaction, reply: ScheduledReply) -> bool:
-    """Whether a customer has overtaken a reply that waits, of which its author is told now. It is
-    held back if they wanted that.
+    """Whether a customer has overtaken a scheduled reply. Its author is told, and the reply is held
+    back if they wanted that.
     """
     if reply.overtaken_at is not None:
         return False
@@ -386,22 +390,22 @@ async def _check_overtaken(tx: Transaction, reply: ScheduledReply) -> bool:
     if reply.is_holdable:
         reply.state = ScheduledReplyState.HELD
     await reply.save(using_db=tx.db, update_fields=["overtaken_at", "state"])
-    await _tell(tx, reply, EventKind.SCHEDULED_REPLY_OVERTAKEN, [reply.author_id])
+    await _notify_agents(tx, reply, EventKind.SCHEDULED_REPLY_OVERTAKEN, [reply.author_id])
     return True
 
 
-async def _tell(
+async def _notify_agents(
     tx: Transaction, reply: ScheduledReply, kind: EventKind, user_ids: Sequence[int]
 ) -> None:
-    """Tell these agents, each in their own stream, and the inbox."""
+    """Notify these agents, each in their own stream, and the inbox."""
     # The system does it, in the name of nobody.
     for stream in (*map(agent_stream, sorted(user_ids)), INBOX):
         await tx.append(stream, kind, ticket_id=reply.ticket_id, actor_id=None)
 
 
 async def _follow_hours(action: Action) -> int:
-    """Plan the replies again that wait for hours which have changed, or for those of another team
-    that got their ticket.
+    """Reschedule the replies whose opening hours have changed, or whose ticket was given to a team
+    with different hours.
     """
     changed = [0]
     rows = ScheduledReply.filter(state=ScheduledReplyState.WAITING, at_next_opening=True)
@@ -424,7 +428,7 @@ async def _plan_again(action: Action, key: int) -> bool:
             return False
         reply.send_at = planned_at
         await reply.save(using_db=tx.db, update_fields=["send_at"])
-        await _tell_inbox(tx, reply)
+        await _notify_inbox(tx, reply)
     return True
 
 
@@ -472,13 +476,13 @@ async def _send_waiting(action: Action, reply: ScheduledReply) -> bool:
 async def _leave_unsent(
     tx: Transaction, reply: ScheduledReply, problem: ScheduledReplyProblem
 ) -> None:
-    """Keep a reply that can't be sent, and tell its author and the supervisors."""
+    """Keep a reply that can't be sent, and notify its author and the supervisors."""
     reply.state, reply.problem = ScheduledReplyState.NOT_SENT, problem
     reply.email_pending_since = tx.action.at
     columns = ["state", "problem", "email_pending_since"]
     await reply.save(using_db=tx.db, update_fields=columns)
     user_ids = {reply.author_id, *(user.pk for user in await _supervisors(tx))}
-    await _tell(tx, reply, EventKind.SCHEDULED_REPLY_NOT_SENT, sorted(user_ids))
+    await _notify_agents(tx, reply, EventKind.SCHEDULED_REPLY_NOT_SENT, sorted(user_ids))
 
 
 async def _supervisors(tx: Transaction) -> list[User]:
@@ -486,7 +490,7 @@ async def _supervisors(tx: Transaction) -> list[User]:
 
 
 async def _email_unsent(action: Action) -> int:
-    """Tell the authors of replies that couldn't be sent, and that nobody has settled since. Returns
+    """Email the authors of replies that couldn't be sent and that nobody has settled since. Returns
     how many authors.
     """
     due = ScheduledReply.filter(
@@ -500,8 +504,8 @@ async def _email_unsent(action: Action) -> int:
 
 
 async def _email_author(action: Action, author_id: int) -> bool:
-    """Tell an author of all their replies that couldn't be sent, in one email: or the supervisors,
-    when the author no longer answers customers.
+    """Tell an author of all their replies that couldn't be sent, in one email. If the author no
+    longer answers customers, tell the supervisors.
     """
     pending = ScheduledReply.filter(author_id=author_id, email_pending_since__not_isnull=True)
     async with action.transaction() as tx:

@@ -1,7 +1,7 @@
 """Filling the full-text index of tickets (models/support/search_entry.py): a job.
 
 It adds the subjects, messages and notes that have no entry yet. A transaction may commit after
-others that took later keys, so it looks a number of keys back each time.
+others that took later keys, so the job checks a number of earlier keys each time.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ _SOURCES = (
 
 
 async def index_new() -> int:
-    """Index what is new. Returns the number of entries."""
+    """Add index entries for what is new. Returns how many."""
     return sum([await _index(source) for source in _SOURCES])
 
 

@@ -2,7 +2,7 @@
 with policies.
 
 A clock is handled under the lock of its ticket, in one transaction with the events that tell people
-about it. So each warning and each breach is told once, although the job may run in several
+about it. So each warning and each breach is announced once, although the job may run in several
 processes and be killed at any time.
 """
 
@@ -35,8 +35,8 @@ _REQUIRED = _("This policy can’t be removed. Remove its targets instead.")
 
 
 async def check_clocks(action: Action) -> int:
-    """Stop the clocks of given responses, tell about targets that are missed or will be soon, and
-    plan the clocks of changed calendars again. Returns how many clocks were changed.
+    """Stop the clocks of given responses, notify people about targets that are missed or will be
+    soon, and reschedule the clocks of changed calendars. Returns how many clocks were changed.
 
     One that fails is logged, tried again the next time, and doesn't hold up the others.
     """
@@ -66,7 +66,7 @@ async def _plan_again(action: Action, calendar: Calendar) -> int:
 
 
 async def _follow_team_calendar(action: Action, team: Team) -> int:
-    """Let the clocks of a team's tickets go on by its calendar from when it was changed."""
+    """Continue the clocks of a team's tickets by its calendar, from when it was changed."""
     changed_at = team.calendar_changed_at or action.at
     tickets = Ticket.filter(team_id=team.pk).exclude(status=TicketStatus.CLOSED)
     follow = partial(_follow_calendar, action, changed_at)
@@ -92,7 +92,7 @@ async def _check_all(action: Action, clocks: QuerySet[SlaClock]) -> int:
 
 
 async def _check(action: Action, clock_id: int) -> bool:
-    """Whether a clock had changed. A repeat changes nothing."""
+    """Check a clock. Returns whether it has changed. A repeat changes nothing."""
     ticket_id = (await SlaClock.get(pk=clock_id)).ticket_id
     async with action.transaction() as tx:
         ticket = await tx.lock(Ticket, ticket_id)
@@ -110,14 +110,14 @@ async def _check(action: Action, clock_id: int) -> bool:
         await clock.save(using_db=tx.db)
         if kind:
             await plan_for_clock(tx, ticket, clock.pk, kind)
-            await _tell(tx, ticket, kind)
+            await _notify(tx, ticket, kind)
         elif clock.is_breaching is not was_breaching:
             await tx.append(INBOX, EventKind.TICKET_UPDATED, ticket_id=ticket.pk)
     return True
 
 
-async def _tell(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
-    """Tell the assignee and the supervisors, each in their own stream, and the inbox."""
+async def _notify(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
+    """Notify the assignee and the supervisors, each in their own stream, and the inbox."""
     supervisors = await User.filter(staff=Staff.SUPERVISOR).using_db(tx.db).values_list("id")
     agent_ids: set[int] = {key for (key,) in supervisors}
     if ticket.assignee_id is not None:
@@ -129,8 +129,9 @@ async def _tell(tx: Transaction, ticket: Ticket, kind: EventKind) -> None:
 async def set_policy(
     action: Action, channel: Channel, priority: Priority | None, values: Mapping[str, Any]
 ) -> SlaPolicy:
-    """Set the policy of a channel and priority, None for the other priorities. Tickets get their
-    targets when they are opened, and when their priority changes. A repeat changes nothing.
+    """Set the policy of a channel and priority. None sets the policy of all priorities that have
+    none of their own. Tickets get their targets when they are opened, and when their priority
+    changes. A repeat changes nothing.
     """
     async with action.transaction() as tx:
         policies = {
@@ -150,8 +151,8 @@ async def set_policy(
 
 
 async def remove_policy(action: Action, policy: SlaPolicy) -> None:
-    """Remove the policy of a priority: later tickets get the targets of the others. Raises
-    VALUE_INVALID for the policy of all priorities.
+    """Remove the policy of a priority: later tickets get the targets for all other priorities.
+    Raises VALUE_INVALID for the policy of all priorities.
     """
     if policy.priority is None:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "policyId", message=_REQUIRED)

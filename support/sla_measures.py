@@ -54,9 +54,9 @@ _COLUMNS = {"business": "business_time", "wall": "wall_time"}  # microseconds
 
 
 async def refresh_answer_times(action: Action) -> None:
-    """Measure the first responses of the last days, by channel. A channel without any keeps its
-    former row. Chats that were answered after they had become tickets count as requests from the
-    account, as they were promised.
+    """Measure the first responses of the last days, by channel. A channel without any responses
+    keeps its former row. Chats that were answered after they had become tickets count as requests
+    from the account, as they were promised.
     """
     since = action.at - timedelta(days=ANSWER_TIME_DAYS)
     where = f"sla_clock.measure = '{SlaMeasure.FIRST_RESPONSE}' AND sla_clock.stopped_at >= ?"

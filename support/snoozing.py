@@ -22,7 +22,7 @@ def require_time(action: Action, until: datetime) -> None:
 
 async def snooze(action: Action, ticket: Ticket, until: datetime | None) -> Ticket:
     """Snooze a ticket until a time, or wake it when that is None. A repeat changes nothing. Raises
-    TRANSITION_ILLEGAL for a closed one.
+    TRANSITION_ILLEGAL for a closed ticket.
     """
     async with action.transaction() as tx:
         ticket = await tx.lock(Ticket, ticket.pk)

@@ -48,8 +48,8 @@ async def split(
     """Open a ticket with copies of a customer's messages in another one. Returns the new ticket; a
     repeat of the key returns the same.
 
-    Raises NOT_FOUND for messages that the ticket doesn't have, that staff wrote, that were deleted
-    or have no text, TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
+    Raises NOT_FOUND for messages that aren't in the ticket, that staff wrote, that were deleted or
+    that have no text, TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
     """
     owner = owner_of(action)
     arguments = [ticket.pk, sorted(message_keys), subject, category.value]
@@ -82,8 +82,8 @@ async def split(
 
 
 async def _requester(tx: Transaction, ticket: Ticket, messages: Sequence[Message]) -> User:
-    """Who wrote the first message, or else the ticket's requester: somebody who is told of the
-    replies, because they haven't left the company.
+    """The requester of the new ticket: the author of the first message, or else the ticket's
+    requester, whoever hasn't left the company and can be told about replies.
     """
     author = messages[0].author
     members = Membership.filter(account_id=ticket.account_id, user_id=author.pk)

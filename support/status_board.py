@@ -68,7 +68,7 @@ _COPY_REQUESTS = f"""
 
 
 async def _create_links(tx: Transaction, day: date) -> None:
-    """Give every company that has a request, and never had a link, one."""
+    """Create a link for every company that has a request and never had a link."""
     entries = BoardEntry.filter(day=day).using_db(tx.db).distinct()
     account_ids = {int(str(key)) for key in await entries.values_list("account_id", flat=True)}
     known = StatusBoard.filter(account_id__in=list(account_ids)).using_db(tx.db)
@@ -83,8 +83,8 @@ async def _create_links(tx: Transaction, day: date) -> None:
 @dataclass(frozen=True)
 class Board:
     """What a company's board shows of one day: the requests, most recently updated first, and the
-    days of the snapshots before and after it. `changed_at` is when this last changed: when the
-    snapshot after it was taken.
+    days of the snapshots before and after it. `changed_at` is when the page last changed: when the
+    next snapshot was taken.
     """
 
     day: date
@@ -117,8 +117,8 @@ async def find_board(token: str) -> StatusBoard | None:
 
 
 async def read_board(board: StatusBoard, day: date | None = None) -> Board | None:
-    """What a board shows of a day, of the latest one when omitted; None without a snapshot of
-    that day.
+    """What a board shows of a day, by default the latest one; None without a snapshot of that
+    day.
     """
     snapshots = QuerySet(BoardSnapshot)
     snapshot = (

@@ -64,8 +64,8 @@ async def update_team(
     categories: Sequence[Category] | None,
     member_ids: Sequence[int | None] | None,
 ) -> Team:
-    """Change the name, the categories or the members of a team. What is None stays. Raises as
-    `create_team` does, and NOT_FOUND for an archived team.
+    """Change the name, the categories or the members of a team. None keeps a value. Raises what
+    `create_team` raises, and NOT_FOUND for an archived team.
     """
     with Checks() as check:
         await check.wait(_require_team(team_id))
@@ -93,8 +93,9 @@ async def update_team(
 
 
 async def set_team_calendar(action: Action, team_id: int | None, calendar: Calendar | None) -> Team:
-    """Let a team answer during the hours of a calendar, None for the default one. The SLA clocks of
-    its tickets follow by their job, as of now. A repeat changes nothing. Raises NOT_FOUND.
+    """Let a team answer during the hours of a calendar, None for the default one. A job then
+    applies it to the SLA clocks of its tickets, as of now. A repeat changes nothing. Raises
+    NOT_FOUND.
     """
     await _require_team(team_id)
     async with action.transaction() as tx:
@@ -132,7 +133,7 @@ async def update_agent(
     skills: Sequence[Category] | None,
     chat_capacity: int | None,
 ) -> User:
-    """Change what an agent can take on. What is None stays. Raises NOT_FOUND for someone who
+    """Change what an agent can take on. None keeps a value. Raises NOT_FOUND for someone who
     doesn't answer customers, and VALUE_INVALID for a capacity out of range.
     """
     with Checks() as check:
@@ -173,7 +174,9 @@ async def _require_team(team_id: int | None) -> None:
 
 
 async def require_agents(user_ids: Sequence[int | None], field: str) -> list[int]:
-    """The keys of people who answer customers. Raises NOT_FOUND for each other, at its index."""
+    """The keys of people who answer customers. Raises NOT_FOUND at the index of each other
+    person.
+    """
     agents = User.filter(pk__in=[key or 0 for key in user_ids] or [0], staff__in=ANSWERING_ROLES)
     known_ids = {user.pk for user in await agents}
     keys = [key if key in known_ids else None for key in user_ids]
@@ -199,6 +202,6 @@ async def _set_members(tx: Transaction, team: Team, member_ids: Sequence[int]) -
 
 
 async def _record(tx: Transaction, team: Team, audit_action: SupportAuditAction) -> None:
-    """The views of its members change with a team."""
+    """Record a change of a team, which changes its members' views."""
     tx.audit(audit_action, team)
     await tx.append(INBOX, EventKind.TEAM_CHANGED)

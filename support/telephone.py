@@ -28,7 +28,7 @@ _ENDED = "call.ended"
 
 
 class TelephoneSystem(Protocol):
-    """Reads the webhook of one kind of telephone system. `name` is the end of its URL."""
+    """Reads the webhook of one kind of telephone system. `name` is the last part of its URL."""
 
     @property
     def name(self) -> str: ...

@@ -61,7 +61,7 @@ class ActionRefusalReason(StrEnum):
 
 @dataclass(frozen=True)
 class ActionRefusal:
-    """An action that isn't possible, why, and what a person is told about it."""
+    """An action that isn't possible, why, and the message about it."""
 
     kind: TicketActionKind
     reason: ActionRefusalReason
@@ -82,7 +82,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Result:
-    """The rows that a set of actions made."""
+    """The rows that a set of actions created."""
 
     message: Message | None = None
     note: Note | None = None
@@ -92,7 +92,7 @@ def check_actions(
     check: Checks, actions: TicketActions, *, is_automation: bool = False
 ) -> TicketActions:
     """The actions with their texts as they may be stored. Refuses blank and long texts, unknown
-    variables, invalid tags, what contradicts itself, and a set without any action, all at once.
+    variables, invalid tags, contradictory actions, and a set without any action, all at once.
     """
     variables: Collection[str] = AUTOMATION_VARIABLES if is_automation else VARIABLES
     checked = replace(
@@ -137,8 +137,8 @@ def _invalid(field: str, message: Translatable | None = None) -> Refusal:
 
 
 async def lock_people(tx: Transaction, actions: TicketActions, actor: User | None) -> list[User]:
-    """Lock those who get the ticket or answer it, before the ticket, and return them. Raises
-    Forbidden when the actor no longer answers customers.
+    """Lock the people who get the ticket or answer it, before the ticket is locked, and return
+    them. Raises Forbidden when the actor no longer answers customers.
     """
     keys = {key for key in (actions.assignee_id, actor and actor.pk) if key}
     people = await tx.lock_rows(User.filter(pk__in=keys)) if keys else []
@@ -246,8 +246,8 @@ def _agent_id(actions: TicketActions, actor: Actor) -> int | None:
 async def _refuse_status(
     tx: Transaction, ticket: Ticket, actions: TicketActions
 ) -> list[ActionRefusal]:
-    """A legal request is closed by those whose request it is, or by a person with a reason, and a
-    disputed invoice has to be decided about.
+    """Why the status can't be changed: a legal request is closed by those whose request it is, or
+    by a person with a reason, and a dispute has to be decided first.
     """
     if actions.status is None or actions.status is ticket.status:
         return []
@@ -305,7 +305,7 @@ async def _refuse_texts(
 async def _reply_text(
     tx: Transaction, ticket: Ticket, actions: TicketActions, actor: Actor
 ) -> str | None:
-    """The reply in the customer's language, or else in the one that it has."""
+    """The reply in the customer's language, or else in the only one that it has."""
     if not actions.has_reply:
         return None
     context = await _context(tx, ticket, actor)
@@ -329,7 +329,7 @@ async def apply_actions(
     tx: Transaction, ticket: Ticket, actions: TicketActions, actor: Actor
 ) -> Result:
     """Apply actions, none of which `find_refusals` has found impossible, to a ticket that the
-    caller has locked. What is as it should be already isn't changed.
+    caller has locked. What is already as requested isn't changed.
 
     Only the inbox is told of priority, tags, notes and snoozing, so they come last: it is locked
     after the streams of customers.

@@ -44,7 +44,7 @@ async def open_ticket(
     """Open a ticket of a company with its first message. The same idempotency key returns the same
     ticket.
 
-    A chat that nobody answers now is a ticket from the start, and the requester is told so by
+    A chat that nobody can answer now is a ticket from the start, and the requester is notified by
     email.
 
     Raises VALUE_INVALID for a channel that customers can't choose, BLANK and TOO_LONG for the
@@ -136,8 +136,8 @@ async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -
 
 
 async def _notify(tx: Transaction, ticket: Ticket, actor: User, reason: str | None) -> set[int]:
-    """Tell the requester, while they are a member, and the owners that their request was closed.
-    Returns their keys.
+    """Notify the requester, if they are still a member, and the owners that their request was
+    closed. Returns their keys.
     """
     user_ids = set()
     account = await Account.get(pk=ticket.account_id, using_db=tx.db)

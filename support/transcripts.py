@@ -1,8 +1,8 @@
-"""The transcript of a ticket by email: everything that both sides wrote, also in the tickets that
+"""The transcript of a ticket by email: everything that both sides wrote, including in tickets that
 were merged into it, without internal notes.
 
-Members have it sent to themselves, agents to the requester. The latest messages come first into
-account when a conversation is too long for an email.
+Members have it sent to themselves, agents to the requester. When a conversation is too long for an
+email, it contains the latest messages.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ async def send_transcript(
     action: Action, auth: AuthServices, sender: User, ticket: Ticket, key: str
 ) -> User:
     """Send the transcript of a ticket to its sender, or to the requester when the sender is staff.
-    Returns the recipient. The same idempotency key sends nothing more.
+    Returns the recipient. A repeat with the same idempotency key sends nothing.
 
     Raises RECIPIENT_LEFT when the requester has left the company, EMAIL_UNVERIFIED,
     IDEMPOTENCY_MISMATCH, and Throttled.

@@ -1,8 +1,9 @@
 """Who is writing in a ticket, for the other agents who look at it.
 
-That follows from the drafts, which are stored: a person is writing while their draft was saved some
-seconds ago. So it ends by itself when they stop, crash or lose their connection, and processes
-without a relay know it too. What a watcher gets is the whole state, as in support/positions.py.
+This is derived from the stored drafts: a person is writing if their draft was saved within the last
+seconds. So it ends by itself when they stop, their browser crashes or they lose their connection,
+and it works across processes without a relay. A watcher gets the whole state, as in
+support/positions.py.
 """
 
 import asyncio
@@ -35,13 +36,13 @@ class TicketWriters:
 
 
 def drafts_of_others(user_id: int | None) -> QuerySet[Draft]:
-    """The drafts of those who answer customers, without this person's."""
+    """The drafts of those who answer customers, except this person's."""
     return Draft.filter(user__staff__in=ANSWERING_ROLES).exclude(user_id=user_id)
 
 
 def is_writing(draft: Draft, now: datetime) -> bool:
-    """Whether a draft was saved just now. One from the future, before the clock was set back, was
-    not.
+    """Whether a draft was saved just now. One with a time in the future, from before the clock was
+    set back, was not.
     """
     return timedelta() <= now - draft.updated_at < WRITING_TIME
 
@@ -53,8 +54,8 @@ async def watch_writers(
     user_id: int,
     require_access: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[TicketWriters, None]:
-    """Who else is writing or has a draft in a ticket, and again whenever that has changed. Raises
-    what `require_access` raises; it is called before each delivery.
+    """Who else is writing or has a draft in a ticket, and again whenever that changes. Raises what
+    `require_access` raises; it is called before each delivery.
     """
 
     async def read() -> list[Draft]:
@@ -78,5 +79,5 @@ async def watch_writers(
 
 
 def _seconds_until(ends: Sequence[datetime], now: datetime) -> float:
-    """The seconds until the first of these times, or until the drafts are to be checked."""
+    """The seconds until the first of these times, or until the drafts have to be checked again."""
     return min([CHECK_SECONDS, *(max(0.0, (end - now).total_seconds()) for end in ends)])

@@ -71,8 +71,8 @@ LONG_FILES = (
 
 def pytest_configure() -> None:
     """Logs errors with plain tracebacks: those of structlog's default hold up the event loop, and
-    so the timeouts of what logs many. Keeps temporary files in memory when there is room: copying a
-    database takes a tenth of the time that it takes on a disk.
+    so delay the timeouts of code that logs many errors. Keeps temporary files in memory when there
+    is room: copying a database takes a tenth of the time that it takes on a disk.
     """
     *processors, _ = structlog.get_config()["processors"]
     renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
@@ -86,8 +86,8 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts the files with tests that take many seconds first: at the end one worker would be left
-    with one of them.
+    """Puts the files with tests that take many seconds first: otherwise one worker might still be
+    running one of them at the end.
     """
     items.sort(key=lambda item: not item.nodeid.startswith(LONG_FILES))
 
@@ -238,8 +238,8 @@ def postgres(shared_folder: Path, testrun_uid: str) -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def execute_on_postgres(postgres: PostgresServer) -> Iterator[Callable[[str], str]]:
-    """Executes a statement on the test server with a connection that stays open: another one for
-    each statement takes the server as long as creating a tenth of a database.
+    """Executes a statement on the test server over a connection that stays open: opening one for
+    each statement takes as long as a tenth of creating a database.
     """
     with asyncio.Runner() as runner:
         connection = runner.run(asyncpg.connect(postgres.get_uri()))
@@ -322,8 +322,8 @@ def reused_databases(postgres: PostgresServer) -> Iterator[ReusedDatabases]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database of each kind. It has the rows of a fixture that the
-    test requests and that takes as long as most tests: `fill_...` stores them once.
+    """The URL of a fresh, migrated database of each kind. If the test requests a fixture whose rows
+    take as long to store as most tests, it has these rows: `fill_...` stores them once.
     """
     fixture = next((name for name in FILLED if name in request.fixturenames), None)
     if (
@@ -428,8 +428,8 @@ def clock() -> MovableClock:
 
 
 def new_clock() -> MovableClock:
-    """Monday 23 November 2026, just after 10:00 in Paris. No real time is a whole second or
-    millisecond either.
+    """Monday 23 November 2026, just after 10:00 in Paris. Like a real time, it is no whole second
+    or millisecond.
     """
     return MovableClock(datetime(2026, 11, 23, 9, 0, 0, 123_457, tzinfo=UTC))
 

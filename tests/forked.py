@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def inherited_environment() -> dict[str, str]:
-    """The variables of this process that those of a test get."""
+    """The variables of this process that a test's processes inherit."""
     return {name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")}
 
 

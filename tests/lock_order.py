@@ -18,7 +18,7 @@ _WRITE = re.compile(r'\s*(?:UPDATE|DELETE FROM)\s+"?(\w+)"?', re.I)
 
 
 class Locks:
-    """The locks of one transaction: places in the order, with what was locked there."""
+    """The locks of one transaction: positions in the order, with what was locked there."""
 
     def __init__(self) -> None:
         self._held: list[tuple[tuple[int, int, Any], str]] = []
@@ -35,12 +35,12 @@ class Locks:
         self._add((0, TABLES.index(table), key), f"{table} {key}")
 
     def add_inserted(self, table: str, key: Any) -> None:
-        """A row that nobody else sees before the commit, so no one can wait for it."""
+        """Record a row that nobody else sees before the commit, so no one can wait for it."""
         self._tables.add(table)
         self._held.append(((0, -1, 0), f"{table} {key}"))
 
     def add_write(self, table: str) -> None:
-        """A statement that changes rows of a table, whichever they are."""
+        """Record a statement that changes rows of a table, whichever they are."""
         if table in TABLES and table not in self._tables:
             self._add((0, TABLES.index(table), 0), f"{table} (unlocked)")
 
@@ -121,7 +121,9 @@ class LockRecorder:
 
 @pytest.fixture(autouse=True)
 def lock_order(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fails a test in which a transaction took its locks in another order than the documented."""
+    """Fails a test in which a transaction took its locks in a different order from the documented
+    one.
+    """
     recorder = LockRecorder()
     recorder.install(monkeypatch)
     yield

@@ -167,8 +167,8 @@ async def hire(server: Server, email: str, role: str, password: str = STAFF_PASS
 
 
 async def _hire_staff(database_url: str, email: str, role: str) -> str:
-    """Does what the command `staff` does, without its two seconds of start-up: see
-    tests/test_cli.py. Returns the link's token.
+    """Does what the command `staff` does, without the two seconds it takes to start;
+    tests/test_cli.py runs the command itself. Returns the link's token.
     """
     clock = SystemClock()
     auth = AuthServices.create(SECRET_KEY, clock)

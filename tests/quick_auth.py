@@ -27,7 +27,7 @@ def _run_task(task: str, *arguments: Any) -> Any:
 
 
 def quick_auth(clock: Clock) -> AuthServices:
-    """Responds without padding the response time."""
+    """Services that respond without padding the response time."""
     auth = AuthServices.create(
         "a secret key of a test, long enough", clock, passwords=quick_passwords()
     )

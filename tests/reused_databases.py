@@ -1,8 +1,8 @@
 """PostgreSQL databases that tests use one after the other, with connections that stay open.
 
-A new database for each test, and what its new connections have to find out about the tables, took
-the server longer than most tests. After a test, the rows of the tables that it wrote are restored.
-A database whose tables it changed is replaced by another one.
+A new database for each test, with all that its new connections have to find out about the tables,
+took the server longer than most tests. After a test, the rows of the tables that it wrote are
+restored. A database whose tables it changed is replaced by another one.
 """
 
 import asyncio

@@ -239,7 +239,7 @@ COMMANDS = (["serve", "--port", "0"], ["migrate"], ["check-invoices"])
 
 
 def database_errors(folder: Path, url: str, *commands: list[str]) -> set[str]:
-    """What these commands say about a database that can't be used."""
+    """The errors of these commands about a database that can't be used."""
     results = [
         command(folder, *each, **TEST_SETTINGS, DATABASE_URL=url) for each in commands or COMMANDS
     ]

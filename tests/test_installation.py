@@ -24,7 +24,7 @@ EXAMPLES = {"payments", "mail", "sender", "seller", "policies"}
 
 
 def own_seller(folder: Path, **kept_values: bool) -> Path:
-    """A copy of the example that names another company, apart from the values to keep."""
+    """A copy of the example with the details of another company, except for the values to keep."""
     text = PACKAGED_SELLER.read_text(encoding="utf-8")
     for old, new in NUMBERS.items():
         text = text if kept_values.get(old) else text.replace(f'"{old}"', f'"{new}"')

@@ -172,7 +172,7 @@ LIBRARIES = [
 @pytest.mark.parametrize("name", LIBRARIES)
 @pytest.mark.parametrize("creation_time", ["before", "later"])
 def test_no_library_logs_below_warning(name: str, creation_time: str) -> None:
-    """Whatever level and handlers its logger has."""
+    """This holds whatever level and handlers its logger has."""
     # Logging is restored last: the patches are undone with what they had found.
     with production_logs() as log_stream, pytest.MonkeyPatch.context() as patch:
         _assert_silent(log_stream, name, creation_time, patch)

@@ -1,4 +1,6 @@
-"""Metrics: the number of names is limited, and the alerts for Prometheus use what exists."""
+"""Metrics: the number of names is limited, and the alerts for Prometheus use only existing
+metrics.
+"""
 
 import re
 from pathlib import Path

@@ -73,7 +73,7 @@ async def test_a_failure_is_logged_with_its_location_and_without_its_message(
 
 
 async def test_a_job_runs_when_what_it_listens_to_is_announced() -> None:
-    """And once after many announcements, those during a run included."""
+    """It also runs once after many announcements, including those made during a run."""
     hub, runs = Hub(), asyncio.Queue[int]()
 
     async def work() -> None:

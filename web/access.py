@@ -152,7 +152,7 @@ class _UnlockPage:
         return await self._show_if_valid(request, _UNLOCK_PAGE)
 
     async def submit(self, request: Request) -> Response:
-        """Store the token in this browser, for sign-ins from our pages."""
+        """Store the token in this browser for sign-ins on our pages."""
         form = await read_form(request)
         if form is None:
             return too_large(request)

@@ -68,7 +68,7 @@ def _add(parent: etree._Element, name: str, value: str = "", **attributes: str) 
 
 
 def _tag(url: str, name: str) -> str:
-    """An ID that is the same whatever becomes of the link (RFC 4151)."""
+    """An ID that stays the same even if the link is replaced (RFC 4151)."""
     return f"tag:{urlsplit(url).hostname},2026:status-board/{name}"
 
 

@@ -31,7 +31,7 @@ class Export:
 
 
 def find_export(services: Services, data: dict[str, Any], store: Store) -> Export | None:
-    """The file that the data of a link describe. None when they are of something else. `store` is
+    """The file that the data of a link describe. None when they describe something else. `store` is
     that of the uploaded files.
     """
     match data:

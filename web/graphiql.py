@@ -55,7 +55,7 @@ HEADERS = {
 
 @cache
 def operations() -> dict[str, str]:
-    """The documents that the page sends by itself, by the name of their operation."""
+    """The documents that the page itself sends, by the name of their operation."""
     text = (HERE / "graphiql.graphql").read_text(encoding="utf-8")
     documents = [part.strip() for part in text.split("\n\n")[1:]]
     return {document.split("(")[0].split()[1]: document for document in documents}

@@ -1,4 +1,4 @@
-"""Health checks, and what every other URL answers while the database is unavailable."""
+"""Health checks, and the response of every other URL while the database is unavailable."""
 
 import asyncio
 from typing import Any

@@ -19,7 +19,7 @@ _PROBES = ("/healthz", "/readyz")
 
 
 class HostCheck:
-    """Accepts the hosts with these names, IP addresses and localhost; any host without names.
+    """Accepts the hosts with these names, IP addresses and localhost; without names, any host.
 
     An address or localhost can't be the name of somebody else's page.
     """

@@ -63,8 +63,8 @@ HEADERS = {
 
 @dataclass(frozen=True)
 class Field:
-    """A line of a form. `autocomplete` is its HTML autocomplete value. One that `is_fixed` can't be
-    changed: it tells the reader, and their password manager, whose account it is.
+    """A line of a form. `autocomplete` is its HTML autocomplete value. A field that `is_fixed`
+    can't be changed: it tells the reader, and their password manager, whose account it is.
     """
 
     name: str
@@ -230,7 +230,7 @@ async def link_invalid(
 
 
 def username_field(email: str) -> Field:
-    """The address of the account, beside a password."""
+    """The field with the account's address, next to a password."""
     return Field("username", _("Email address"), "email", "username", email, is_fixed=True)
 
 

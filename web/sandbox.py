@@ -62,7 +62,7 @@ class _BankPage:
         return _setup_page(request, setup) if setup else not_found(request)
 
     async def submit(self, request: Request) -> Response:
-        """Store the decision, of which only the first counts, and apply it at once."""
+        """Store the decision and apply it at once; only the first decision counts."""
         form = await read_form(request)
         if form is None:
             return too_large(request)
@@ -134,8 +134,8 @@ def _charge_page(request: Request, charge: SandboxCharge) -> Response:
 
 
 def _setup_page(request: Request, setup: SandboxSetup, *, is_refused: bool = False) -> Response:
-    """`is_refused` is whether a method was chosen just now. When another one has to be chosen,
-    that one can't be saved.
+    """The page to save a method. `is_refused` is whether a method was just chosen: if another one
+    has to be chosen, that one couldn't be saved.
     """
     status = SetupStatus(setup.status)
     title, content = _SETUP_TEXTS[status]

@@ -37,10 +37,10 @@ class _TelephoneEndpoint:
     system: TelephoneSystem
 
     async def receive(self, request: Request) -> Response:
-        """200 when the call is stored, also when it was stored before or isn't about a call that
-        ended; 400 when the request is forged, too old or unreadable, or the call is from the
-        future, 409 when the same call was reported otherwise, 413 when it is too large, 503 while
-        calls aren't taken.
+        """200 when the call is stored, including when it was stored before or the request isn't
+        about an ended call; 400 when the request is forged, too old or unreadable, or the call is
+        from the future, 409 when the same call was reported with different facts, 413 when the
+        request is too large, 503 while no calls are accepted.
         """
         if await Installation.is_held():
             return json_response(HTTPStatus.SERVICE_UNAVAILABLE, "HELD")

@@ -40,7 +40,7 @@ class _WebhookEndpoint:
     services: Services
 
     async def receive(self, request: Request) -> Response:
-        """200 when the notification is stored, also when it was stored before; 400 when it is
+        """200 when the notification is stored, including when it was stored before; 400 when it is
         forged, too old or unreadable, 413 when it is too large.
         """
         try:

@@ -18,7 +18,7 @@ from models.identity.user import User
 
 @dataclass(frozen=True)
 class ActivityLimits:
-    """The tickets and messages that may be sent at once. The allowance recovers at the
+    """The tickets, messages and purchases that are allowed at once. The allowance recovers at the
     rates below.
     """
 

@@ -257,7 +257,7 @@ def _purchase_invoice(
 
 
 async def _skip_reset(connection: object) -> None:
-    """No statement that resets the connection, as in our own pool."""
+    """Run no statement that resets the connection, as our own pool does."""
 
 
 if __name__ == "__main__":

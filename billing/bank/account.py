@@ -29,7 +29,7 @@ class BankAccount:
     """The account for transfers, and how a purchase by transfer works.
 
     An invoice is due `due_days` after its day. By default the purchase starts when the money has
-    arrived: nobody gets a service on the promise to pay for it.
+    arrived: nobody gets a service for a promise to pay.
     """
 
     iban: str
@@ -45,7 +45,7 @@ class BankAccount:
         return (self.iban, *self.other_ibans)
 
     def due_on(self, day: date) -> date:
-        """The due date of an invoice of this day."""
+        """The due date of an invoice issued on this day."""
         return day + timedelta(days=self.due_days)
 
     @classmethod

@@ -67,7 +67,7 @@ class _Faults:
 
 
 def read_camt(content: bytes, ibans: Iterable[str]) -> Statement:
-    """Read a file with statements of these accounts. Raises StatementInvalid with every fault."""
+    """Read a file with statements of these accounts. Raises StatementInvalid with every error."""
     root, faults = _root(content), _Faults()
     messages = list(root.iter(_MESSAGE))
     if not messages:
@@ -112,8 +112,8 @@ def _root(content: bytes) -> etree._Element:
 
 
 def _account(statement: etree._Element, ibans: tuple[str, ...], faults: _Faults) -> str:
-    """The account of a statement, by its IBAN or, from some French banks, by the RIB in it. Empty,
-    with a fault, when it is not one of ours.
+    """The account of a statement, by its IBAN or, from some French banks, by the RIB in it. When it
+    isn't one of ours, the text is empty and an error is added.
     """
     element = statement.find("Acct")
     element = statement if element is None else element
@@ -173,7 +173,7 @@ def _signed_cents(
     entry: etree._Element,
     faults: _Faults,
 ) -> int | None:
-    """The amount with its sign; a transaction without a direction has its entry's."""
+    """The amount with its sign; a transaction that states no direction has that of its entry."""
     direction = _text(element, "CdtDbtInd") or _text(entry, "CdtDbtInd")
     if direction not in ("CRDT", "DBIT"):
         faults.add(entry, _NO_DIRECTION)
@@ -195,7 +195,9 @@ def _signed_cents(
 
 
 def _booking_day(entry: etree._Element, statement: etree._Element, faults: _Faults) -> date | None:
-    """The day of booking, else of value, else of the statement: the first two are optional."""
+    """The day of booking; if missing, the value date; if that is missing too, the day of the
+    statement.
+    """
     places = ("BookgDt", "ValDt"), ("FrToDt/ToDtTm", "CreDtTm")
     for path in places[0]:
         if (element := entry.find(path)) is not None:
@@ -262,8 +264,8 @@ def _remittance(entry: etree._Element, detail: etree._Element) -> Iterator[str]:
 
 
 def _counterparty(detail: etree._Element, own_iban: str, is_payer: bool) -> tuple[str, str]:
-    """The name and the IBAN of the other party: the payer of money that came in, or of money that
-    goes back to it.
+    """The name and the IBAN of the other party: who paid the money that came in, or who gets the
+    money that goes out.
     """
     parties = detail.find("RltdPties")
     if parties is None:
@@ -284,7 +286,9 @@ def _counterparty(detail: etree._Element, own_iban: str, is_payer: bool) -> tupl
 def _check_balances(
     statement: etree._Element, booked: list[etree._Element], faults: _Faults
 ) -> None:
-    """The booked entries are the difference of the balances, except on one of several pages."""
+    """Check that the booked entries add up to the difference between the balances. A statement of
+    several pages isn't checked.
+    """
     balances = {_text(balance, "Tp/CdOrPrtry/Cd"): balance for balance in statement.iterfind("Bal")}
     opening = next((balances[code] for code in _OPENING if code in balances), None)
     closing = next((balances[code] for code in _CLOSING if code in balances), None)

@@ -121,8 +121,8 @@ def read_csv(
     own_ibans: Collection[str] = (),
 ) -> Statement:
     """Read an export of this account's movements. One of the seller's accounts (`iban` and
-    `own_ibans`) is never a payer's: where a file names it as such, the payer's stays empty. Raises
-    StatementInvalid with every fault.
+    `own_ibans`) is never a payer's: where a file states it as the payer's, the payer's IBAN stays
+    empty. Raises StatementInvalid with every error.
     """
     own_ibans = {iban, *own_ibans}
     table = _table(_decode(content), columns or CsvColumns())
@@ -150,7 +150,7 @@ def _decode(content: bytes) -> str:
 
 
 def _table(text: str, columns: CsvColumns) -> _Table:
-    """The table under the first header that any delimiter shows."""
+    """The table under the first header that is found with any of the delimiters."""
     error: StatementFault | None = None
     for delimiter in _DELIMITERS:
         try:
@@ -166,7 +166,9 @@ def _table(text: str, columns: CsvColumns) -> _Table:
 
 
 def _rows(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """The rows that aren't empty, each with the line where it begins: texts may have several."""
+    """The rows that aren't empty, each with the number of its first line: a text may span
+    several.
+    """
     reader = csv.reader(StringIO(text, newline=""), delimiter=delimiter, strict=True)
     start = 1
     for row in reader:
@@ -237,7 +239,7 @@ def _line(
 
 
 def _cents(amounts: Iterable[str], debit: str, credit: str) -> int | None:
-    """The signed amount of a row. None when it has none, or two. Raises ValueError."""
+    """The signed amount of a row. None when it states none, or two. Raises ValueError."""
     amount = next(iter(amounts), "")
     values = [_parse_cents(amount)] if amount else []
     # Banks write a debit with or without its sign, and zero in the other column.

@@ -1,8 +1,8 @@
 """Importing a statement: the file is read as a whole, and its lines are stored in one transaction,
-each movement once. Nothing is stored of a file with a fault.
+each movement once. Nothing is stored of a file with an error.
 
 Matching is a second step, one transaction for each line (billing/bank/matching.py), which a job
-repeats for what a killed process left.
+repeats for lines that a killed process left unmatched.
 """
 
 import asyncio
@@ -73,10 +73,10 @@ async def import_statement(
     key: str | None = None,
 ) -> ImportedStatement:
     """Store a file of one of the seller's accounts; `iban` is the account of a CSV file, by default
-    the one for transfers. A file that was imported before, and its lines, change nothing.
+    the one for transfers. Importing a file or a line again changes nothing.
 
-    Raises STATEMENT_INVALID for each fault of the file, the first MAX_FAULTS of them,
-    BANK_ACCOUNT_UNKNOWN, and IDEMPOTENCY_MISMATCH.
+    Raises STATEMENT_INVALID for each error in the file, up to MAX_FAULTS, BANK_ACCOUNT_UNKNOWN, and
+    IDEMPOTENCY_MISMATCH.
     """
     if account is None or (iban and iban not in account.ibans):
         raise Refusal(BillingErrorCode.BANK_ACCOUNT_UNKNOWN, "input", "iban")
@@ -127,7 +127,9 @@ def _read(account: BankAccount, content: bytes, iban: str) -> Statement:
 async def _insert_statement(
     tx: Transaction, name: str, sha256: str, statement: Statement
 ) -> int | None:
-    """Store the file. None when it was stored before; a concurrent import of it is waited for."""
+    """Store the file, after waiting for a concurrent import of it. None when it was stored
+    before.
+    """
     rows = await execute(
         "INSERT INTO bank_statement (sha256, name, format, importer_id, created_at, line_count, "
         "new_count, pending_count) VALUES (?, ?, ?, ?, ?, ?, 0, ?) ON CONFLICT (sha256) DO NOTHING "
@@ -160,7 +162,7 @@ _INSERT = (
 async def _insert_lines(
     tx: Transaction, statement_id: int, lines: tuple[StatementLine, ...]
 ) -> int:
-    """Store the lines that aren't known yet. Returns how many they were."""
+    """Store the lines that aren't known yet. Returns how many."""
     occurrences: Counter[bytes] = Counter()
     new_count = 0
     fingerprints = {}
@@ -191,8 +193,8 @@ async def _insert_lines(
 
 
 def _identity(line: StatementLine) -> bytes:
-    """What makes a movement the same in every file: all that the bank says, but not where the file
-    says it.
+    """What identifies a movement across files: all that the bank states about it, but not its
+    position in the file.
     """
     return orjson.dumps(
         [
@@ -210,7 +212,7 @@ def _identity(line: StatementLine) -> bytes:
 
 
 def fingerprint(identity: bytes, occurrence: int) -> str:
-    """The hash of a movement. Equal movements of a file are told apart by their order: two files
-    that both contain two of them contain the same two.
+    """The hash of a movement. Equal movements in a file are told apart by their order: if two files
+    each contain two of them, they contain the same two.
     """
     return hashlib.sha256(b"%d %b" % (occurrence, identity)).hexdigest()

@@ -1,8 +1,8 @@
-"""Matching lines of bank statements with what they pay, by the first of these rules that gives one
-answer:
+"""Matching lines of bank statements with what they pay, by the first of these rules that finds a
+single answer:
 
 1. An ISO 11649 reference of an invoice in the line: the line pays that invoice, and what is left
-   over stays on the customer's balance. Several references may be of one customer only.
+   over stays on the customer's balance. Several references must all belong to one customer.
 2. The number of an invoice, which has no check digits: only when the amount is what is open on it.
 3. The payer's IBAN, known from earlier payments of one customer: only when the amount is what is
    open on one of that customer's invoices, or on all of them together.
@@ -84,13 +84,13 @@ async def match_new_lines(action: Action) -> int:
 
 
 async def unmatched_count() -> int:
-    """How many lines wait for a person."""
+    """How many lines are waiting for a person."""
     return await BankLine.filter(status=BankLineStatus.UNMATCHED).count()
 
 
 async def match_line(action: Action, line_id: int) -> bool:
-    """Match one line by the rules, or leave it to a person. Whether it was matched or reversed. A
-    line that was already decided doesn't change.
+    """Match one line by the rules, or leave it to a person. Returns whether it was matched or
+    reversed. A line that was already decided doesn't change.
     """
     async with action.transaction() as tx:
         line = await BankLine.get(pk=line_id, using_db=tx.db)
@@ -134,7 +134,7 @@ async def _find_match(tx: Transaction, line: BankLine) -> Match | BankLineProble
 
 
 async def _is_possible_duplicate(tx: Transaction, line: BankLine) -> bool:
-    """Whether a file in another format has a line of the same day and amount: it may be the same
+    """Whether a file in another format has a line with the same day and amount: it may be the same
     movement, which the two formats describe differently.
     """
     await line.fetch_related("statement", using_db=tx.db)
@@ -149,8 +149,8 @@ async def _is_possible_duplicate(tx: Transaction, line: BankLine) -> bool:
 
 
 async def _invoices(tx: Transaction, column: str, values: Sequence[str]) -> list[Invoice]:
-    """The invoices, not credit notes, with these values, in the order of the values. One that was
-    replaced stands for its corrective invoice: a payer may have the former.
+    """The invoices (not credit notes) with these values, in the order of the values. For an invoice
+    that was replaced, its corrective invoice is returned: the payer may have only the former.
     """
     if not values:
         return []
@@ -186,14 +186,16 @@ async def _match_invoices(
 
 
 async def _have_ended(tx: Transaction, invoices: Sequence[Invoice]) -> bool:
-    """Whether all purchases of these invoices have ended, so that a payment has nothing to pay."""
+    """Whether all purchases of these invoices have ended, so that there is nothing left to pay
+    for.
+    """
     purchases = Purchase.filter(pk__in=[invoice.purchase_id or 0 for invoice in invoices])
     statuses = {purchase.status for purchase in await purchases.using_db(tx.db)}
     return bool(statuses) and statuses <= {PurchaseStatus.CANCELED, PurchaseStatus.EXPIRED}
 
 
 async def _match_iban(tx: Transaction, line: BankLine) -> Match | None:
-    """By the payer's account, when it has paid for one customer only."""
+    """Match by the payer's IBAN, if it has paid for one customer only."""
     if not line.counterparty_iban:
         return None
     earlier_lines = BankLine.filter(
@@ -254,14 +256,16 @@ async def _store_payment(tx: Transaction, line: BankLine, match: Match) -> Payme
 
 
 async def _single_invoice(tx: Transaction, match: Match) -> Invoice | None:
-    """The invoice that the payment is for, when it is for one."""
+    """The invoice that the payment is for, if it is for exactly one."""
     if len(match.invoices) != 1:
         return None
     return await Invoice.get(pk=match.invoices[0][0], using_db=tx.db)
 
 
 async def _next_reference(tx: Transaction, line: BankLine) -> str:
-    """The payment's reference. A line whose match was undone becomes another payment."""
+    """The reference of the payment. A line whose match was undone becomes a new payment the next
+    time.
+    """
     first = provider_reference(line)
     count = await Payment.filter(provider_reference__startswith=f"{first}-").using_db(tx.db).count()
     is_first = not await Payment.filter(provider_reference=first).using_db(tx.db).exists()
@@ -283,7 +287,7 @@ async def _match_reversal(tx: Transaction, line: BankLine) -> bool:
 
 
 async def _was_refunded(tx: Transaction, line: BankLine) -> bool:
-    """Whether a part of the payment that a line became was sent back already."""
+    """Whether a part of the payment that a line became has already been refunded."""
     payment = await Payment.get_or_none(pk=line.payment_id or 0, using_db=tx.db)
     return payment is not None and payment.refunded_cents > 0
 
@@ -299,8 +303,8 @@ async def _lock_lines(tx: Transaction, *keys: int) -> dict[int, BankLine]:
 
 
 async def _find_original(tx: Transaction, line: BankLine) -> BankLine | None:
-    """The one line that a reversal takes back: of the opposite amount, with the same identifier of
-    the payer's or of the bank, or else with the same payer and the same reference.
+    """The one line that a reversal takes back: of the opposite amount, with the same identifier,
+    set by the payer or the bank, or else with the same payer and the same reference.
     """
     candidates = (
         await BankLine.filter(
@@ -368,8 +372,8 @@ async def match_by_hand(
     key: str | None = None,
 ) -> BankLine:
     """Match an unmatched line with invoices of one customer, each with the amount in cents that it
-    takes, by default all that is open. What is left over stays on the customer's balance, as does
-    all of it without invoices, for which `account_id` names the customer.
+    takes, by default all that is open. What is left over stays on the customer's balance. Without
+    invoices, all of it does, and `account_id` names the customer.
 
     Raises BANK_LINE_DECIDED, BANK_MATCH_TOO_LARGE, BANK_MATCH_OTHER_CUSTOMER, NOT_FOUND,
     VALUE_INVALID for an invoice that is named twice, and IDEMPOTENCY_MISMATCH.
@@ -437,7 +441,7 @@ async def _require_matchable(
 
 
 async def match_reversal_by_hand(action: Action, line_id: int, original_id: int) -> BankLine:
-    """Say which line an unmatched reversal takes back. A repeat changes nothing. Raises
+    """Record which line an unmatched reversal takes back. A repeat changes nothing. Raises
     BANK_LINE_DECIDED, and VALUE_INVALID when the amounts aren't opposite.
     """
     async with action.transaction() as tx:
@@ -454,8 +458,8 @@ async def match_reversal_by_hand(action: Action, line_id: int, original_id: int)
 
 
 async def dismiss(action: Action, line_id: int, status: BankLineStatus) -> BankLine:
-    """Set an unmatched line aside as DISMISSED, which isn't a customer's payment, or as TO_RETURN,
-    which is to be sent back. A repeat changes nothing. Raises BANK_LINE_DECIDED.
+    """Set an unmatched line aside: as DISMISSED when it isn't a customer's payment, as TO_RETURN
+    when it is to be sent back. A repeat changes nothing. Raises BANK_LINE_DECIDED.
     """
     async with action.transaction() as tx:
         line = await tx.lock(BankLine, line_id)
@@ -473,9 +477,9 @@ async def dismiss(action: Action, line_id: int, status: BankLineStatus) -> BankL
 
 async def undo(action: Action, line_id: int) -> BankLine:
     """Undo a mistaken match, whose payment is reversed, or a dismissal: the line waits for a person
-    again. With a reversal the line that it took back waits again as well; the payment that it had
-    become stays reversed, and matching it makes another one. A repeat changes nothing. Raises
-    BANK_LINE_DECIDED.
+    again. When a reversal is undone, the line that it took back waits for a person as well. The
+    payment that this line had become stays reversed: matching the line again creates another
+    payment. A repeat changes nothing. Raises BANK_LINE_DECIDED.
     """
     async with action.transaction() as tx:
         original_id = (await BankLine.get(pk=line_id, using_db=tx.db)).original_id

@@ -1,5 +1,5 @@
 """Structured creditor references (ISO 11649): one for each invoice, made from its number, so that a
-transfer says by itself what it pays.
+transfer states what it pays.
 """
 
 import re
@@ -34,10 +34,11 @@ def payment_reference(invoice_number: str) -> str:
 
 
 def references_in(*texts: str) -> tuple[str, ...]:
-    """The references of our invoices in texts of a payer, without repetitions, in their order.
+    """The references of our invoices in a payer's texts, in their order, each once.
 
-    Their check digits are right, and they may be written in groups or broken anywhere. Digits that
-    follow may make a longer one right as well, which then belongs to no invoice.
+    Only references with correct check digits are returned; they may be written in groups or broken
+    anywhere. With the digits that follow it, a reference may form a longer one with correct check
+    digits, which then belongs to no invoice.
     """
     return tuple(dict.fromkeys(found for text in texts for found in _references(text)))
 
@@ -52,8 +53,8 @@ def _references(text: str) -> Iterator[str]:
 
 
 def invoice_numbers_in(*texts: str) -> tuple[str, ...]:
-    """The numbers of invoices in texts of a payer, as they are printed, without repetitions. They
-    have no check digits, so a mistyped one is another invoice's.
+    """The numbers of invoices in a payer's texts, as they are printed, each once. They have no
+    check digits, so a mistyped number may be that of another invoice.
     """
     numbers = (
         canonical_invoice_number(match[0]) for text in texts for match in _NUMBER.finditer(text)

@@ -23,9 +23,9 @@ MAX_CENTS = 10**15  # ISO 20022 writes amounts with up to 18 digits; no euro acc
 class StatementLine:
     """One booked movement on the vendor's account.
 
-    `line` is where the file has it. `amount_cents` is positive for money that came in. A reversal
-    takes an earlier movement back; its sign is that of its own effect. The texts are clean and
-    shortened; those that the bank didn't give are empty.
+    `line` is its position in the file. `amount_cents` is positive for money that came in. A
+    reversal takes an earlier movement back; its sign is that of its own effect. The texts are clean
+    and shortened; those that the bank didn't give are empty.
     """
 
     line: int
@@ -45,7 +45,7 @@ class StatementLine:
 
 @dataclass(frozen=True, slots=True)
 class StatementFault:
-    """Why a line of a file can't be read. Every text has the placeholder `line`."""
+    """Why a line of a file can't be read. Every message has the placeholder `line`."""
 
     line: int
     reason: Translatable
@@ -53,7 +53,9 @@ class StatementFault:
 
 
 class StatementInvalid(Exception):
-    """The file can't be imported. `faults` are all that was found, in the order of the lines."""
+    """The file can't be imported. `faults` lists every error that was found, in the order of the
+    lines.
+    """
 
     def __init__(self, faults: Iterable[StatementFault]) -> None:
         super().__init__()

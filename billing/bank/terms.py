@@ -32,25 +32,27 @@ class TransferTerms:
 
     @property
     def starts_later(self) -> bool:
-        """Whether the purchase starts when the money arrives, so that the invoice has no days."""
+        """Whether the purchase starts when the money arrives, so that the invoice states no
+        period.
+        """
         return self.account.starts is TransferStart.PAYMENT
 
     @property
     def due_days(self) -> int:
-        """The time to pay."""
+        """The number of days until the invoice is due."""
         return self.account.due_days
 
     def terms(self, locale: Locale) -> PaymentTerms:
-        """How the invoice is paid. The reference is added to the means with the number."""
+        """How the invoice is paid. The reference is added together with the invoice's number."""
         means = transfer_means(self.account.iban, self.account.bic)
         if not self.due_days:
             return PaymentTerms(means, text(_PAYABLE_AT_ONCE, locale))
         return PaymentTerms(means, text(_TERMS, locale, count=self.due_days), self.due_days)
 
     def lines(self, lines: Sequence[DraftLine], price: Price, locale: Locale) -> list[DraftLine]:
-        """The lines of the first period: without days, in words instead, when it starts later. The
-        law wants the days of a supply only when they are known (CGI, annexe II, art. 242 nonies A,
-        I, 10°).
+        """The lines of the first period. When it starts later, they describe it in words, without
+        dates: the law requires the dates of a supply only when they are known (CGI, annexe II, art.
+        242 nonies A, I, 10°).
         """
         if not self.starts_later:
             return list(lines)

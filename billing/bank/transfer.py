@@ -3,7 +3,7 @@ the reference to pay to, and the purchase starts when the money has arrived. Unt
 discarded, and the invoice is credited.
 
 A seller can let purchases start at once instead (`starts = "ORDER"`); the invoice is then due like
-any other. By default nobody gets a service on the promise to pay for it.
+any other. By default nobody gets a service for a promise to pay.
 """
 
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ async def pay_by_transfer(
     the key returns the same invoice. A payment that waits for the bank's confirmation is canceled.
 
     Raises TRANSFER_UNAVAILABLE, TRANSITION_ILLEGAL, IDEMPOTENCY_MISMATCH, INVOICE_NOT_POSSIBLE,
-    NOTHING_TO_PAY, and why a promotion can't be redeemed.
+    NOTHING_TO_PAY, and the reason when a promotion can't be redeemed.
     """
     if services.seller.bank is None:
         raise Refusal(BillingErrorCode.TRANSFER_UNAVAILABLE, "input")
@@ -114,7 +114,7 @@ async def pay_by_transfer(
 
 async def discard(action: Action, services: CheckoutServices, purchase: Purchase) -> Purchase:
     """Discard a purchase that isn't paid: a draft, or an order by transfer, whose invoice is
-    credited. What was paid of it is on the customer's balance. A repeat changes nothing.
+    credited. What was paid of it stays on the customer's balance. A repeat changes nothing.
 
     Raises TRANSITION_ILLEGAL while the payment of a draft is in progress, once the purchase has
     begun, and while the invoice is disputed, and PAYMENT_IN_PROGRESS while it is being charged.
@@ -140,8 +140,8 @@ async def discard(action: Action, services: CheckoutServices, purchase: Purchase
 
 
 async def _lock_waiting(tx: Transaction, invoice: Invoice) -> list[Payment]:
-    """The payments of an invoice that wait for the customer. Raises PAYMENT_IN_PROGRESS for one
-    that is being charged.
+    """Lock the payments of an invoice that wait for the customer. Raises PAYMENT_IN_PROGRESS when
+    one is being charged.
     """
     unfinished = (PaymentStatus.PROCESSING, PaymentStatus.REQUIRES_ACTION)
     payments = await tx.lock_rows(Payment.filter(invoice_id=invoice.pk, status__in=unfinished))
@@ -151,7 +151,7 @@ async def _lock_waiting(tx: Transaction, invoice: Invoice) -> list[Payment]:
 
 
 async def _require_undisputed(tx: Transaction, invoice: Invoice) -> None:
-    """Lock what is open of the company, and raise TRANSITION_ILLEGAL when the invoice is
+    """Lock the company's open receivables, and raise TRANSITION_ILLEGAL when the invoice is
     disputed.
     """
     open_rows = Receivable.filter(account_id=invoice.account_id, open_cents__gt=0)

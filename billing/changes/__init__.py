@@ -1,1 +1,1 @@
-"""Changes of purchases that are active: planned, paid, and applied."""
+"""Changes of active purchases: planned, paid for, and applied."""

@@ -1,4 +1,4 @@
-"""Changes that take effect: when they are paid, or when the billing run reaches their day.
+"""Changes that take effect: when they are paid for, or when the billing run reaches their day.
 
 All functions run in a transaction in which the account, the purchase and its pending changes are
 locked, in this order and before the payments (models/lock_order.py).
@@ -30,14 +30,18 @@ async def lock_pending_changes(tx: Transaction, purchase: Purchase) -> list[Purc
 
 
 def scheduled(changes: Iterable[PurchaseChange]) -> list[PurchaseChange]:
-    """Those of pending changes that take effect at the end of the period, at most one."""
+    """The scheduled change among pending changes, which takes effect at the end of the period, if
+    there is one.
+    """
     return [each for each in changes if each.status is PurchaseChangeStatus.SCHEDULED]
 
 
 async def apply_change(
     tx: Transaction, purchase: Purchase, change: PurchaseChange, invoice: Invoice | None = None
 ) -> None:
-    """Apply a pending change to its purchase. The caller announces it, after its last locks."""
+    """Apply a pending change to its purchase. The caller announces it, after it has taken its last
+    locks.
+    """
     price = await Price.get(pk=purchase.price_id, using_db=tx.db)
     match change.kind:
         case PurchaseChangeKind.PAUSE:
@@ -59,7 +63,7 @@ async def apply_change(
 
 
 async def cancel_changes(tx: Transaction, changes: Sequence[PurchaseChange]) -> None:
-    """Cancel pending changes that are locked."""
+    """Cancel pending changes, which are locked."""
     for change in changes:
         change.canceled_at = tx.action.at
         await change.save(using_db=tx.db, update_fields=["canceled_at"])
@@ -67,7 +71,7 @@ async def cancel_changes(tx: Transaction, changes: Sequence[PurchaseChange]) -> 
 
 async def apply_paid_change(tx: Transaction, purchase: Purchase, payment: Payment) -> bool:
     """Issue the invoice of a change that was paid, and apply it. Returns False when the change was
-    canceled meanwhile: the money is then for what is open.
+    canceled meanwhile: the money then pays open invoices.
     """
     pending = await lock_pending_changes(tx, purchase)
     change = next((each for each in pending if each.pk == payment.purchase_change_id), None)
@@ -100,7 +104,7 @@ async def take_effect(
 
 
 async def cancel_unpaid_change(tx: Transaction, payment: Payment) -> None:
-    """Cancel the change of a payment that failed. It is locked."""
+    """Cancel the change, which is locked, of a payment that failed."""
     if payment.purchase_change_id is None:
         return
     change = await tx.lock(PurchaseChange, payment.purchase_change_id)

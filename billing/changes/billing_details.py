@@ -1,4 +1,6 @@
-"""Another billing address or order number of purchases that renew. Issued invoices keep theirs."""
+"""Changing the billing address or the order number of purchases that renew. Issued invoices keep
+theirs.
+"""
 
 from billing.contacts import billing_contacts
 from mail import emails
@@ -18,9 +20,9 @@ async def update_billing(
     all_purchases: bool = False,
 ) -> Purchase:
     """Set the billing address and the order number of a purchase that renews, for its next
-    invoices; with `all_purchases` also the address of the company's others. Without an order number
-    it stays, and an empty one removes it. A repeat changes nothing. Raises TRANSITION_ILLEGAL for
-    what doesn't renew.
+    invoices; with `all_purchases`, also the address of the company's other purchases. None keeps
+    the order number, and an empty one removes it. A repeat changes nothing. Raises
+    TRANSITION_ILLEGAL for what doesn't renew.
     """
     async with action.transaction() as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -51,7 +53,7 @@ async def _change_profile(
     billing_address: dict[str, str],
     order_number: str | None,
 ) -> bool:
-    """Give a purchase the profile of its next invoices. Returns whether it is another one."""
+    """Set the billing profile of a purchase's next invoices. Returns whether it changed."""
     former = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=tx.db)
     if order_number is None:
         order_number = former.order_number

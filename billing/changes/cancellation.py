@@ -18,8 +18,8 @@ async def cancel(action: Action, purchase: Purchase, reason: str | None) -> Purc
     """Cancel a purchase at the end of the period that is paid, together with the change that would
     take effect then. It can be undone until then. A paused purchase ends at once, and a payment to
     resume it that waits for the customer is canceled. A repeat changes nothing. Raises
-    TRANSITION_ILLEGAL for what doesn't renew, and PAYMENT_IN_PROGRESS while the provider is asked
-    about the payment to resume.
+    TRANSITION_ILLEGAL for what doesn't renew, and PAYMENT_IN_PROGRESS while the provider is
+    charging the payment to resume it.
     """
     async with action.transaction() as tx:
         purchase = await tx.lock(Purchase, purchase.pk)

@@ -20,7 +20,9 @@ async def notify(
     change: PurchaseChange,
     notice: ChangeNotice,
 ) -> None:
-    """Tell the billing contacts about a change of a purchase: about what it has from then on."""
+    """Notify the billing contacts of a change of a purchase: `about` is what it has from then
+    on.
+    """
     is_undone = notice is ChangeNotice.UNDONE
     price_id = purchase.price_id if is_undone else change.price_id or purchase.price_id
     quantity = purchase.quantity if is_undone else change.quantity or purchase.quantity

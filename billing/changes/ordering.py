@@ -1,5 +1,5 @@
-"""Ordering a change of a purchase: it is planned, prepared and paid like a first payment, with the
-payment method of the purchase or with another one that the customer chose for this change.
+"""Ordering a change of a purchase: it is planned, prepared and paid for like a first payment, with
+the payment method of the purchase or with another one that the customer chose for this change.
 
 An immediate change is stored together with its payment, then the provider is asked under a key made
 from the payment, then the answer is applied (billing/payment_outcomes.py): the invoice is issued
@@ -53,8 +53,8 @@ _IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result
 @dataclass(frozen=True)
 class Agreement:
     """The total with VAT that the customer was shown, the page to which the bank sends them back,
-    and what they pay with instead of the payment method of the purchase. With `renews_with_means`,
-    a saved one is that of the purchase once the change is paid.
+    and what they pay with if not the payment method of the purchase. With `renews_with_means`, a
+    saved method becomes that of the purchase once the change is paid for.
     """
 
     gross_cents: int
@@ -64,7 +64,7 @@ class Agreement:
 
     @property
     def key(self) -> list[Any]:
-        """What a repeat of an idempotency key must have in common."""
+        """What has to be the same when an idempotency key is repeated."""
         chosen = [self.means.key, self.renews_with_means] if self.means else []
         return [self.gross_cents, self.return_url, *chosen]
 
@@ -140,7 +140,7 @@ async def means_of(
 
 
 def is_charged_now(plan: ChangePlan) -> bool:
-    """Whether something is paid when a change is ordered."""
+    """Whether something is charged when a change is ordered."""
     return plan.is_immediate and plan.gross_cents >= MIN_CHARGE_CENTS
 
 
@@ -151,9 +151,9 @@ async def _prepare(
     request: ChangeRequest,
     agreement: Agreement,
 ) -> _Prepared:
-    """Plan the change, and build the content of its invoice, rendered on trial when the offer is
-    another one. From here on the purchase refers to the billing profile that the invoice is issued
-    to.
+    """Plan the change, and build the content of its invoice, which is rendered on trial when the
+    offer changes. From now on, the purchase refers to the billing profile that the invoice is
+    issued to.
     """
     async with action.transaction(is_repeatable=True) as tx:
         account = await tx.lock(Account, purchase.account_id)
@@ -170,7 +170,7 @@ async def _prepare(
 
 
 def _require_charge(plan: ChangePlan, agreement: Agreement) -> None:
-    """Refuse a payment method for a change that the next renewal charges."""
+    """Reject a payment method for a change that isn't charged before the next renewal."""
     if agreement.means and not is_charged_now(plan):
         raise Refusal(
             CommonErrorCode.VALUE_INVALID,
@@ -199,7 +199,9 @@ async def _draft(
     *,
     trial: bool,
 ) -> InvoiceDraft:
-    """The content of the invoice of a change. Only that of the end of a pause claims a period."""
+    """The content of the invoice of a change. Only the invoice for the end of a pause claims a
+    period.
+    """
     is_resumption = plan.kind is PurchaseChangeKind.RESUME
     request = InvoiceRequest(
         profile=plan.profile,
@@ -254,8 +256,8 @@ async def _order(
 
 
 async def lock_unpaid(tx: Transaction, pending: Sequence[PurchaseChange]) -> list[Payment]:
-    """The payments of pending changes that wait for the customer. Raises PAYMENT_IN_PROGRESS for
-    one that is being charged.
+    """Lock the payments of pending changes that wait for the customer. Raises PAYMENT_IN_PROGRESS
+    when one is being charged.
     """
     keys = [change.pk for change in pending if change.is_immediate]
     if not keys:

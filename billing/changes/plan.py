@@ -1,10 +1,10 @@
-"""What a change of a purchase does and costs: one function for the preview that a customer sees,
-and for the change itself, so that both are equal to the cent.
+"""What a change of a purchase does and costs: one function calculates both the preview that a
+customer sees and the change itself, so that they are equal to the cent.
 
-What costs more for the rest of the period is applied at once: the rest is credited at the former
-price and charged at the new one. What costs less, and every change of the interval, takes effect
-when the period that is paid ends, and is planned as the renewal will bill it. Nothing is stored
-here.
+A change that costs more takes effect at once: the rest of the period is credited at the former
+price and charged at the new one. One that costs less, and every change of the interval, takes
+effect when the period that is paid ends, and is planned as the renewal will bill it. Nothing is
+stored here.
 """
 
 from copy import copy
@@ -35,8 +35,8 @@ _CHANGEABLE = (PurchaseStatus.TRIALING, PurchaseStatus.ACTIVE)
 
 @dataclass(frozen=True)
 class ChangeRequest:
-    """What a purchase shall have: another price, another quantity, or another anchor. What is None
-    stays. `resume` ends a pause.
+    """What to change: the price, the quantity or the anchor of a purchase. None keeps a value.
+    `resume` ends a pause.
     """
 
     price: Price | None = None
@@ -47,8 +47,9 @@ class ChangeRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePlan:
-    """What a change does. `quote` is the invoice of it: of an immediate change at once, else of the
-    first period with the change. `renewal` is the first whole period with the change.
+    """What a change does. `quote` is its invoice: that of the change itself if it is immediate,
+    else that of the first period with the change. `renewal` is the first whole period with the
+    change.
     """
 
     kind: PurchaseChangeKind
@@ -144,7 +145,7 @@ def _illegal(message: Translatable) -> Refusal:
 async def current_profile(
     db: BaseDBAsyncClient | None, purchase: Purchase, account: Account
 ) -> BillingProfile:
-    """The billing profile of a purchase as its next invoice has it, which may not be stored."""
+    """The billing profile for the next invoices of a purchase, which may not be stored yet."""
     profile = await BillingProfile.get(pk=purchase.billing_profile_id, using_db=db)
     return await profile.as_of(account, db)
 
@@ -204,7 +205,9 @@ class _Planning:
         )
 
     async def anchor_change(self, anchor: date) -> ChangePlan:
-        """A short period after the current one, and whole periods from the anchor on."""
+        """A change to another anchor: a short period after the current one, then whole periods from
+        the anchor on.
+        """
         await self._require_anchor(anchor)
         changed = self._changed(self.price, self.purchase.quantity)
         changed.change_anchor(anchor)
@@ -225,7 +228,7 @@ class _Planning:
         )
 
     async def resumption(self, day: date) -> ChangePlan:
-        """A period that starts now, with another anchor."""
+        """The end of a pause: a period that starts now, with a new anchor."""
         changed = self._changed(self.price, self.purchase.quantity)
         changed.resume(day)
         first = await self._next_period(changed, self.price)
@@ -279,7 +282,7 @@ class _Planning:
         return PurchaseChangeKind.UPGRADE if is_more else PurchaseChangeKind.DOWNGRADE
 
     def costs_more(self, price: Price, quantity: int) -> bool:
-        """Whether a whole period of the same interval costs more than now."""
+        """Whether a whole period costs more than now, at the same interval."""
         return bool(price.net_cents * quantity > self.price.net_cents * self.purchase.quantity)
 
     async def _next_period(self, changed: Purchase, price: Price) -> Quote:

@@ -1,5 +1,5 @@
-"""What a change during a paid period is invoiced: the rest of the period at the former price, with
-a negative quantity, and at the new one.
+"""What is invoiced for a change during a paid period: the rest of the period, at the former price
+with a negative quantity, and at the new price.
 """
 
 from dataclasses import dataclass, replace
@@ -36,8 +36,8 @@ _CREDITED = _("An invoice of this period was credited. Contact support to change
 
 
 async def current_period(db: BaseDBAsyncClient | None, purchase: Purchase) -> BillingPeriod:
-    """The period of a purchase that is billed. Raises PAYMENT_IN_PROGRESS while it is being paid,
-    and TRANSITION_ILLEGAL when its invoice was credited or an invoice is disputed.
+    """The billed period of a purchase. Raises PAYMENT_IN_PROGRESS while it is being paid, and
+    TRANSITION_ILLEGAL when its invoice was credited or an invoice is disputed.
     """
     rows = BillingPeriod.filter(
         purchase_id=purchase.pk, index=(purchase.next_period_index or 0) - 1
@@ -82,7 +82,7 @@ class PeriodChange:
 
     @property
     def schedule(self) -> Schedule:
-        """The periods of the purchase."""
+        """The schedule of the purchase's periods."""
         return self.purchase.schedule(self.new[0].interval.months)
 
     @property
@@ -168,7 +168,7 @@ async def _discounts(
     db: BaseDBAsyncClient | None, change: PeriodChange, credit: DraftLine, charge: DraftLine
 ) -> list[DraftLine]:
     """The lines that charge the discount on the credited days again, and take it off the charged
-    ones, when a promotion took something off the billed period.
+    days, when a promotion took something off the billed period.
     """
     rows = BillingItem.filter(billing_period_id=change.billed.pk, kind=BillingItemKind.DISCOUNT)
     item = await rows.using_db(db).first()
@@ -189,15 +189,15 @@ async def _discounts(
 
 
 def _same_buyer(current: BillingProfile, billed: BillingProfile) -> BillingProfile:
-    """The current profile of a buyer, or the one that the period was billed to while VAT treats
-    them differently: another territory or VAT number counts from the next period on.
+    """The current billing profile, or the one that the period was billed to if VAT treats them
+    differently: another territory or VAT number counts from the next period on.
     """
     is_same = (current.territory, is_verified(current)) == (billed.territory, is_verified(billed))
     return current if is_same else billed
 
 
 def _tax_of(invoice: Invoice, line: InvoiceLine) -> TaxDecision:
-    """The VAT of the billed period: an invoice has one treatment."""
+    """The VAT treatment of the billed period, because an invoice has only one."""
     return TaxDecision(
         line.vat_rate,
         invoice.treatment,

@@ -23,8 +23,9 @@ REMINDER_DAYS = 3
 
 
 async def send_resume_reminders(action: Action, services: CheckoutServices) -> int:
-    """Tell the members who manage the billing three days ahead when a paused purchase resumes by
-    itself, and what is charged then. Each chosen day is announced once. Returns how many were.
+    """Notify the members who manage the billing three days before a paused purchase resumes by
+    itself: when, and what is charged then. Each chosen day is announced once. Returns how many were
+    announced.
     """
     due = Purchase.filter(
         Q(resume_reminded_for=None) | ~Q(resume_reminded_for=F("resumes_on")),

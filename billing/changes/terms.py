@@ -1,4 +1,4 @@
-"""What a change does to its purchase: for the billing run and for what is shown ahead."""
+"""What a change does to its purchase: used by the billing run and for previews."""
 
 from models.billing.offer import Price
 from models.billing.periods import months_after
@@ -9,9 +9,9 @@ from models.billing.purchase_change import PurchaseChange
 def apply_terms(
     purchase: Purchase, change: PurchaseChange, price: Price, new_price: Price | None
 ) -> Price:
-    """Give a purchase of a price what a change says: another price, quantity or anchor, from its
-    next period on. Returns the price from then on. Periods that a suspension skipped move a chosen
-    anchor by as many months.
+    """Apply a change's price, quantity or anchor to a purchase of this price, from its next period
+    on. Returns the price from then on. Periods that a suspension skipped move a chosen anchor by as
+    many months.
     """
     assert purchase.bills_on is not None, "the purchase renews"  # noqa: S101
     if change.anchor:

@@ -119,9 +119,9 @@ async def _record_sent(action: Action, report: CollectionReport, flow_id: str) -
 
 async def _bands(report: CollectionReport) -> dict[str, int]:
     """The amounts of a payment in cents with VAT, by VAT rate: what has been collected in all is
-    split in the proportions of what credit notes have left of the invoice, or of all of it when
-    nothing is left, minus what was reported before. So the reports of an invoice that is paid add
-    up to it at each rate, to the cent.
+    split in proportion to what credit notes have left of the invoice at each rate, or to the whole
+    invoice when nothing is left; what was reported before is deducted. So the reports of an invoice
+    that is paid add up to it at each rate, to the cent.
     """
     rest = await remainder(report.delivery.invoice)
     bands_left = rest.bands.values() if rest.gross_cents else rest.facts.totals.bands
@@ -138,8 +138,8 @@ async def _bands(report: CollectionReport) -> dict[str, int]:
 
 
 def split(cents: int, weights: Mapping[int, int]) -> dict[int, int]:
-    """An amount in the proportions of the weights by VAT rate. The parts add up to it, and are the
-    weights themselves when it is their sum.
+    """An amount split in proportion to the weights by VAT rate. The parts add up to the amount, and
+    equal the weights when the amount is their sum.
     """
     total = sum(weights.values())
     if not total:

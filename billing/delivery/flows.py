@@ -52,7 +52,7 @@ class Acknowledgement(StrEnum):
 
 @dataclass(frozen=True)
 class NewFlow:
-    """A file to hand over. `tracking_id` is our name of the flow, at most 36 characters."""
+    """A file to hand over. `tracking_id` is our name for the flow, at most 36 characters."""
 
     tracking_id: str
     name: str
@@ -82,8 +82,8 @@ class Flow:
 
 
 class PlatformUnavailable(Exception):
-    """The platform didn't answer, or not as it should. The call can be repeated. `reason` names the
-    kind of failure.
+    """The platform didn't answer, or its answer can't be used. The call can be repeated. `reason`
+    names the kind of failure.
     """
 
     def __init__(self, reason: str) -> None:
@@ -92,8 +92,8 @@ class PlatformUnavailable(Exception):
 
 
 class FlowRefused(Exception):
-    """The platform refuses the flow for what it is, or doesn't have it, so that repeating the call
-    is useless. `code` is the platform's `errorCode`.
+    """The platform rejects the content of the flow, or doesn't have the flow: repeating the call is
+    useless. `code` is the platform's `errorCode`.
     """
 
     def __init__(self, code: str) -> None:

@@ -94,8 +94,8 @@ def _party(party: Party) -> tuple[Node, Node]:
 
 
 def _recipient(buyer: Party, rule: ProcessingRule) -> Node:
-    """The buyer, who has an address on the platforms (BR-FR-CDV-08). For others, our platform,
-    which reports to the tax office.
+    """The buyer, if they have an address on the platforms (BR-FR-CDV-08), else our platform, which
+    reports to the tax office.
     """
     if rule is not ProcessingRule.B2B:
         return element("RecipientTradeParty", element("RoleCode", "WK"))
@@ -156,7 +156,7 @@ def _time_element(at: datetime) -> Node:
 
 def read_life_cycle(content: bytes) -> list[LifeCycle]:
     """The statuses that a message states, without those that don't concern a seller. Raises
-    ValueError for anything else than CDAR.
+    ValueError for anything but CDAR.
     """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     try:

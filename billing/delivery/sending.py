@@ -52,8 +52,8 @@ def processing_rule(facts: InvoiceFacts) -> ProcessingRule:
 
 
 async def lock_for_delivery(tx: Transaction, invoice: Invoice, channel: DeliveryChannel) -> None:
-    """Lock the payment state of an invoice before its delivery begins, so that no payment comes in
-    between and isn't reported.
+    """Lock the payment state of an invoice before its delivery begins, so that no payment is stored
+    in between and left unreported.
     """
     if channel is DeliveryChannel.PLATFORM:
         await tx.lock_rows(Receivable.filter(invoice_id=invoice.pk))
@@ -79,8 +79,8 @@ async def begin_delivery(tx: Transaction, invoice: Invoice, channel: DeliveryCha
 
 
 async def deliver_due(action: Action, platform: FlowService | None, limit: int = 100) -> int:
-    """Hand the invoices over that wait for the platform, at most `limit`. Returns how many were
-    handed over. While the platform is unavailable, each is tried again after increasing pauses.
+    """Hand over the invoices that wait for the platform, at most `limit`. Returns how many were
+    handed over. While the platform is unavailable, each is tried again at increasing intervals.
     """
     sent_count = 0
     for _ in range(limit if platform else 0):
@@ -118,8 +118,9 @@ async def _deliver(action: Action, platform: FlowService, key: int) -> bool:
 
 
 async def submit_once(platform: FlowService, flow: NewFlow, type_: FlowType, attempts: int) -> str:
-    """Submit a flow unless an earlier attempt, whose answer was lost, has. Returns its flowId. A
-    flow that the platform couldn't use counts as none. Raises FlowRefused and PlatformUnavailable.
+    """Submit a flow, unless an earlier attempt whose answer was lost has submitted it. Returns its
+    flowId. A flow that the platform couldn't use doesn't count. Raises FlowRefused and
+    PlatformUnavailable.
     """
     if attempts > 1:
         for earlier in await platform.search([type_], tracking_id=flow.tracking_id):
@@ -170,8 +171,8 @@ async def announce_delivery(tx: Transaction, delivery: InvoiceDelivery, status: 
 
 
 async def retry_delivery(action: Action, delivery: InvoiceDelivery) -> InvoiceDelivery:
-    """Hand an invoice over again that the platform has refused, or at once when it is waiting, and
-    report the payments again that it has refused. A repeat changes nothing. Raises
+    """Hand over again an invoice that the platform refused, or one that is waiting for its next
+    attempt, and report again the payments that it refused. A repeat changes nothing. Raises
     TRANSITION_ILLEGAL when everything was handed over.
     """
     async with action.transaction() as tx:

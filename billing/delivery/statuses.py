@@ -1,8 +1,8 @@
 """Reading the statuses of our invoices from the platform.
 
 A job searches for the flows that changed since it last did: messages about the life cycle of our
-invoices, and acknowledgements of what we handed over. Each message is stored once, whenever and in
-which order it comes; the status of an invoice moves only as the standard allows
+invoices, and acknowledgements of what we handed over. Each message is stored once, whenever it
+arrives and in whatever order; the status of an invoice moves only as the standard allows
 (models/billing/platform_status.py). A refusal or a dispute by the buyer opens a dispute with its
 ticket, unless there is one.
 """
@@ -62,8 +62,9 @@ log = structlog.stdlib.get_logger()
 
 
 async def read_statuses(action: Action, platform: FlowService | None) -> int:
-    """Read the statuses since the last time, unless another process does. Returns how many flows
-    were read. When the platform is unavailable, the next run goes on from there.
+    """Read the statuses that are new since the last time, unless another process is doing so.
+    Returns how many flows were read. When the platform is unavailable, the next run goes on from
+    there.
     """
     cursor = await _claim(action, platform) if platform else None
     if platform is None or cursor is None:
@@ -178,8 +179,8 @@ async def _fail_report(flow: Flow) -> bool:
 
 
 async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
-    """Store a status of an invoice, and move the invoice to it. Returns whether it was new: the
-    same message changes nothing, and an invoice that isn't ours is ignored.
+    """Store a status of an invoice, and set it. Returns whether it was new: the same message
+    changes nothing, and an invoice that isn't ours is ignored.
     """
     invoice = await Invoice.get_or_none(number=status.number)
     delivery = await InvoiceDelivery.get_or_none(invoice_id=invoice.pk) if invoice else None
@@ -203,7 +204,7 @@ async def apply_status(action: Action, status: LifeCycle, flow_id: str) -> bool:
             tx, delivery, status
         )
         if is_current and status.code in _OBJECTIONS:
-            await _object(tx, invoice, receivable, status, flow_id)
+            await _record_objection(tx, invoice, receivable, status, flow_id)
         if is_current:
             await announce_delivery(tx, delivery, status.code.value)
     return True
@@ -241,7 +242,9 @@ async def _is_outdated(
 
 
 async def _move(tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle) -> bool:
-    """Move a locked delivery to a status. Returns whether it is the current one now."""
+    """Set a locked delivery's status, if the standard allows it. Returns whether it is now the
+    current one.
+    """
     if not status.code.may_follow(status.at, delivery.status, delivery.status_at):
         return False
     delivery.status, delivery.status_at = status.code, status.at
@@ -253,7 +256,7 @@ async def _move(tx: Transaction, delivery: InvoiceDelivery, status: LifeCycle) -
     return True
 
 
-async def _object(
+async def _record_objection(
     tx: Transaction,
     invoice: Invoice,
     receivable: Receivable | None,
@@ -261,8 +264,8 @@ async def _object(
     flow_id: str,
 ) -> None:
     """Open a dispute with its ticket, in the name of the member who manages the billing. Credit
-    notes, and invoices that were credited, can't be disputed, and a reason that was rejected isn't
-    disputed again, so there is a ticket only.
+    notes, and invoices that were credited, can't be disputed, and a reason that was rejected can't
+    be disputed again: in these cases only a ticket is opened.
     """
     if receivable and receivable.disputed_at:
         return

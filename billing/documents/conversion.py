@@ -44,9 +44,9 @@ def paid_means(
     bic: str = "",
     creditor_identifier: str = "",
 ) -> PaymentMeans:
-    """How an invoice was paid. `method` is the saved means that was charged, if any; the IBAN and
-    BIC are those of the account that received a transfer, which EN 16931 requires (BR-61), and the
-    creditor identifier is that of a direct debit.
+    """How an invoice was paid. `method` is the saved payment method that was charged, if any; the
+    IBAN and BIC are those of the account that received a transfer, which EN 16931 requires (BR-61),
+    and the creditor identifier is that of a direct debit.
     """
     match payment.kind:
         case PaymentKind.CARD:

@@ -51,8 +51,8 @@ def append_children(element: Element, child: Child) -> None:
 
 
 def remove_unprintable(text: str) -> str:
-    """The text without characters that XML 1.0 can't contain (production Char) or discourages:
-    control characters and lone surrogates.
+    """The text without characters that XML 1.0 forbids (production Char) or discourages: control
+    characters and lone surrogates.
     """
     return _NOT_XML.sub("", text)
 

@@ -129,8 +129,8 @@ class Line:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Note:
-    """A sentence in the buyer's language. Codes (UNTDID 4451): PMT recovery indemnity, PMD late
-    payment, AAB discount.
+    """A note in the buyer's language. Codes (UNTDID 4451): PMT for the recovery indemnity, PMD for
+    late payment, AAB for the discount.
     """
 
     text: str
@@ -219,7 +219,7 @@ class InvoiceFacts:
         return self.vat_mention or VAT_NOTICES[self.treatment]
 
     def to_json(self) -> dict[str, Any]:
-        """The data in JSON types: dates in ISO format, decimals as strings."""
+        """The data as JSON types: dates in ISO format, decimals as strings."""
         return typing.cast("dict[str, Any]", to_json_value(self))
 
     @classmethod
@@ -273,7 +273,7 @@ class InvoiceFacts:
 
 
 def to_json_value(value: Any) -> Any:
-    """A value, of dataclasses too, in JSON types: dates in ISO format, decimals as strings."""
+    """A value, including dataclasses, as JSON types: dates in ISO format, decimals as strings."""
     if is_dataclass(value):
         return {field.name: to_json_value(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, tuple):

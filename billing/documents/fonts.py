@@ -90,7 +90,7 @@ def common_text(value: str) -> str:
 
 
 def _is_control(char: str) -> bool:
-    """Whether a character shows nothing: it controls the device, the direction or the style."""
+    """Whether a character is invisible: it controls the device, the direction or the style."""
     is_selector = _VARIATION_SELECTORS.fullmatch(char) is not None
     return is_selector or (char != "\n" and unicodedata.category(char) in {"Cc", "Cf", "Cs"})
 

@@ -262,7 +262,9 @@ def _footer(seller: Party, locale: Locale) -> str:
 
 
 def _mentions(facts: InvoiceFacts, locale: Locale) -> list[str]:
-    """The category of operation (CGI, annexe II, art. 242 nonies A) and the option for debits."""
+    """The mentions of the category of operation (CGI, annexe II, art. 242 nonies A) and of the
+    option for debits.
+    """
     category = _explained(facts.category, facts.category, locale)
     mentions = [text(_("Category of operation: %(category)s"), locale, category=category)]
     if facts.vat_on_debits:

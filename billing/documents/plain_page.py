@@ -1,4 +1,4 @@
-"""Pages that are no invoices: a template and its input, as a PDF."""
+"""Pages that aren't invoices: from a template and its input to a PDF."""
 
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +18,7 @@ from billing.documents.fonts import (
 
 
 def render_page(template: Path, page: dict[str, Any], at: datetime) -> bytes:
-    """The PDF that a typst template makes of its input, `page`: texts, and lists and dictionaries
+    """The PDF that a typst template makes from its input, `page`: texts, and lists and dictionaries
     of texts, to which the names of the `fonts` are added. The same input gives the same bytes.
     """
     try:

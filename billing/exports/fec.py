@@ -2,9 +2,9 @@
 for: art. A47 A-1 of the Livre des procédures fiscales, VII and VIII for the 18 columns, III for the
 characters, X for the name.
 
-The ledger has the sales and what was received for them, so the file is the part of the accounts
-that CAMCHA keeps. A year begins with what the year before left (journal AN): a balance for each
-account, and for customers a line for each document that nothing had settled.
+The ledger contains the sales and what was received for them, so the file is the part of the
+accounts that CAMCHA keeps. A year begins with what the year before left open (journal AN): a
+balance for each account, and for customers a line for each document that nothing had settled.
 
 A customer's lines have a letter when the invoices, credit notes, payments and refunds that are
 allocated to each other settle each other completely before the end of the year. What happens later
@@ -123,8 +123,8 @@ async def fec(year: int) -> AsyncIterator[bytes]:
 
 
 def _encode(rows: Iterable[Sequence[str]]) -> bytes:
-    """Rows without tabs and line breaks in them. Characters that the encoding lacks are replaced by
-    plain ones, or by `?`.
+    """Encode rows, without the tabs and line breaks in them. Characters that the encoding lacks are
+    replaced by plain ones, or by `?`.
     """
     lines = ("\t".join(" ".join(cell.split()) for cell in row) for row in rows)
     content = unicodedata.normalize("NFC", "".join(f"{line}\r\n" for line in lines))
@@ -202,9 +202,9 @@ def _row(
 
 
 async def _opening_rows(start: date, end: date) -> list[tuple[str, ...]]:
-    """The entry that carries forward to the year from `start` to `end` what earlier years left: the
-    documents of customers that nothing had settled, the balances of the other accounts, and in the
-    account of the result what was earned.
+    """The opening entry of the year from `start` to `end`, with what earlier years left: the
+    documents of customers that nothing had settled, the balances of the other accounts, and the
+    result in its own account.
     """
     with workload(Workload.REPORTS):
         balances = await execute(
@@ -286,7 +286,7 @@ async def _open_rows(start: date, end: date) -> list[tuple[str, ...]]:
 
 
 async def _customer_cents(entries: Iterable[LedgerEntry]) -> dict[int, int]:
-    """What each entry changes in the balance of its customer, by key."""
+    """How much each entry changes the balance of its customer, in cents by key."""
     keys = {entry.pk for entry in entries}
     lines = LedgerLine.filter(code=CUSTOMERS)
     cents_of: dict[int, int] = defaultdict(int)
@@ -301,8 +301,8 @@ def _midnight(day: date) -> datetime:
 
 
 async def _customer_names(account_ids: Iterable[int | None]) -> dict[int, str]:
-    """The legal names by account. That of an erased company is the one on its last invoice, which
-    is kept with it.
+    """The legal names by account. For an erased company, it is the name on its last invoice, which
+    is kept.
     """
     keys = {key for key in account_ids if key is not None}
     columns = ("id", "legal_name", "status")
@@ -377,7 +377,7 @@ async def _allocations(
 
 
 async def _refunded_payments(conditions: Q) -> dict[int, int]:
-    """The payment of each refund."""
+    """The payment that each refund belongs to."""
     return {refund.pk: refund.payment_id for refund in await Refund.filter(conditions)}
 
 
@@ -411,14 +411,16 @@ async def _letters_of_groups(
 
 
 def _node(entry: LedgerEntry, refunded: Mapping[int, int]) -> _Node:
-    """What an entry is about: a refund belongs to the payment that it gives back."""
+    """The document or payment that an entry is about: a refund counts as the payment that it
+    returns.
+    """
     payment_id = refunded.get(entry.refund_id) if entry.refund_id else entry.payment_id
     return ("payment", payment_id) if payment_id else ("invoice", entry.invoice_id or 0)
 
 
 def _letter_code(group: _Node) -> str:
-    """The letter of a group, by what is its first: for an invoice A is 1, Z is 26, AA is 27. A
-    payment that was given back without having paid anything is P1, P2, ...
+    """The letter of a group, made from the key of its first document: for an invoice, 1 is A, 26 is
+    Z and 27 is AA. A payment that was refunded without having paid anything is P1, P2, ...
     """
     kind, number = group
     return _letters_of(number) if kind == "invoice" else f"P{number}"

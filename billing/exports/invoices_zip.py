@@ -56,7 +56,7 @@ class ZipBuffer(RawIOBase):
 async def invoices_zip(
     account_id: int, year: int, locale: Locale, document_bytes: DocumentBytes
 ) -> AsyncIterator[bytes]:
-    """The archive in pieces: each document under its number, in their order, then the index."""
+    """The archive in pieces: each document under its number, in order, then the index."""
     buffer, index = ZipBuffer(), StringIO(newline="")
     rows = csv.writer(index, delimiter=";", lineterminator="\r\n")
     rows.writerow(text(name, locale) for name in _HEADER)

@@ -1,4 +1,4 @@
-"""Requests of files, which the audit log records: the link to a file is all that it takes to read
+"""Requests for files, which the audit log records because whoever has the link to a file can read
 it.
 """
 
@@ -16,6 +16,8 @@ async def record_export(
     account: Account | None,
     details: Mapping[str, Any],
 ) -> None:
-    """Record that a link to a file was made, about a company or, without one, about all."""
+    """Record that a link to a file was created: a file about one company or, without one, about
+    all.
+    """
     async with action.transaction() as tx:
         tx.audit(audit_action, account, **details)

@@ -1,8 +1,9 @@
 """The interface to a payment provider, implemented by each provider and by the sandbox.
 
-Every call that changes something has a key of ours, and repeating it changes nothing: the provider
-returns what the first call made, in its current state. So a caller stores what it is about to do,
-calls, and calls again when it doesn't know whether the first call arrived.
+Every call that changes something carries a key that we choose, and repeating it changes nothing:
+the provider returns the object that the first call created, in its current state. So a caller
+stores what it is about to do, calls, and calls again when it doesn't know whether the first call
+arrived.
 """
 
 from collections.abc import Mapping
@@ -90,7 +91,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class MethodDetails:
-    """What a provider tells about a saved method. `last_four` is of the card or of the IBAN, and
+    """What a provider states about a saved method. `last_four` is of the card or of the IBAN, and
     `expires_on` the last day of the month in which a card expires.
     """
 
@@ -115,7 +116,7 @@ class SetupStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Setup:
-    """The state of saving a method. `method` is there once it SUCCEEDED. Until then the customer
+    """The state of saving a method. `method` is set once it SUCCEEDED. Until then the customer
     continues at `confirmation_url`, or in the provider's script with `client_secret`.
     """
 
@@ -180,8 +181,8 @@ class Subject(StrEnum):
 
 @dataclass(frozen=True)
 class Notification:
-    """A notification by the provider: its ID, its type in the provider's words, and what it is
-    about. `key` is ours, if the object was made under one.
+    """A notification by the provider: its ID, its type as the provider names it, and what it is
+    about. `key` is our key of the object, if it was created with one.
 
     The state of the object is read from the provider, because notifications come in any order.
     """
@@ -218,7 +219,9 @@ class ChargeGateway(Protocol):
         ...
 
     async def find(self, key: str, reference: str | None = None) -> Outcome | None:
-        """The charge with this key, None if there is none. Its reference makes it faster."""
+        """The charge with this key, None if there is none. Passing its reference makes the search
+        faster.
+        """
         ...
 
     async def capture(self, reference: str) -> Outcome:
@@ -230,9 +233,9 @@ class ChargeGateway(Protocol):
 
     async def cancel(self, reference: str) -> Outcome:
         """Cancel a charge that waits for the customer, so that it can't succeed any more. Returns
-        any other charge as it is: it may have succeeded meanwhile. Returns one that the provider
-        can't cancel as it is too: it isn't collected without `capture`. Raises RequestRejected for
-        an unknown one.
+        any other charge as it is: it may have succeeded meanwhile. One that the provider can't
+        cancel is returned as it is as well: it isn't collected without `capture`. Raises
+        RequestRejected for an unknown one.
         """
         ...
 
@@ -261,7 +264,7 @@ class Gateway(ChargeGateway, Protocol):
         ...
 
     async def remove_customer(self, reference: str) -> None:
-        """Remove a customer and everything that is saved for them. One that is unknown or removed
+        """Remove a customer and everything that is saved for them. An unknown or removed customer
         is ignored.
         """
         ...
@@ -298,7 +301,7 @@ class Gateway(ChargeGateway, Protocol):
         ...
 
     async def remove_method(self, method: str) -> None:
-        """Remove a saved method. One that is unknown or removed is ignored."""
+        """Remove a saved method. An unknown or removed method is ignored."""
         ...
 
     async def confirm(self, reference: str, method: str, return_url: str | None = None) -> Outcome:

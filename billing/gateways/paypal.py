@@ -2,9 +2,9 @@
 
 - A charge is an order. The customer approves it on PayPal's page, and then it is captured: money
   only moves when we ask for it.
-- Each POST has our key as its PayPal-Request-Id, so that a repeat returns what the first one made.
-  PayPal keeps it for six hours for orders, and for 45 days for refunds. An order that is made again
-  after that is another one, and the customer never saw the first.
+- Each POST has our key as its PayPal-Request-Id, so that a repeat returns what the first one
+  created. PayPal keeps it for six hours for orders, and for 45 days for refunds. A repeat after
+  that creates another order; the customer never saw the first.
 - PayPal can't cancel an order. It forgets one that wasn't approved or captured in time, after three
   hours by default.
 - Several installations may use one PayPal account, such as those of developers. So a key begins
@@ -60,8 +60,8 @@ Result = TypeVar("Result")
 
 
 class PaypalGateway:
-    """Implements ChargeGateway. `url` is PayPal's sandbox, or another server with its API, for
-    tests. Customers return to `return_url` from PayPal when a call names no other page.
+    """Implements ChargeGateway. `url` is that of PayPal's sandbox, or of another server with its
+    API, for tests. Customers return to `return_url` from PayPal when a call names no other page.
     """
 
     name = PAYPAL
@@ -80,7 +80,7 @@ class PaypalGateway:
         )
 
     async def _own(self, key: str) -> str:
-        """A key as PayPal knows it."""
+        """A key with the installation's prefix, as PayPal knows it."""
         if self._installation is None:
             self._installation = await Installation.current_reference()
         return f"{self._installation}-{key}"
@@ -146,7 +146,7 @@ class PaypalGateway:
         return _read(_outcome, order)
 
     async def cancel(self, reference: str) -> Outcome:
-        """The order as it is: only PayPal ends it, when nobody captures it in time."""
+        """The order as it is: only PayPal ends it, when it isn't captured in time."""
         return await self._find(reference)
 
     async def refund(self, key: str, reference: str, amount_cents: int) -> RefundOutcome:
@@ -168,7 +168,7 @@ class PaypalGateway:
         return  # no connection is kept
 
     async def _order(self, reference: str) -> dict[str, Any] | None:
-        """An order, None when PayPal doesn't know it, or not any more."""
+        """An order, None when PayPal doesn't know it or has forgotten it."""
         try:
             return await self._call("GET", _path(reference))
         except RequestRejected:
@@ -204,7 +204,7 @@ def _unavailable(reason: str) -> GatewayUnavailable:
 
 
 def _read(convert: Callable[[dict[str, Any]], Result], values: dict[str, Any]) -> Result:
-    """What a response says."""
+    """Convert a response. Raises GatewayUnavailable when it lacks something."""
     try:
         return convert(values)
     except (KeyError, TypeError, IndexError, AttributeError) as error:

@@ -49,9 +49,9 @@ _REFUND_FAILURE = "expired_or_canceled_card"
 
 @dataclass(frozen=True)
 class SandboxMethod:
-    """What a payment method does: when it is saved, charged with and without the customer, and
-    refunded. `settles` is what becomes of a charge that is processed. With `returns_refunds`, the
-    customer's bank returns refunds after they succeeded.
+    """How a payment method behaves when it is saved, charged with and without the customer, and
+    refunded. `settles` is the final status of a charge that is processed. With `returns_refunds`,
+    the customer's bank returns refunds after they succeeded.
     """
 
     kind: PaymentKind = PaymentKind.CARD
@@ -281,7 +281,7 @@ class Sandbox:
         return self._outcome(await SandboxCharge.get(key=key))
 
     async def _require_charging(self, method: str) -> SandboxMethod:
-        """What a method does. Raises RequestRejected for one that is unknown or removed."""
+        """How a method behaves. Raises RequestRejected for one that is unknown or removed."""
         if "." in method and await self.find_method(method) is None:
             raise RequestRejected(method)
         return _behaviour(method)
@@ -473,7 +473,7 @@ class Sandbox:
 
 
 def _behaviour(method: str) -> SandboxMethod:
-    """What a method does. Raises RequestRejected for an unknown one."""
+    """How a method behaves. Raises RequestRejected for an unknown one."""
     behaviour = METHODS.get(method.partition(".")[0])
     if behaviour is None:
         raise RequestRejected(method)
@@ -494,7 +494,7 @@ def _details(setup: SandboxSetup) -> MethodDetails:
 
 
 def _expires_on(behaviour: SandboxMethod, saved_at: datetime | None) -> date | None:
-    """The last day of a month: of the next one for a card that expires soon."""
+    """The last day of a month: of the next month for a card that expires soon."""
     if behaviour.kind is not PaymentKind.CARD or saved_at is None:
         return None
     day = local_date(saved_at)

@@ -103,8 +103,8 @@ Result = TypeVar("Result")
 
 
 class StripeGateway:
-    """Implements Gateway. `url` is another server with Stripe's API, for tests. Customers return to
-    `return_url` from their bank when a call names no other page.
+    """Implements Gateway. `url` is that of another server with Stripe's API, for tests. Customers
+    return to `return_url` from their bank when a call names no other page.
     """
 
     name = "stripe"
@@ -122,7 +122,7 @@ class StripeGateway:
         ).v1
 
     async def _own(self, key: str) -> str:
-        """A key as Stripe knows it."""
+        """A key with the installation's prefix, as Stripe knows it."""
         if self._installation is None:
             self._installation = await Installation.current_reference()
         return f"{self._installation}-{key}"

@@ -1,1 +1,1 @@
-"""Documents: parsed, validated and cached, with their limits, cost and variables."""
+"""Documents: parsed, validated and cached, with their limits, costs and variables."""

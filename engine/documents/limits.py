@@ -11,8 +11,8 @@ class Limits:
     anything is executed.
 
     `overlap_budget` is the budget of graphql-core's rule that fields with the same response name
-    can be merged, the only rule whose work is quadratic. With 20,000 the worst document of 2,000
-    tokens takes about 40 ms; with graphql-core's own 500,000 it takes 700 ms.
+    must be mergeable, the only rule whose work is quadratic. With 20,000 the worst document of
+    2,000 tokens takes about 40 ms; with graphql-core's own 500,000 it takes 700 ms.
     """
 
     document_bytes: int = 32_768

@@ -19,7 +19,7 @@ MethodNames = tuple[int, str | None, str | None]
 
 
 def combined_rule(rules: Sequence[type[ASTValidationRule]]) -> type[ASTValidationRule]:
-    """One rule that does what these do, in their order, except that none may replace nodes."""
+    """One rule that applies these rules in their order; none of them may replace nodes."""
     names: dict[str, list[MethodNames]] = {}  # by the kind of node
 
     class CombinedRule(ASTValidationRule):

@@ -27,8 +27,8 @@ from graphql.validation import ValuesOfCorrectTypeRule
 
 
 class InvalidValueError(GraphQLError):
-    """What a scalar may raise to say what it expects: its message is shown, so it must not repeat
-    the value.
+    """Raised by a scalar to say what it expects. Its message is shown, so it must not repeat the
+    value.
     """
 
 

@@ -124,9 +124,7 @@ def _definition(schema: GraphQLSchema, node: Any) -> VariableDefinition:
 def _coerce_all(
     definitions: list[VariableDefinition], inputs: dict[str, Any]
 ) -> VariableValues | None:
-    """The coerced values; None when any is invalid, and then graphql-core is asked for the
-    errors.
-    """
+    """The coerced values; None when any is invalid; graphql-core then produces the errors."""
     sources, values = {}, {}
     for name, signature, missing_source, leaf_type, nullable in definitions:
         value = inputs.get(name, Undefined)

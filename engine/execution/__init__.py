@@ -1,3 +1,3 @@
-"""Execution of operations by plans, one level of the response at a time. The essays are in
-executor.py and codegen.py.
+"""Execution of operations by plans, one level of the response at a time. executor.py and codegen.py
+explain how.
 """

@@ -73,8 +73,8 @@ class PlanExecutor(ExecutionContext):
         self._errors = ErrorCollector()
 
     async def execute(self, serial: bool = False) -> ExecutionResult:
-        """The data, and the errors in response order. `serial`: the root fields one after
-        another.
+        """The data, and the errors in response order. With `serial`, the root fields are executed
+        one after another.
         """
         level = Level(self.plan.root, Children([self.root], [0], [], [{}], ["data"]))
         if serial:

@@ -74,7 +74,7 @@ class AccountStatus(StrEnum):
 
 
 class Organization(StrEnum):
-    """What kind of legal entity an account is, as far as its identification depends on it."""
+    """The kind of a legal entity, which determines how it is identified."""
 
     COMPANY = "COMPANY"
     ASSOCIATION = "ASSOCIATION"
@@ -89,7 +89,7 @@ class Account(Searchable):
     confirmed.
 
     registry_verdict is the registry's answer about the SIREN and the legal name, null until it has
-    answered. registry_due_at is when the registry is asked next, null when it isn't.
+    answered. registry_due_at is when the registry is queried next, null for never.
 
     search_text holds the names and the SIREN for searches. Saving the row updates it; an UPDATE of
     the names doesn't.
@@ -141,8 +141,8 @@ class Account(Searchable):
 
     @property
     def siret(self) -> str | None:
-        """The SIRET of the company's main establishment, which is the SIREN and the five digits of
-        the NIC, or None when it isn't known.
+        """The SIRET of the company's main establishment, which consists of the SIREN and the five
+        digits of the NIC. None when it isn't known.
         """
         return f"{self.siren}{self.nic}" if self.siren and self.nic else None
 

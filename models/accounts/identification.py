@@ -39,7 +39,8 @@ def parse_identification(
 
     A company in France needs its SIREN (Code de commerce, Article R123-220). A company elsewhere
     needs the number in the register of its country. An association in France may have a SIREN, the
-    number in the register of associations (RNA), both, or neither, as in Alsace and Moselle.
+    number in the register of associations (RNA), both, or neither, as is possible in Alsace and
+    Moselle.
 
     Raises SIREN_REQUIRED, SIREN_INVALID, REGISTRATION_NUMBER_REQUIRED, RNA_INVALID, BLANK,
     TOO_LONG, CARD_NUMBER, VAT_NUMBER_INVALID, SIREN_MISMATCH, and VALUE_INVALID for the country.

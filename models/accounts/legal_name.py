@@ -52,7 +52,7 @@ class LegalNameChange(Model):
     """A request for another legal name. An account has at most one that is undecided, because
     creating one locks the account's row.
 
-    next_check_at is when the registry is asked (again), null once it has answered. registered_name
+    next_check_at is when the registry is queried next, null once it has answered. registered_name
     is its answer.
     """
 
@@ -110,8 +110,8 @@ class LegalNameChange(Model):
 
 
 class ComparableName(NamedTuple):
-    """A company's name in a form to compare: words without case, accents and punctuation, and the
-    legal form apart.
+    """A company's name in a form for comparisons: words without case, accents and punctuation, and
+    the legal form separately.
     """
 
     words: str
@@ -130,8 +130,8 @@ def is_same_name(first_name: str, second_name: str) -> bool:
 
 
 def has_plain_characters(name: str) -> bool:
-    """Whether a name looks in print like the name that it is compared as: ordinary letters and
-    digits, and usual punctuation.
+    """Whether a name looks in print like the form in which it is compared: it has only ordinary
+    letters and digits, and usual punctuation.
 
     The comparison ignores symbols, combining marks and compatibility characters (𝐃upont), which an
     invoice would show.

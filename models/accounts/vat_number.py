@@ -44,8 +44,8 @@ class VatCheck(Model):
     """What the tax authorities answered about an account's VAT number. One row per account: another
     number replaces it.
 
-    `consultation_number` is the proof that they give, `registered_name` the name that they know.
-    `due_at` is when they are asked next. While they don't answer, the earlier answer stays.
+    `consultation_number` is the proof that they give, `registered_name` the name that they have.
+    `due_at` is when they are queried next. While they don't answer, the earlier answer stays.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -78,8 +78,8 @@ class VatCheck(Model):
     async def confirmed(
         cls, account: "Account", db: BaseDBAsyncClient | None = None
     ) -> "VatCheck | None":
-        """The check of an account's VAT number, None unless the number is confirmed and of the
-        country in which the company is registered.
+        """The check of an account's VAT number, None unless the number is confirmed and belongs to
+        the country in which the company is registered.
         """
         number = account.vat_number
         if number is None or not is_of_country(number, account.country):
@@ -121,7 +121,9 @@ def _validate(text: str, country: str) -> str:
 
 
 def is_of_country(number: str, country: str) -> bool:
-    """Whether a VAT number is one of this country, which is a member state or treated as France."""
+    """Whether a VAT number belongs to this country: a member state, or a territory that is treated
+    as France.
+    """
     if country in SIREN_COUNTRY_CODES or country == "MC":
         return number.startswith("FR")
     prefix = _GREEK_PREFIX if country == "GR" else country

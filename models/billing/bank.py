@@ -41,7 +41,7 @@ class BankLineStatus(StrEnum):
 
 
 class BankLineMatch(StrEnum):
-    """By what a line was matched with what it pays."""
+    """The rule by which a line was matched with what it pays."""
 
     REFERENCE_AND_AMOUNT = "REFERENCE_AND_AMOUNT"
     REFERENCE = "REFERENCE"
@@ -92,7 +92,7 @@ class BankStatement(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["BankStatement"]:
-        """Operators and agents."""
+        """Operators and agents see statements."""
         return QuerySet(cls) if _sees_bank(viewer) else cls.filter(id=None)
 
 
@@ -100,9 +100,10 @@ class BankLine(Model):
     """One booked movement on one of the vendor's accounts (`iban`).
 
     `amount_cents` is positive for money that came in. `fingerprint` is unique, so a movement that
-    several files contain is stored once. Of money that went out, and came back, only day and amount
-    are stored: the rest is about employees and suppliers. `payment` is the payment that the line
-    became, and `original` the line that a reversal took back.
+    several files contain is stored once. Of money that went out, or that came back after it went
+    out, only the day and the amount are stored: the rest is about employees and suppliers.
+    `payment` is the payment that the line became, and `original` the line that a reversal took
+    back.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -167,7 +168,7 @@ class BankLine(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["BankLine"]:
-        """Operators and agents."""
+        """Operators and agents see lines."""
         return QuerySet(cls) if _sees_bank(viewer) else cls.filter(id=None)
 
     @property

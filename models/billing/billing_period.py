@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 class BillingPeriod(Model):
-    """One period of a purchase, from `starts_on` up to but excluding `ends_on`.
+    """One period of a purchase, from `starts_on` up to, but not including, `ends_on`.
 
-    The row is the claim of a renewal: it is inserted in the transaction that issues the period's
-    invoice, and the database accepts each index of a purchase once. `invoice` is null for a period
-    that isn't billed, such as a trial.
+    The row claims the period for a renewal: it is inserted in the transaction that issues the
+    period's invoice, and the database accepts each index of a purchase once. `invoice` is null for
+    a period that isn't billed, such as a trial.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -61,7 +61,7 @@ class BillingItem(Model):
 
     A credit has a negative quantity; a unit price is never negative (EN 16931 BR-27).
     `description_key` and `data` become the line's text when it is billed, in the language of the
-    invoice. `starts_on` up to but excluding `ends_on` is what the item covers.
+    invoice. The item covers the days from `starts_on` up to, but not including, `ends_on`.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -21,11 +21,11 @@ ADDRESS_COLUMNS = ("street", "postal_code", "city", "country")
 
 
 class BillingProfile(Model):
-    """One version of what an account's invoices say about the buyer. A change inserts another
+    """One version of what an account's invoices say about the buyer. A change inserts a new
     version, so issued invoices keep theirs.
 
-    The registered address is printed on every invoice, and the billing address beside it when it is
-    another one; its columns are null otherwise. A VAT number counts and is printed only when
+    The registered address is printed on every invoice, and the billing address as well when it
+    differs; otherwise its columns are null. A VAT number counts and is printed only when
     `vat_checked_at` is set; `vat_proof` is the consultation number of the check.
     """
 
@@ -94,8 +94,8 @@ class BillingProfile(Model):
         order_number: str | None,
     ) -> "BillingProfile":
         """The profile of a locked account with its current identity, this billing address (the
-        registered one when omitted) and order number. Inserts another version unless there is one
-        that is the same.
+        registered one when omitted) and order number. Inserts a new version unless an identical one
+        exists.
         """
         check = await VatCheck.confirmed(account, tx.db)
         values = _profile_values(account, check, billing_address, order_number)
@@ -120,7 +120,7 @@ class BillingProfile(Model):
         return await self.store(tx, account, self._other_address(account), self.order_number)
 
     async def as_of(self, account: "Account", db: BaseDBAsyncClient | None) -> "BillingProfile":
-        """What `renewed` returns, but not stored: for a preview."""
+        """Like `renewed`, but the profile isn't stored: for a preview."""
         check = await VatCheck.confirmed(account, db)
         address = self._other_address(account)
         values = _profile_values(account, check, address, self.order_number)
@@ -162,8 +162,8 @@ def _profile_values(
 
 
 def _territory(account: "Account", address: dict[str, str]) -> Territory:
-    """The territory of the registered address. The billing address that stands for a missing one
-    can't move the company to another country.
+    """The territory of the registered address. When there is none, the billing address stands for
+    it, but can't move the company to another country.
     """
     territory = territory_of(address["country"], address["postal_code"])
     home = territory_of(account.country, "")

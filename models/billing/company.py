@@ -1,4 +1,4 @@
-"""What tells companies apart beyond their accounts."""
+"""How companies are told apart, whichever accounts they have."""
 
 import hashlib
 
@@ -9,7 +9,8 @@ def company_hash(account: Account) -> str:
     """A hash that is the same for all accounts of a company: of its SIREN, else of its number in
     another register, else of its VAT number. An account without any is a company of its own.
 
-    It outlives the account, so that closing it and signing up again doesn't make another company.
+    It outlives the account, so that a company that closes it and signs up again stays the same
+    company.
     """
     identity = f"account:{account.pk}"
     if account.siren:

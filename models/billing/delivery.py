@@ -30,8 +30,8 @@ class DeliveryChannel(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """Whether something was handed over. WAITING ones are tried again until they are SENT. FAILED
-    ones were refused, and wait for an operator.
+    """Whether something was handed over. WAITING deliveries are tried again until they are SENT.
+    FAILED ones were refused, and wait for an operator.
     """
 
     WAITING = "WAITING"
@@ -78,8 +78,8 @@ class InvoiceDelivery(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["InvoiceDelivery"]:
-        """Operators and agents see those of all invoices except of erased accounts, buyers those of
-        their account.
+        """Operators and agents see the deliveries of all invoices except those of erased accounts,
+        buyers those of their account.
         """
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return cls.filter(account__status__not=AccountStatus.ERASED)
@@ -119,7 +119,7 @@ class PlatformStatus(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PlatformStatus"]:
-        """Whoever sees the delivery."""
+        """Whoever sees a delivery sees its statuses."""
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return cls.filter(delivery__account__status__not=AccountStatus.ERASED)
         return (
@@ -167,16 +167,16 @@ class CollectionReport(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["CollectionReport"]:
-        """Operators and agents, as for deliveries."""
+        """Operators and agents see reports, as they do deliveries."""
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return cls.filter(delivery__account__status__not=AccountStatus.ERASED)
         return cls.filter(id=None)
 
 
 class PlatformCursor(Model):
-    """How far the statuses of a platform were read: the time of its last flow. One process at a
-    time reads, and the claim ends by itself. `failing_since` is when the flow after it was first
-    found unusable.
+    """How far the statuses of a platform were read: the time of the last flow. One process reads at
+    a time, and its claim expires by itself. `failing_since` is when the next flow was first found
+    to be unusable.
     """
 
     platform = fields.CharField(max_length=20, primary_key=True)

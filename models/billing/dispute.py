@@ -43,7 +43,7 @@ class DisputeReason(StrEnum):
 
     @classmethod
     def of(cls, code: str) -> "DisputeReason":
-        """The reason with this code of the platforms, OTHER for one that we don't offer."""
+        """The reason with this code of the platforms, OTHER for a code that we don't offer."""
         return next((reason for reason in cls if reason.code == code), cls.OTHER)
 
 

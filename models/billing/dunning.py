@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 class CompletedDunningStep(Model):
     """A step of the dunning schedule that was taken for an invoice, by its number of days after the
-    due date. The database accepts each one once.
+    due date. The database accepts each step once.
     """
 
     id = fields.BigIntField(primary_key=True)

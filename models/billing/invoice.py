@@ -36,7 +36,9 @@ class Series(StrEnum):
 
 
 class DocumentType(IntEnum):
-    """UNTDID 1001 (BT-3). Credit notes have positive amounts: the type determines the direction."""
+    """The type of a document in UNTDID 1001 (BT-3). Credit notes have positive amounts: the type
+    determines the direction.
+    """
 
     INVOICE = 380
     CREDIT_NOTE = 381
@@ -60,8 +62,8 @@ class Invoice(Model):
     """An issued invoice, corrective invoice or credit note. The database refuses to change or
     delete it: what changes, such as its payment, is in Receivable.
 
-    `facts` is the complete content as issued, and `xml` the structured invoice, null for one that
-    was issued before it was stored, whose PDF contains it. `original` is the invoice that a credit
+    `facts` is the complete content as issued, and `xml` the structured invoice, null for an invoice
+    issued before it was stored: there, the PDF contains it. `original` is the invoice that a credit
     note or a corrective invoice cites. `reference` identifies the invoice in a bank transfer (ISO
     11649).
     """
@@ -154,10 +156,10 @@ class Invoice(Model):
 
 
 class InvoiceLine(Model):
-    """One line of an issued invoice, never changed either. A credit has a negative quantity.
+    """One line of an issued invoice, which never changes either. A credit has a negative quantity.
 
-    `unit` is a code of UN/ECE Recommendation 20. `starts_on` up to but excluding `ends_on` is the
-    period of the supply.
+    `unit` is a code of UN/ECE Recommendation 20. The period of the supply lasts from `starts_on` up
+    to, but not including, `ends_on`.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -188,7 +190,7 @@ class InvoiceLine(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["InvoiceLine"]:
-        """Whoever sees the invoice."""
+        """Whoever sees an invoice sees its lines."""
         if viewer.is_agent:
             return cls.filter(invoice__account__status__not=AccountStatus.ERASED)
         return (
@@ -247,7 +249,8 @@ class DocumentRequest(Model):
 
 async def next_position(tx: Transaction, series: str) -> tuple[int, datetime]:
     """Take the next position of a series of invoices or of a journal of the ledger, with its time.
-    The series' row stays locked until the transaction ends, and a rollback returns the position.
+    The row of the series stays locked until the transaction ends, and a rollback gives the position
+    back.
 
     The time is that of the action, or that of the previous position if that is later: transactions
     wait for the row in any order, but numbers and dates ascend together (CGI, annexe II, art. 242
@@ -269,7 +272,7 @@ async def next_position(tx: Transaction, series: str) -> tuple[int, datetime]:
 
 
 class IssuedNumber(NamedTuple):
-    """A number of a series, with the time and the day in Europe/Paris at which it was taken."""
+    """A number of a series, with the time and the day in Europe/Paris when it was taken."""
 
     position: int
     number: str
@@ -296,7 +299,7 @@ _NUMBER = re.compile(rf"({'|'.join(Series)})-?(\d{{4}})-?(\d{{1,18}})", re.ASCII
 
 def canonical_invoice_number(text: str) -> str | None:
     """Return an invoice's number as it is printed, from what people type: in any case, without the
-    zeros, with spaces or other dashes. None when it can't be one.
+    zeros, with spaces or with other dashes. None when it can't be one.
     """
     match = _NUMBER.fullmatch(number_text(text))
     return f"{match[1]}-{match[2]}-{int(match[3]):06d}" if match else None

@@ -27,7 +27,7 @@ class InvoiceRecipientStatus(StrEnum):
 class InvoiceRecipient(Model):
     """An address that a member added, which receives invoices once its owner has confirmed.
 
-    One that was refused stays, so that the address isn't asked again.
+    A recipient who has refused stays listed, so that the address isn't asked again.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Segment(StrEnum):
-    """The size of business an offer is for."""
+    """The size of the businesses that an offer is for."""
 
     TPE = "TPE"
     PME = "PME"
@@ -56,8 +56,8 @@ class OfferTexts(TypedDict):
 class Offer(Model):
     """A subscription offer, described in every language (`texts` by locale).
 
-    `publishes_on` is the day on which an offer that isn't on sale will be, and `withdraws_on` the
-    day on which one that is on sale no longer will be. Days are in Europe/Paris.
+    `publishes_on` is the day on which an offer will go on sale, and `withdraws_on` the day on which
+    it will be withdrawn. Days are in Europe/Paris.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -94,8 +94,8 @@ class Price(Model):
     were made with.
 
     `tax_category` determines the VAT of an invoice; `vat_rate` is the rate in metropolitan France,
-    which the catalogue shows. `is_public` is false until the offer was published and the price has
-    begun: then only operators see it.
+    which the catalogue shows. `is_public` is false until the offer is published and the price has
+    begun: until then, only operators see the price.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -123,8 +123,8 @@ class Price(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Price"]:
-        """Prices are public, including past versions, to which old invoices refer. Planned ones
-        and those of drafts are for operators.
+        """Prices are public, including past versions, to which old invoices refer. Only operators
+        see planned versions and the prices of drafts.
         """
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(is_public=True)
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 
 class OfferTrial(Model):
-    """The trial of an offer by a company, which is a hash (models/billing/company.py). The
-    database accepts one, whatever became of its purchase.
+    """The trial of an offer by a company, identified by a hash (models/billing/company.py). The
+    database accepts one for each company and offer, whatever becomes of the purchase.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -43,12 +43,13 @@ class Payment(Model):
     """One attempt to pay, by card or by any other means. Only the brand and the last four digits of
     a card are stored (PCI DSS SAQ A).
 
-    `invoice` is the invoice that the payment is for, when it was issued before. `payment_method` is
-    the saved means that was charged, and `method` the provider's token of any. An off-session
-    payment was made without the customer. `expires_at` is when an unfinished confirmation ends, and
-    `attempt` counts the attempts to pay the same invoice. `next_check_at` is when the provider is
-    asked next, null when its answer is final. `invoice_draft` is the content of the invoice that
-    is issued when the payment succeeds, and `purchase_change` what takes effect then.
+    `invoice` is the invoice that the payment is for, if it was issued before the payment.
+    `payment_method` is the saved method that was charged, and `method` the provider's token of any
+    method. An off-session payment was made without the customer. `expires_at` is when an unfinished
+    confirmation ends, and `attempt` counts the attempts to pay the same invoice. `next_check_at` is
+    when the provider is queried next, null once its answer is final. `invoice_draft` is the content
+    of the invoice that is issued when the payment succeeds, and `purchase_change` what takes effect
+    then.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -130,7 +131,7 @@ class Payment(Model):
 
     @classmethod
     def unsettled(cls, at: datetime) -> QuerySet["Payment"]:
-        """Payments of the last days whose outcome at the provider isn't known, so that an invoice
+        """Payments of recent days whose outcome at the provider isn't known yet, so that an invoice
         may still be issued.
         """
         return cls.filter(next_check_at__not_isnull=True, created_at__gte=at - CONFIRMATION_PERIOD)

@@ -1,4 +1,4 @@
-"""Saved means of payment: the provider's token, and what lets a customer recognize it."""
+"""Saved payment methods: the provider's token, and what lets a customer recognize the method."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class PaymentKind(StrEnum):
-    """The kind of a means of payment."""
+    """The kind of a payment method."""
 
     CARD = "CARD"
     TRANSFER = "TRANSFER"
@@ -26,7 +26,7 @@ class PaymentKind(StrEnum):
 
 
 class PaymentMethodStatus(StrEnum):
-    """Whether a saved means of payment can be charged."""
+    """Whether a saved payment method can be charged."""
 
     PENDING = "PENDING"
     ACTIVE = "ACTIVE"
@@ -38,8 +38,8 @@ class PaymentMethod(Model):
     provider's, and empty until the method is saved; only the last four digits of a number are
     stored (PCI DSS SAQ A).
 
-    `setup_reference` is the provider's reference of the saving, `replaces` the method whose place
-    this one takes, `notice_days` how many days ahead its expiry was last announced, and
+    `setup_reference` is the provider's reference of the setup, `replaces` the method whose place
+    this one takes, `notice_days` how many days before the expiry it was last announced, and
     `detached_at` when it was removed at the provider.
     """
 
@@ -89,7 +89,7 @@ class PaymentMethod(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PaymentMethod"]:
-        """Agents see all, buyers those of their account."""
+        """Agents see all payment methods, buyers those of their account."""
         if viewer.is_agent:
             return QuerySet(cls)
         return (
@@ -99,5 +99,5 @@ class PaymentMethod(Model):
         )
 
     def expires_within(self, day: date, days: int) -> bool:
-        """Whether it expires within this number of days."""
+        """Whether the method expires within this number of days."""
         return self.expires_on is not None and (self.expires_on - day).days <= days

@@ -23,11 +23,11 @@ class Period:
 
     @property
     def days(self) -> int:
-        """For how many days the price of the interval is."""
+        """The number of days that the price of the interval covers."""
         return self.whole_days or (self.end - self.start).days
 
     def shortened(self, months: int) -> "Period":
-        """The same days, as a part of a period of so many months."""
+        """The same days as a part of a whole period of this many months."""
         whole_days = (months_after(self.start, months) - self.start).days
         return replace(self, whole_days=whole_days)
 

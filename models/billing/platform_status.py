@@ -40,7 +40,7 @@ class PlatformStatusCode(StrEnum):
 
     @property
     def is_before_buyer(self) -> bool:
-        """Whether a platform rejects the document with it, before its buyer can see it."""
+        """Whether it means that a platform rejected the document before its buyer could see it."""
         return self in _BEFORE_BUYER
 
     @property
@@ -56,9 +56,9 @@ class PlatformStatusCode(StrEnum):
     def may_follow(
         self, at: datetime, current: "PlatformStatusCode | None", since: datetime | None
     ) -> bool:
-        """Whether an invoice moves to this status of the time `at` from its current one. Statuses
-        come late, twice and in any order, so an older one doesn't take an invoice back. COLLECTED
-        says nothing about what becomes of the document at the platforms and the buyer: most
+        """Whether an invoice moves from its current status to this one, set at the time `at`.
+        Statuses arrive late, twice and in any order, so an older one doesn't move an invoice back.
+        COLLECTED says nothing about the document's progress at the platforms and the buyer: most
         invoices are paid before anybody has seen them.
         """
         if self is PlatformStatusCode.COLLECTED:

@@ -42,8 +42,9 @@ class Promotion(Model):
     price of each period, for the first `periods` of a purchase, null for all.
 
     It can be redeemed from `valid_from` up to `valid_until`, `max_redemptions` times in all, for
-    purchases of `minimum_quantity` units or more. An interval, a segment, or offers restrict it to
-    prices of these. What was redeemed continues whatever becomes of the code.
+    purchases of `minimum_quantity` units or more. It can be restricted to prices of an interval, a
+    segment or certain offers. A redeemed code stays in effect for its purchase, whatever happens to
+    the code later.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -69,7 +70,7 @@ class Promotion(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Promotion"]:
-        """Operators. Buyers see what a code does on their own purchases only."""
+        """Operators see promotions. Buyers see what a code does on their own purchases only."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)
 
     @property
@@ -77,7 +78,9 @@ class Promotion(Model):
         return None if self.amount_cents is None else Money(self.amount_cents)
 
     def discount_cents(self, net_cents: int) -> int:
-        """What is taken off a net amount of a period, rounded once, half up: never more than it."""
+        """What is taken off a net amount of a period, rounded once, half up, and never more than
+        the amount.
+        """
         if self.basis_points is None:
             return min(self.amount_cents or 0, net_cents)
         share = Decimal(net_cents * self.basis_points).scaleb(-4)
@@ -118,7 +121,7 @@ class Promotion(Model):
         return None if fits else BillingErrorCode.PROMOTION_NOT_APPLICABLE
 
     def fits(self, price: Price, quantity: int) -> bool:
-        """Whether the code is for purchases of so many units at a price, whose `offer` has to be
+        """Whether the code is for purchases of this many units at a price, whose `offer` has to be
         fetched.
         """
         return (
@@ -158,5 +161,5 @@ class PromotionRedemption(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PromotionRedemption"]:
-        """Operators."""
+        """Operators see redemptions."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)

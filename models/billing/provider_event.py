@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 
 class ProviderEventStatus(StrEnum):
-    """What became of a notification. RECEIVED ones are handled again until they are APPLIED."""
+    """What became of a notification. RECEIVED notifications are handled again until they are
+    APPLIED.
+    """
 
     RECEIVED = "RECEIVED"
     APPLIED = "APPLIED"
@@ -56,5 +58,5 @@ class ProviderEvent(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["ProviderEvent"]:
-        """Operators see all."""
+        """Operators see all notifications."""
         return QuerySet(cls) if viewer.staff is Staff.OPERATOR else cls.filter(id=None)

@@ -89,12 +89,12 @@ class Purchase(Model):
     `billing_profile` is what the buyer confirmed. Periods are counted from `anchor`, from period
     `base_index` on, which starts `base_months` later (`Schedule`). `next_period_index` is the first
     one that isn't billed yet, and `bills_on` the day on which the billing run has to do something,
-    null when never: the start of that period, and while the purchase is paused `resumes_on`. A
+    null for never. It is the start of that period or, while the purchase is paused, `resumes_on`. A
     draft ends at `expires_at`. Days are in Europe/Paris.
 
     A promotion takes something off the next `promotion_periods_left` periods that are billed, null
     for all. `trial_reminded_at` is when the end of the trial was announced, and
-    `resume_reminded_for` the end of a pause that was.
+    `resume_reminded_for` the last end of a pause that was announced.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -178,8 +178,8 @@ class Purchase(Model):
         billing_address: dict[str, str] | None = None,
         order_number: str | None = None,
     ) -> "Purchase":
-        """Set the billing details: the account's registered address when the billing address is
-        omitted. Raises TRANSITION_ILLEGAL once payment has begun.
+        """Set the billing details. The billing address is the account's registered address when it
+        is omitted. Raises TRANSITION_ILLEGAL once payment has begun.
         """
         async with action.transaction() as tx:
             account = await tx.lock(Account, self.account_id)
@@ -228,7 +228,7 @@ class Purchase(Model):
         return expired_count
 
     async def release_promotion(self, tx: Transaction) -> None:
-        """Let somebody else redeem the code that was redeemed for a draft."""
+        """Release the code that was redeemed for a draft, so that somebody else can redeem it."""
         redemption = PromotionRedemption.filter(purchase_id=self.pk)
         await redemption.using_db(tx.db).delete()
 
@@ -238,7 +238,7 @@ class Purchase(Model):
         return self.promotion_id is not None and self.promotion_periods_left != 0
 
     def use_promotion(self) -> None:
-        """Count a period that is billed."""
+        """Count a billed period against the promotion."""
         if self.promotion_periods_left:
             self.promotion_periods_left -= 1
 
@@ -278,7 +278,7 @@ class Purchase(Model):
         )
 
     async def pause(self, tx: Transaction, resumes_on: date | None) -> None:
-        """Stop billing, and what was bought, until the purchase is resumed."""
+        """Stop the billing and the service until the purchase is resumed."""
         self.paused_at, self.resumes_on = tx.action.at, resumes_on
         self.bills_on = resumes_on
         await self.transition_to(tx, PurchaseStatus.PAUSED)
@@ -299,8 +299,8 @@ class Purchase(Model):
         self.next_period_index, self.bills_on = billed.index + 1, billed.end
 
     async def start_trial(self, tx: Transaction, days: int) -> None:
-        """Let the purchase be used free of charge for some days. The anchor is the day on which the
-        first period is billed.
+        """Let the purchase be used free of charge for a number of days. The anchor is the day on
+        which the first period is billed.
         """
         self.trial_ends_on = self.anchor = tx.action.day + timedelta(days=days)
         self.next_period_index, self.bills_on = 0, self.trial_ends_on
@@ -308,13 +308,13 @@ class Purchase(Model):
         await self.transition_to(tx, PurchaseStatus.TRIALING)
 
     async def suspend(self, tx: Transaction) -> None:
-        """Stop what was bought until every overdue invoice is paid."""
+        """Stop the service until every overdue invoice is paid."""
         self.suspended_at = tx.action.at
         await self.transition_to(tx, PurchaseStatus.SUSPENDED)
 
     async def restore(self, tx: Transaction) -> None:
-        """Make a late purchase active again. The anchor stays, and periods that passed entirely
-        during the suspension are not billed.
+        """Make a purchase that is past due or suspended active again. The anchor stays, and periods
+        that passed entirely during the suspension are not billed.
         """
         if self.suspended_at:
             price = await Price.get(pk=self.price_id, using_db=tx.db)
@@ -349,14 +349,16 @@ class Purchase(Model):
             await purchase.save(using_db=tx.db, update_fields=["next_period_index", "bills_on"])
 
     async def end(self, tx: Transaction, day: date) -> None:
-        """End the purchase on a day, from which on it doesn't renew."""
+        """End the purchase on a day, from which it no longer renews."""
         self.canceled_at = self.canceled_at or tx.action.at
         self.ended_on = day
         self.next_period_index = self.bills_on = None
         await self.transition_to(tx, PurchaseStatus.CANCELED)
 
     def schedule(self, months: int) -> Schedule:
-        """How the periods are counted at an interval of so many months. The purchase is active."""
+        """How the periods of the purchase, which is active, are counted at an interval of this many
+        months.
+        """
         assert self.anchor is not None, "a purchase that renews has an anchor"  # noqa: S101
         return Schedule(self.anchor, months, self.base_index, self.base_months)
 
@@ -372,7 +374,7 @@ class Purchase(Model):
         return billed.shortened(months) if index < self.base_index else billed
 
     def change_interval(self, former_months: int) -> None:
-        """Count the periods from the next one on at another interval. The anchor stays."""
+        """From the next period on, count periods at another interval. The anchor stays."""
         assert self.next_period_index is not None, "the purchase renews"  # noqa: S101
         schedule = self.schedule(former_months)
         self.base_months = schedule.months_until(self.next_period_index)

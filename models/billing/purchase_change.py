@@ -38,14 +38,14 @@ class PurchaseChangeStatus(StrEnum):
 
 class PurchaseChange(Model):
     """A change of a purchase, pending until it is applied or canceled. A purchase has at most one
-    pending change, besides an immediate one that awaits its payment.
+    pending change, besides an immediate one that waits for its payment.
 
     An immediate change takes effect once it is paid, any other one at the end of the period that is
     paid, on `effective_on`. `former_price` and `former_quantity` are what the purchase had, and
     `price` and `quantity` what it gets. `gross_cents` is the total with VAT to which the customer
     agreed: of the invoice of an immediate change, else of the first period with the change.
-    `invoice` is the one of an immediate change. With `sets_payment_method`, the saved payment
-    method that pays it is that of the purchase from then on.
+    `invoice` is that of an immediate change. With `sets_payment_method`, the saved payment method
+    that pays it becomes that of the purchase.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -84,7 +84,7 @@ class PurchaseChange(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["PurchaseChange"]:
-        """Whoever sees the purchase."""
+        """Whoever sees a purchase sees its changes."""
         if viewer.is_agent:
             return QuerySet(cls)
         return (
@@ -100,7 +100,9 @@ class PurchaseChange(Model):
 
     @classmethod
     def scheduled(cls) -> QuerySet["PurchaseChange"]:
-        """The pending changes that take effect at the end of the period, one of each purchase."""
+        """The pending changes that take effect at the end of the period, at most one for each
+        purchase.
+        """
         return cls.pending().filter(is_immediate=False)
 
     @property

@@ -28,7 +28,7 @@ class Receivable(Model):
     """The amount that is open on an invoice, which itself never changes: `gross_cents` minus the
     allocations, updated in the transaction that stores an allocation.
 
-    `settled_at` is when nothing was open any more. A disputed invoice is not dunned.
+    `settled_at` is when nothing was left open. A disputed invoice is not dunned.
     """
 
     invoice: fields.OneToOneRelation["Invoice"] = fields.OneToOneField(
@@ -72,7 +72,9 @@ class Receivable(Model):
 
     @property
     def state(self) -> InvoiceState:
-        """The state of the invoice. One that credit notes alone have settled is CREDITED."""
+        """The state of the invoice. An invoice that was settled by credit notes alone is
+        CREDITED.
+        """
         if self.open_cents <= 0:
             return InvoiceState.CREDITED if self.is_credited else InvoiceState.PAID
         if self.disputed_at:

@@ -28,7 +28,7 @@ class RefundStatus(StrEnum):
 
 
 class RefundDestination(StrEnum):
-    """What happens to the part of a credit note that was already paid. NONE if nothing was."""
+    """What happens to the part of a credit note that was already paid. NONE if nothing was paid."""
 
     NONE = "NONE"
     PAYMENT = "PAYMENT"
@@ -38,8 +38,8 @@ class RefundDestination(StrEnum):
 class Refund(Model):
     """One refund of a payment, for a credit note. The sum of a payment's refunds never exceeds it.
 
-    `next_check_at` is when the provider is asked next, null when its answer is final. What was paid
-    by transfer is transferred back by an operator, to the account in `bank_line`.
+    `next_check_at` is when the provider is queried next, null once its answer is final. What was
+    paid by transfer is transferred back by an operator, to the account in `bank_line`.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -11,7 +11,7 @@ from models.billing.refund import RefundStatus
 
 
 class SandboxCharge(Model):
-    """A charge. `settles_at` is when one that is processed gets its final status."""
+    """A charge. `settles_at` is when a charge that is processed gets its final status."""
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)
@@ -49,7 +49,9 @@ class SandboxSetup(Model):
 
 
 class SandboxRefund(Model):
-    """A refund of a charge. `fails_at` is when the customer's bank returns one that succeeded."""
+    """A refund of a charge. `fails_at` is when the customer's bank returns a refund that
+    succeeded.
+    """
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)

@@ -1,8 +1,8 @@
 """Which VAT applies to a supply: dated rules by territory and category, which are data
 (seed/tax_rules.toml), and the decision for one buyer on one day.
 
-docs/tax.md is the same for accountants. Sources are articles of the CGI (Code général des impôts)
-and of Directive 2006/112/EC.
+docs/tax.md explains the same to accountants. Sources are articles of the CGI (Code général des
+impôts) and of Directive 2006/112/EC.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from models.errors import Refusal
 
 
 class TaxableBuyer(Protocol):
-    """What the decision needs to know about a buyer. `vat_number` counts only with the time at
-    which the tax authorities confirmed it.
+    """What the decision needs to know about a buyer. `vat_number` counts only if there is also the
+    time at which the tax authorities confirmed it.
     """
 
     @property
@@ -57,7 +57,7 @@ class TaxOptions:
 @dataclass(frozen=True)
 class TaxDecision:
     """The VAT of a supply: the rate in hundredths of a percent, and what an invoice states when
-    none is charged. `exemption_code` is of the code list VATEX (EN 16931 BT-121).
+    none is charged. `exemption_code` is a code of the VATEX list (EN 16931 BT-121).
     """
 
     rate_basis_points: int

@@ -59,7 +59,7 @@ class Article(Model):
     their words, each between spaces. `updated_at` changes whenever one of them does.
 
     For a webinar, `capacity` is null when there is room for everybody, and `join_url` is for those
-    who signed up. `calendar_sequence` counts the changes that their calendars have to know.
+    who signed up. `calendar_sequence` counts the changes that calendars have to be sent.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -100,8 +100,8 @@ class Article(Model):
         cls, articles: QuerySet["Article"], search: str, locale: Locale
     ) -> QuerySet["Article"]:
         """Filter articles that contain every word of the search, in any form, regardless of case
-        and accents. Words such as "the" don't count beside others. A search without letters and
-        digits finds nothing.
+        and accents. Words such as "the" don't count unless the search has no others. A search
+        without letters and digits finds nothing.
         """
         words = search_words(search[:SEARCH_LENGTH])
         telling = [parts for parts in words if not STOP_WORDS.issuperset(parts)]

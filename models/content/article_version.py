@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 class ArticleVersion(Model):
-    """One version of an article's texts. `editor` is null for what came with the installation, and
-    `published_at` is when it was last published.
+    """One version of an article's texts. `editor` is null for a version that came with the
+    installation, and `published_at` is when it was last published.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -39,7 +39,7 @@ class AcceptanceChannel(StrEnum):
 
 class Policy(Model):
     """One version of a policy, in every language, in force from a day in Europe/Paris until the
-    next version is.
+    next version takes effect.
 
     The texts are Markdown whose first line is the title, `# ...`. sha256 is the hash of the French
     text followed by the English one.
@@ -112,7 +112,7 @@ class PolicyAcceptance(Model):
     """A user's acceptance of one version: when, in which language it was read, and where. Rows are
     never changed.
 
-    They contain no network address. The audit log records it, and its entries expire.
+    They contain no network address. The audit log records that, and its entries expire.
     """
 
     id = fields.BigIntField(primary_key=True)

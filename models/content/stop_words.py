@@ -1,4 +1,4 @@
-"""Words that say nothing about what somebody looks for, in French and English, as `fold_text`
+"""Words that say nothing about what somebody searches for, in French and English, as `fold_text`
 writes them.
 """
 

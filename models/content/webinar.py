@@ -17,8 +17,9 @@ REMINDERS = (timedelta(days=1), timedelta(hours=1))  # before the start
 
 
 class WebinarSignUp(Model):
-    """One person's place in a webinar, or on its waiting list, which goes by `id`. `reminder_at` is
-    when they are reminded next, `notified_sequence` the `Article.calendar_sequence` that they know.
+    """One person's place in a webinar, or on its waiting list, which is ordered by `id`.
+    `reminder_at` is when they are reminded next, `notified_sequence` the last
+    `Article.calendar_sequence` that they were notified of.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -1,4 +1,4 @@
-"""Triggers by which the database refuses to change or delete rows, whoever asks for it."""
+"""Triggers by which the database refuses to change or delete rows, whoever tries."""
 
 from collections.abc import Iterable
 
@@ -31,8 +31,8 @@ async def refuse_changes(db: BaseDBAsyncClient, tables: Iterable[str]) -> None:
 
 
 async def allow_changes(db: BaseDBAsyncClient, tables: Iterable[str]) -> None:
-    """Remove the triggers of `refuse_changes`, for a migration that fills a new column. It puts
-    them back afterwards.
+    """Remove the triggers of `refuse_changes`, for a migration that fills a new column. The
+    migration puts them back afterwards.
     """
     is_sqlite = dialect(db) == "sqlite"
     for table in tables:

@@ -9,8 +9,8 @@ BATCH_SIZE = 100
 
 
 async def keys_of(rows: QuerySet[Any]) -> AsyncIterator[int]:
-    """The keys of all rows, in ascending order. Each is read once, so a row that stays in the
-    queryset because it can't be handled doesn't hold up the others.
+    """The keys of all rows, in ascending order. Each key is read once, so a row that can't be
+    handled, and therefore stays in the queryset, doesn't hold up the others.
     """
     async for keys in batches_of(rows):
         for key in keys:

@@ -113,7 +113,7 @@ _MIGRATION_OPTIONS = {
 
 def tortoise_config(url: str, analytics_url: str | None = None, **options: float) -> dict[str, Any]:
     """Return Tortoise's configuration for a database URL: `sqlite://path`, or `postgres://...`,
-    which uses asyncpg, and for that of a copy that analysts read. `options` replace those of the
+    which uses asyncpg, and for the URL of a copy that analysts read. `options` replace those of the
     URL.
     """
     connections = {"default": _connection_config(url, options)}
@@ -134,8 +134,8 @@ def tortoise_config(url: str, analytics_url: str | None = None, **options: float
 
 
 def database_options(url: str) -> DatabaseOptions:
-    """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for an
-    operator.
+    """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for
+    the operator.
     """
     params = dict(parse_qsl(urlsplit(url).query))
     if unknown_names := DatabaseOptions.unknown_parameters(params):

@@ -82,7 +82,7 @@ def _is_temporary(error: BaseException) -> bool:
 
 
 def log_unavailable(error: ServiceUnavailable) -> None:
-    """Log that somebody was told that the service is unavailable, once a second for each reason."""
+    """Log that a client was told that the service is unavailable, once a second for each reason."""
     (reason,), now = error.args, monotonic()
     if now - _logged_at.get(reason, -1.0) >= 1:
         _logged_at[reason] = now

@@ -1,7 +1,7 @@
 """Decides who gets the next connection.
 
 At most `size` may be in use at once. A person may use at most `share` of them, and those who wait
-take turns by person, so one who sends a hundred requests delays another one by one request.
+take turns by person, so someone who sends a hundred requests delays another person by one request.
 Transactions may use at most `transactions` of them, because they can wait for locks: the others
 stay free for statements that only read.
 """
@@ -27,8 +27,9 @@ class FairQueue:
         self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
 
     async def enter(self, person: str | None, *, transaction: bool) -> Admission:
-        """Wait until a connection may be used. Return it with `leave`. Raises
-        ServiceUnavailable.
+        """Wait until a connection may be used. Return it with `leave`.
+
+        Raises ServiceUnavailable.
         """
         admission = person, transaction
         if not self._admit(admission):
@@ -92,9 +93,9 @@ class FairQueue:
                 del self._waiting[admission]
 
     def _admit_waiting(self) -> None:
-        """Admit everyone who may enter now. Everyone who still waits afterwards may not, so nobody
-        who comes later can pass them by entering at once. What one connection frees is enough for
-        one of each line.
+        """Admit everyone who may enter now. Those who still wait afterwards may not enter, so
+        nobody who comes later can overtake them. One freed connection is enough for one of each
+        queue.
         """
         for admission in tuple(self._waiting):
             line = self._waiting[admission]

@@ -1,4 +1,4 @@
-"""Apply and revert migrations, without building models that no migration asks for.
+"""Apply and revert migrations, without building models that no migration needs.
 
 Tortoise copies the fields of all tables before each operation, builds the models that an operation
 changes and all that are related to them, and prepares all of them for queries. Ours change data
@@ -38,8 +38,8 @@ async def migrate(
 
 
 def migration_names() -> list[str]:
-    """The names of all migrations in their order. Imports none of them: meanwhile a server would
-    answer nothing.
+    """The names of all migrations in their order. Imports none of them, because a server would
+    answer nothing meanwhile.
     """
     folder = import_module("migrations").__path__
     return sorted(each.name for each in iter_modules(folder))
@@ -97,7 +97,7 @@ class _LazyState(State):
 
 
 def _clone_model_state(state: ModelState) -> ModelState:
-    """A copy that shares the fields: operations replace them, and change none in place."""
+    """A copy that shares the fields: operations replace fields and never change them in place."""
     clone = copy(state)
     clone.options, clone.fields = {**state.options}, {**state.fields}
     return clone

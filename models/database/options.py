@@ -34,7 +34,7 @@ class DatabaseOptions:
 
     @classmethod
     def parse(cls, params: Mapping[str, str]) -> Self:
-        """The options among the parameters of a URL. Raises ValueError with a message for an
+        """The options among the parameters of a URL. Raises ValueError with a message for the
         operator.
         """
         values: dict[str, Any] = {

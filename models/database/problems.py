@@ -1,5 +1,5 @@
-"""Explains to an operator why a database can't be used. The drivers' own messages may quote the
-password, and Tortoise waits or repeats where an operator wants an answer.
+"""Explains to the operator why a database can't be used. The drivers' own messages may quote the
+password, and Tortoise waits or retries where an operator needs an answer.
 """
 
 import socket

@@ -28,8 +28,8 @@ async def execute(
 
 
 async def execute_report(statement: str, *params: Any) -> list[dict[str, Any]]:
-    """Execute a statement of an analyst's report, on the copy of the database that there is for
-    them, or on the connections for reports.
+    """Execute a statement of an analyst's report, on the analysts' copy of the database if there is
+    one, else on the connections for reports.
     """
     name = ANALYTICS if ANALYTICS in (get_connections().db_config or {}) else "default"
     with workload(Workload.REPORTS):

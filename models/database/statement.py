@@ -248,7 +248,7 @@ class _Placeholders:
 
     def filter(self, node: Q) -> Q:
         """The same conditions with placeholders, numbered in the order in which `_collect` appends
-        their values.
+        the values.
         """
         children = [self.filter(child) for child in node.children]
         filters: dict[str, Any] = node.filters

@@ -26,8 +26,8 @@ class ChangeTable(TortoiseOperation):
 
     `set_fields` adds or replaces fields, `remove` names those to drop, and `options` are the new
     `unique_together` and `indexes`. `fill` gives an SQL expression for each new column, which may
-    name the table's former columns; a column without one gets its default, or null. `fill_backward`
-    is the same for reverting. An expression is written for both databases.
+    name the table's former columns; a column without an expression gets its default, or null.
+    `fill_backward` is the same for reverting. An expression is written for both databases.
     """
 
     def __init__(
@@ -113,7 +113,7 @@ def _columns(model: type[Model]) -> dict[str, Any]:
 def _expressions(
     old: type[Model], new: type[Model], fill: Mapping[str, str], editor: BaseSchemaEditor
 ) -> dict[str, str]:
-    """For each column that is added the expression of its value."""
+    """The expression of the value of each added column."""
     return {
         column: fill.get(column) or _default(new, field, editor)
         for column, field in _columns(new).items()
@@ -128,7 +128,7 @@ def _default(model: type[Model], field: Any, editor: BaseSchemaEditor) -> str:
 
 
 def _db_default(editor: BaseSchemaEditor, model: type[Model], field: Any) -> str | None:
-    """What the database stores in a column when nobody gives a value, None without a default."""
+    """The default that the database stores in a column, None if it has none."""
     if field is None or not field.has_db_default():
         return None
     return str(editor._escape_default_value(field.to_db_value(field.db_default, model)))

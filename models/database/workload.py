@@ -30,7 +30,7 @@ current_person = _person.get
 
 
 class workload:
-    """Do what is inside as this kind of work."""
+    """Run the code inside as this kind of work."""
 
     __slots__ = ("_kind", "_token")
 
@@ -45,12 +45,12 @@ class workload:
 
 
 def assign_workload(kind: Workload) -> None:
-    """Do everything that the current task does from now on as this kind of work."""
+    """Run everything that the current task does from now on as this kind of work."""
     _workload.set(kind)
 
 
 def assign_person(person: str | None) -> None:
-    """Do everything that the current task does from now on for this person: any text that
+    """Run everything that the current task does from now on for this person, given as any text that
     identifies them.
     """
     _person.set(person)

@@ -52,7 +52,7 @@ class Authenticator(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Authenticator"]:
-        """Users see their own authenticators only, and so do staff."""
+        """Everyone sees only their own authenticators, including staff."""
         return (
             cls.filter(user_id=viewer.user_id, confirmed_at__isnull=False)
             if viewer.user

@@ -3,9 +3,9 @@ SIREN, or by the number of one of their tickets or invoices.
 
 Every word of a search must occur in what is known about the person or one of their companies. Both
 sides are normalized in Python (`models.text.search_text`), so that SQLite and PostgreSQL return the
-same rows; nothing is left in a word that LIKE takes for a wildcard.
+same rows; no wildcard of LIKE is left in a word.
 
-A part may lie anywhere in a word, so no index leads there: each word costs one look through the two
+A part may be anywhere in a word, so no index helps: each word costs one scan of the two
 `search_text` columns, which is why a search has few words, and why only staff may search. See
 docs/decisions/0018-staff.md.
 """

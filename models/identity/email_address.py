@@ -25,8 +25,8 @@ def normalized_email(text: str) -> str:
 
 
 def _unicode_domain(domain: str) -> str:
-    """Return a domain in its own script and in lower case; one that isn't valid only in lower
-    case.
+    """Return a domain in its own script and in lower case; an invalid one is only converted to
+    lower case.
     """
     try:
         if len(domain) <= _MAX_LENGTH:

@@ -54,7 +54,7 @@ class Session(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Session"]:
-        """Users see their own sessions only, and so do staff."""
+        """Everyone sees only their own sessions, including staff."""
         return cls.filter(user_id=viewer.user_id) if viewer.user else cls.filter(id=None)
 
     def is_active(self, at: datetime) -> bool:

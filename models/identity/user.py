@@ -63,8 +63,8 @@ class User(Searchable):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["User"]:
-        """Agents and operators see every person. A member sees their company's people; of staff,
-        only themselves.
+        """Agents and operators see every person. Members see the users of their company. Other
+        staff see only themselves.
         """
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)

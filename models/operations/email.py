@@ -102,13 +102,12 @@ class Email(Model):
     with their emails. ticket_id is the ticket that an answer to the email belongs to.
 
     purpose is what its recipient must agree to when it is delivered, null for emails that need no
-    consent. withdrawal_token is what the link to withdraw that consent has.
+    consent. withdrawal_token is the token of the link to withdraw that consent.
 
-    message_key is the part of the Message-ID before the @. thread has the Message-IDs of the
-    emails that this one continues, oldest first and separated by spaces: our own ones as their key
-    alone, because the domain is filled in when the message is made. bounced_at is when a mail
-    server reported that it can't deliver the email, bounce_status its code (RFC 3463), such as
-    5.1.1.
+    message_key is the part of the Message-ID before the @. thread has the Message-IDs of the emails
+    that this one continues, oldest first and separated by spaces: our own ones as their key alone,
+    because the domain is filled in when the message is made. bounced_at is when a mail server
+    reported that it can't deliver the email, bounce_status its code (RFC 3463), such as 5.1.1.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -198,8 +197,8 @@ class Email(Model):
 
     @classmethod
     async def delete_waiting_replies(cls, tx: Transaction, user_id: int, account_id: int) -> None:
-        """Delete the emails about an account's tickets that were not sent yet to a user who leaves
-        the account.
+        """Delete the emails about an account's tickets that are waiting for a user who leaves the
+        account.
         """
         waiting = cls.filter(user_id=user_id, account_id=account_id, sent_at=None)
         for template in (TICKET_REPLIES, TICKET_TRANSCRIPT):

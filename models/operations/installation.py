@@ -65,9 +65,9 @@ class Installation(Model):
 
     @classmethod
     async def stream_epoch(cls) -> str:
-        """The epoch of the streams: as long as it is the same, they have only got longer. Another
-        one begins when a backup is restored, when an operator holds the jobs, and on PostgreSQL
-        when a standby takes over or the server is recovered to an earlier time.
+        """The epoch of the streams: as long as it is the same, they have only got longer. A new one
+        begins when a backup is restored, when an operator holds the jobs, and on PostgreSQL when a
+        standby takes over or the server is recovered to an earlier time.
         """
         statement = _POSTGRES_EPOCH if dialect() == "postgres" else _EPOCH
         rows = await execute(statement)
@@ -94,7 +94,9 @@ class Installation(Model):
 
     @classmethod
     async def record_migration(cls, was_recognized: bool) -> None:
-        """Record the identity after a migration, which changes that of an SQLite file."""
+        """Record the identity after a migration, because migrating changes that of an SQLite
+        file.
+        """
         if was_recognized:
             await execute(_CREATE)
             await cls.filter(pk=1).update(database_identity=await _database_identity())
@@ -121,7 +123,7 @@ class Installation(Model):
 
     @classmethod
     async def is_recognized(cls) -> bool:
-        """Whether the row was written in this database, or in none so far."""
+        """Whether the row was written in this database, or in no database so far."""
         # The columns of later migrations may be missing.
         rows = await execute("SELECT database_identity FROM installation WHERE id = 1")
         identity = rows[0]["database_identity"] if rows else None

@@ -1,5 +1,5 @@
 """The latest time that any process has recorded, by which processes notice that the clock was set
-back, after a restart too.
+back, even after a restart.
 """
 
 from datetime import datetime

@@ -3,8 +3,7 @@ and withdrawn, one purpose at a time (GDPR, Articles 6(1)(a) and 7).
 
 Nobody has agreed to anything before an entry says so. The latest entry for a person and a purpose
 is what applies. Entries are never changed or deleted: the database refuses both. An erasure
-withdraws what a person had agreed to, and the entries stay as proof, of somebody who isn't named
-anymore.
+withdraws what a person had agreed to, and the entries stay as proof, but no longer name anybody.
 """
 
 from datetime import datetime

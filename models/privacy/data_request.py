@@ -109,6 +109,6 @@ class DataRequest(Model):
         self.plan_reminder(now)
 
     def plan_reminder(self, now: datetime) -> None:
-        """Plan the reminder that follows this time."""
+        """Plan the first reminder that comes after this time."""
         times = [self.deadline_at - time_left for time_left in REMINDERS]
         self.reminder_at = min((time for time in times if time > now), default=None)

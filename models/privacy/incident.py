@@ -75,7 +75,7 @@ class IncidentAudience(StrEnum):
 
     @property
     def prefix(self) -> str:
-        """The start of the names of its columns."""
+        """The prefix of the columns about this audience."""
         return self.value.lower()
 
 
@@ -169,7 +169,9 @@ class Incident(Model):
         return not self.is_finished and self.authority_required is not False and not is_notified
 
     def require_transition(self, status: IncidentStatus) -> None:
-        """Raise TRANSITION_ILLEGAL, with the statuses that are possible, unless this one is."""
+        """Raise TRANSITION_ILLEGAL, with the statuses that are possible, unless this status is one
+        of them.
+        """
         if status in TRANSITIONS[self.status]:
             return
         raise Refusal(

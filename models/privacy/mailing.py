@@ -22,7 +22,7 @@ SUBJECT_LENGTH = 150
 
 class Mailing(Model):
     """One mailing. Its emails are stored in batches, in the order of their recipients' keys:
-    everybody up to `last_user_id` was considered, and `finished_at` is when there was nobody left.
+    recipients up to `last_user_id` are done, and `finished_at` is when nobody was left.
     """
 
     id = fields.BigIntField(primary_key=True)

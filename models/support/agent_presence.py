@@ -1,8 +1,4 @@
-"""Which agents are present: those of whom at least one device is connected to one of the processes.
-
-A process holds a lease for each agent who is connected to it, and renews it (support/presence.py).
-The lease of a process that died expires by itself. Only the current leases are stored, no history.
-"""
+"""Which agents are present: those with at least one device connected to one of the processes."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -61,7 +57,7 @@ async def delete_old_leases(at: datetime) -> None:
 async def present_agent_ids(
     user_ids: list[int], at: datetime, db: BaseDBAsyncClient | None = None
 ) -> set[int]:
-    """Which of these people had a lease after this time."""
+    """Which of these people have a lease that ends after this time."""
     if not user_ids:
         return set()
     places = ", ".join("?" * len(user_ids))

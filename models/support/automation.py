@@ -1,15 +1,16 @@
 """Automations: when something happens in a ticket that meets conditions, the system acts.
 
-- `Automation` is one of them, in its place among the others. `AutomationVersion` is what it is made
-  of: each change is another version, which the log names.
+- `Automation` is one of them, with its place in their order. `AutomationVersion` is its content:
+  each change creates a version, which the log names.
 - `AutomationCursor` says up to which event a ticket's stream was handled. `AutomationTimer` is an
   event for which an automation acts later.
-- `AutomationRun` is the log: that an automation acted, or was refused. Its key (automation, ticket,
-  root) makes an automation act once for what happened.
+- `AutomationRun` is the log: each row says that an automation acted, or was refused. Its key
+  (automation, ticket, root) makes an automation act only once for what happened.
 
-The root of an event is what a person did, or time: `event:7` is the event 7 of the ticket's stream,
-`clock:3` an SLA clock. What an automation does has the root of what it acted for, so a chain of
-automations contains each of them once at most, and ends. `depth` is the place in the chain.
+The root of an event is what a person or time caused: `event:7` is event 7 of the ticket's stream,
+`clock:3` an SLA clock. What an automation does has the same root as the event it acted on, so a
+chain of automations contains each of them at most once, and ends. `depth` is the place in the
+chain.
 """
 
 from datetime import datetime, timedelta
@@ -35,7 +36,7 @@ ERROR_LENGTH = 60
 
 
 class AutomationEvent(StrEnum):
-    """What an automation acts for."""
+    """The event on which an automation acts."""
 
     TICKET_OPENED = "TICKET_OPENED"
     CUSTOMER_REPLIED = "CUSTOMER_REPLIED"
@@ -50,16 +51,16 @@ SLA_EVENTS = (AutomationEvent.SLA_WARNING, AutomationEvent.SLA_BREACHED)
 
 
 class ConditionMatch(StrEnum):
-    """Whether all of the conditions have to be met, or any."""
+    """Whether all conditions have to be met, or any of them."""
 
     ALL = "ALL"
     ANY = "ANY"
 
 
 class Automation(Model):
-    """An automation. It acts while it is enabled, for what happens from `enabled_at` on. Those with
-    a lower position act first. `unique_name` is the name without regard to case, or an archived
-    one's own.
+    """An automation. It acts while it is enabled, on events from `enabled_at` on. Automations with
+    a lower position act first. `unique_name` is the name without regard to case; once archived, it
+    is a value of its own, so that the name can be used again.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -77,14 +78,14 @@ class Automation(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Automation"]:
-        """Agents see them, supervisors and operators manage them."""
+        """Agents see automations, supervisors and operators manage them."""
         is_staff = viewer.is_agent or viewer.staff is Staff.OPERATOR
         return QuerySet(cls) if is_staff else cls.filter(id=None)
 
 
 class AutomationVersion(Model):
-    """What an automation is made of. The conditions have the accepted values by name, without those
-    that don't matter; if one of `exceptions` is met, the automation doesn't act.
+    """The content of an automation. The conditions have the accepted values by name, and leave out
+    what doesn't matter; if one of `exceptions` is met, the automation doesn't act.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -113,7 +114,7 @@ class AutomationVersion(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["AutomationVersion"]:
-        """Those who see the automation."""
+        """Those who see an automation see its versions."""
         is_staff = viewer.is_agent or viewer.staff is Staff.OPERATOR
         return QuerySet(cls) if is_staff else cls.filter(id=None)
 
@@ -124,11 +125,11 @@ class AutomationVersion(Model):
 
     @property
     def delay(self) -> timedelta | None:
-        """How long after the event it acts. None for at once."""
+        """How long after the event it acts, None for immediately."""
         return None if self.delay_minutes is None else timedelta(minutes=self.delay_minutes)
 
     def has_same_trigger(self, other: "AutomationVersion") -> bool:
-        """Whether it acts at the same time for the same events."""
+        """Whether two versions act on the same events after the same delay."""
         return (self.event, self.delay_minutes, self.is_delay_business_time) == (
             other.event,
             other.delay_minutes,
@@ -137,9 +138,9 @@ class AutomationVersion(Model):
 
 
 class AutomationRun(Model):
-    """That an automation acted on a ticket, or was refused: then `refusals` says which of its
-    actions weren't possible, and nothing was done. What it did are the events of the ticket's
-    stream from `first_sequence` to `last_sequence`.
+    """A run of an automation on a ticket. When it was refused, `refusals` says which of its actions
+    weren't possible, and nothing was done. Otherwise what it did is recorded by the events of the
+    ticket's stream from `first_sequence` to `last_sequence`.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -181,13 +182,14 @@ class AutomationRun(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["AutomationRun"]:
-        """Those who answer customers."""
+        """Those who answer customers see runs."""
         return QuerySet(cls) if viewer.is_agent else cls.filter(id=None)
 
 
 class AutomationTimer(Model):
-    """An event for which an automation acts at `due_at`, if nothing has made it obsolete. One that
-    has failed is tried again: `attempts` is how often it has, and `error` the type of the last one.
+    """An event for which an automation acts at `due_at`, if nothing has made it obsolete. After a
+    failure it is tried again: `attempts` counts the failures, and `error` is the type of the last
+    one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -218,7 +220,7 @@ class AutomationTimer(Model):
 
 
 class AutomationCursor(Model):
-    """Up to which event of its stream automations have handled a ticket."""
+    """The last event of its stream up to which automations have handled a ticket."""
 
     id = fields.BigIntField(primary_key=True)
     ticket: fields.OneToOneRelation[Ticket] = fields.OneToOneField(
@@ -233,7 +235,7 @@ class AutomationCursor(Model):
 
 
 class AutomationScan(Model):
-    """From which time on the job looks for changed tickets, in a single row."""
+    """The time from which the job searches for changed tickets, in a single row."""
 
     id = fields.IntField(primary_key=True)
     since: datetime = fields.DatetimeField()

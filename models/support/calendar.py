@@ -23,7 +23,7 @@ CLOSURE_REASON_LENGTH = 200
 class Calendar(Model):
     """A calendar. `week` holds the hours of each day from Monday on, in minutes since midnight in
     `time_zone`. One calendar is the default; migration 0042 creates it. `changed_at` is set until
-    the SLA clocks that run by the calendar are planned again.
+    the SLA clocks that use the calendar are rescheduled.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -42,7 +42,7 @@ class Calendar(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Calendar"]:
-        """Those who answer customers, and operators."""
+        """Those who answer customers, and operators, see calendars."""
         return QuerySet(cls) if _may_see(viewer) else cls.filter(id=None)
 
     def hours(self, closures: "Sequence[Closure]") -> OpeningHours:
@@ -56,7 +56,7 @@ class Calendar(Model):
 
 
 class Closure(Model):
-    """A time from and until which a calendar is closed although its hours say otherwise."""
+    """A time during which a calendar is closed although its weekly hours say otherwise."""
 
     id = fields.BigIntField(primary_key=True)
     calendar: fields.ForeignKeyRelation[Calendar] = fields.ForeignKeyField(
@@ -74,7 +74,7 @@ class Closure(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Closure"]:
-        """Those who see the calendars."""
+        """Those who see calendars see their closures."""
         return QuerySet(cls) if _may_see(viewer) else cls.filter(id=None)
 
 
@@ -89,10 +89,10 @@ async def default_calendar() -> Calendar:
 
 
 async def default_hours() -> OpeningHours:
-    """When the default calendar is open."""
+    """The opening hours of the default calendar."""
     return await hours_of(await default_calendar())
 
 
 async def hours_of(calendar: Calendar) -> OpeningHours:
-    """When a calendar is open."""
+    """The opening hours of a calendar."""
     return calendar.hours(await read(Closure.filter(calendar_id=calendar.pk)))

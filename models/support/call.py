@@ -1,8 +1,8 @@
 """Phone calls with customers, logged by agents or reported by a telephone system.
 
-A call belongs to a ticket, in which a message tells of it, so it has its place in the same timeline
-as everything else. What the agents note about it is an internal note of the ticket. A reported call
-of somebody who isn't known waits for an agent, who links it or dismisses it.
+A call belongs to a ticket, in which a message reports it, so it appears in the same timeline as
+everything else. What agents note about it is an internal note of the ticket. A reported call by an
+unknown caller waits for an agent, who links or dismisses it.
 """
 
 from datetime import datetime, timedelta
@@ -44,8 +44,8 @@ class CallOutcome(StrEnum):
 class Call(Model):
     """A call. `number` is the customer's, null when it was withheld. `agent` answered or made the
     call, null when that isn't known. `ticket` and `message` are null for a call that waits to be
-    linked or was dismissed. `external_id` is the telephone system's, and `fingerprint` identifies
-    what it reported.
+    linked or was dismissed. `external_id` is the telephone system's ID of the call, and
+    `fingerprint` identifies the content of its report.
     """
 
     id = fields.BigIntField(primary_key=True)

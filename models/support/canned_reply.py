@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class CannedReply(Model):
     """A text in one language or in both, `body_fr` and `body_en`.
 
-    It belongs to its `owner`, to a `team`, or to all agents. `scope` is to whom, as a key: a
-    shortcut is unique in it.
+    It belongs to its `owner`, to a `team`, or to all agents. `scope` is a key for who that is,
+    within which a shortcut is unique.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -46,7 +46,7 @@ class CannedReply(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["CannedReply"]:
-        """Agents use their own replies, those of their teams, and those of all agents. Supervisors
+        """Agents see their own replies, those of their teams, and those of all agents. Supervisors
         also see those of other teams.
         """
         if not viewer.is_agent:
@@ -62,7 +62,7 @@ class CannedReply(Model):
 
 
 def scope_of(owner_id: int | None, team_id: int | None) -> str:
-    """The key of those who use a reply."""
+    """The key of the people who can use a reply."""
     if owner_id is not None:
         return f"user:{owner_id}"
     return f"team:{team_id}" if team_id is not None else "all"

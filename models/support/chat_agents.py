@@ -17,8 +17,8 @@ from models.support.team import ChatAvailability, team_hours
 
 @dataclass(frozen=True)
 class ChatAgent:
-    """An agent who is present and available. `skills` are the categories that they can answer, none
-    for all of them.
+    """An agent who is present and available. `skills` are the categories that they can answer,
+    empty for all of them.
     """
 
     user_id: int
@@ -44,8 +44,8 @@ class ChatAgent:
 async def available_agents(
     at: datetime, db: BaseDBAsyncClient | None = None, *, user_id: int | None = None
 ) -> list[ChatAgent]:
-    """The agents who are present and available, or this one if they are. Whoever has waited longest
-    for a chat comes first.
+    """The agents who are present and available, or only this one if they are. The one who has
+    waited longest for a chat comes first.
     """
     condition, params = ("", []) if user_id is None else ("AND p.user_id = ?", [user_id])
     records = await fetch_records(_AGENTS.format(condition=condition), at, *params, db=db)

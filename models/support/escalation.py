@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 class Escalation(Model):
     """One escalation of a ticket. `history` holds the keys of the tickets with the earlier
-    exchanges. `supervisor` is null while there is none who could take it.
+    exchanges. `supervisor` is null while there is none to take it.
     """
 
     id = fields.BigIntField(primary_key=True)

@@ -40,7 +40,7 @@ class FileStatus(StrEnum):
 
 
 class File(Model):
-    """The metadata of a file. Its content is in the store under key from uploaded_at until
+    """The metadata of a file. Its content is in the store under `key` from uploaded_at until
     infected_at.
 
     The file can be downloaded from cleared_at on, when it was found clean, or uploaded while no
@@ -151,7 +151,7 @@ async def attach_to_scheduled_reply(
     file_ids: tuple[int, ...],
 ) -> None:
     """Attach files that the author uploaded to their scheduled reply in a ticket of this account,
-    instead of those before. Raises FILE_REFUSED.
+    instead of the previous ones. Raises FILE_REFUSED.
     """
     attached = File.filter(scheduled_reply_id=reply.pk)
     await tx.lock_rows(File.filter(Q(scheduled_reply_id=reply.pk) | Q(pk__in=[*file_ids, 0])))
@@ -163,7 +163,7 @@ async def attach_evidence(
     tx: Transaction, change: "LegalNameChange", author: "User", file_ids: tuple[int, ...]
 ) -> None:
     """Attach files that the author uploaded to a legal name change, as evidence. Raises
-    FILE_REFUSED, also for more than ten.
+    FILE_REFUSED, also for more than ten files.
     """
     if file_ids:
         await _attach(tx, author, change.account_id, file_ids, legal_name_change_id=change.pk)
@@ -175,7 +175,7 @@ async def attach_evidence(
 
 
 async def attach_video(tx: Transaction, article: "Article", editor: "User", file_id: int) -> None:
-    """Attach a video that the editor uploaded to an article, in place of the one before, which is
+    """Attach a video that the editor uploaded to an article, in place of the previous one, which is
     deleted as abandoned. A repeat changes nothing. Raises FILE_REFUSED.
     """
     await tx.lock_rows(File.filter(Q(article_id=article.pk) | Q(pk=file_id)))

@@ -56,7 +56,9 @@ def _is_concerned(view: InboxView, viewer: "Viewer") -> Q:
 
 
 def is_breaching() -> Q:
-    """The condition that a target of a ticket was missed, or will be soon, and still runs."""
+    """The condition that a target of a ticket was missed or soon will be, and its clock still
+    runs.
+    """
     clocks = SlaClock.filter(
         Q(warned_at__not_isnull=True) | Q(breached_at__not_isnull=True), state=ClockState.RUNNING
     )

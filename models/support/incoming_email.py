@@ -35,7 +35,7 @@ class IncomingEmailSource(StrEnum):
 
 
 class IncomingEmailStatus(StrEnum):
-    """What has become of an email."""
+    """The status of an email."""
 
     RECEIVED = "RECEIVED"
     POSTED = "POSTED"
@@ -76,14 +76,14 @@ class IncomingEmail(Model):
 
     raw_key is its content in the file store, null once that was deleted. source_key identifies an
     email of a mailbox, so that it is stored once. fingerprint is the same for copies of one email.
-    is_partial is whether only its headers were stored, because it is too large. authentication has
-    the results of SPF, DKIM and DMARC. text is what was written, with everything that it quotes,
-    html the same sanitized, both empty until the email was read. refused_files has the name of each
-    attachment that wasn't accepted and the reason. user is the customer who sent it, posted_message
-    the message that it became. linked_account_id and
-    linked_ticket_id are where an agent wants it to be posted, in the name of user; without a ticket
-    it opens one. next_attempt_at is when a job reads the email,
-    null once that is done. answered_at is when the sender got an automatic answer.
+    is_partial is whether only its headers were stored because it is too large. authentication has
+    the results of SPF, DKIM and DMARC. text is the complete text, including quotations, and html
+    the same as sanitized HTML; both are empty until the email was read. refused_files has the name
+    of each attachment that wasn't accepted and the reason. user is the customer who sent it,
+    posted_message the message that it became. linked_account_id and linked_ticket_id are where an
+    agent wants it to be posted, in the name of user; without a ticket it opens one. next_attempt_at
+    is when a job reads the email, null once that is done. answered_at is when the sender got an
+    automatic answer.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -132,8 +132,8 @@ class IncomingEmail(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["IncomingEmail"]:
-        """Agents and operators see what became of every email. Only agents read it: see
-        resolvers/support/incoming_emails.py.
+        """Agents and operators see what became of every email. Only agents can read its content:
+        see resolvers/support/incoming_emails.py.
         """
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)

@@ -29,7 +29,7 @@ LEGAL_DEADLINES: dict[TicketKind | Category, Callable[[datetime], datetime]] = {
 
 
 def legal_deadline(kind: TicketKind, category: Category, at: datetime) -> datetime | None:
-    """When a request made at this time has to be answered at the latest, None when the law sets no
+    """By when a request made at this time has to be answered, None when the law sets no
     deadline.
     """
     deadlines = [LEGAL_DEADLINES[key](at) for key in (kind, category) if key in LEGAL_DEADLINES]

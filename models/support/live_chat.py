@@ -1,8 +1,8 @@
 """The live part of a chat: who has it, or its place in the queue.
 
 A chat that nobody has waits in the queue of its team, or in that of all agents when no team has it.
-It keeps its place by `queued_at`: an agent who can't go on gives it back to where it was. A chat
-that isn't answered live has become a ticket like any other (DEFERRED), and stays one.
+`queued_at` determines its place: an agent who can't continue gives the chat back to the same place.
+A chat that isn't answered live has become a ticket like any other (DEFERRED), and stays one.
 
 The row belongs to whoever has locked the ticket, and follows it: `team` and `agent` are copies of
 the ticket's, so that the queue is read from one index and posting a message changes nothing here.
@@ -47,7 +47,7 @@ class LiveChat(Model):
     """The live part of a chat.
 
     `since` is when it got its state, or another agent, `queued_at` when the customer began to wait,
-    which decides about its place, and `first_assigned_at` when an agent first got it.
+    which determines its place, and `first_assigned_at` when an agent first got it.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -83,13 +83,13 @@ class LiveChat(Model):
         return self.state in LIVE_STATES
 
     def enter(self, state: ChatState, at: datetime) -> None:
-        """Give the chat a state."""
+        """Change the chat's state."""
         self.state, self.since = state, at
         if state is ChatState.ACTIVE:
             self.first_assigned_at = self.first_assigned_at or at
 
     async def save_state(self, tx: Transaction) -> None:
-        """Store what may have changed."""
+        """Save the columns that may have changed."""
         await self.save(
             using_db=tx.db,
             update_fields=[
@@ -111,7 +111,7 @@ async def find_chat(ticket: "Ticket", db: BaseDBAsyncClient | None = None) -> Li
 
 
 async def start_chat(tx: Transaction, ticket: "Ticket", *, is_live: bool) -> None:
-    """Put a new chat into the queue or, when it isn't answered live, make it a ticket."""
+    """Queue a new chat or, when it can't be answered live, defer it."""
     await LiveChat.create(
         using_db=tx.db,
         ticket_id=ticket.pk,
@@ -155,8 +155,8 @@ async def follow_finish(tx: Transaction, ticket: "Ticket") -> None:
 async def passed_on_by(
     ticket_ids: Sequence[int], db: BaseDBAsyncClient | None = None
 ) -> dict[int, int]:
-    """Who gave each of these chats, which wait again, back to a queue: they don't get it again by
-    routing. Without those that nobody had, or that were taken from an agent who was lost.
+    """The agent who gave each of these waiting chats back to a queue: routing doesn't give it to
+    them again. Chats that nobody had, or whose agent was disconnected, are left out.
     """
     if not ticket_ids:
         return {}
@@ -181,8 +181,9 @@ async def positions(
     *,
     categories: Collection[str] | None = None,
 ) -> dict[int, int]:
-    """The places in their queues of those of these chats that wait, 1 for the next one. With
-    `categories`, which have to contain those of the chats, other chats don't count.
+    """The places of these chats in their queues, 1 for the next one. Chats that don't wait are left
+    out. With `categories`, which must include those of the chats, chats of other categories don't
+    count.
     """
     if not ticket_ids:
         return {}
@@ -221,7 +222,7 @@ _QUEUES = f"""
 async def active_chat_counts(
     user_ids: Sequence[int], db: BaseDBAsyncClient | None = None
 ) -> dict[int, int]:
-    """The number of chats that each of these agents has, without those who have none."""
+    """The number of chats that each of these agents has. Agents without any are left out."""
     if not user_ids:
         return {}
     chats: Any = LiveChat.filter(state=ChatState.ACTIVE, agent_id__in=list(user_ids)).using_db(db)

@@ -22,9 +22,9 @@ MACRO_NAME_LENGTH = 60
 
 
 class Macro(Model):
-    """A named set of actions, of its `owner`, of a `team` or of all agents. `scope` is whose it is,
-    as a key: a name is unique in it, except for the names of those that are archived, whose scope
-    is their own.
+    """A named set of actions, which belongs to its `owner`, to a `team` or to all agents. `scope`
+    is a key for who that is, within which a name is unique. An archived macro has a scope of its
+    own, so that its name can be used again.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -50,8 +50,8 @@ class Macro(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Macro"]:
-        """Agents see those of all agents, of their teams and their own. Supervisors and operators
-        see those of all teams.
+        """Agents see the macros of all agents, those of their teams and their own. Supervisors and
+        operators see those of all teams.
         """
         if not viewer.is_agent:
             is_operator = viewer.staff is Staff.OPERATOR
@@ -69,7 +69,7 @@ class Macro(Model):
 
 
 class MacroUse(Model):
-    """One application of a macro to a ticket, with what it did and the rows that it made."""
+    """One application of a macro to a ticket, with what it did and the rows that it created."""
 
     id = fields.BigIntField(primary_key=True)
     macro: fields.ForeignKeyRelation[Macro] = fields.ForeignKeyField(
@@ -106,7 +106,7 @@ class MacroUse(Model):
 
 
 def macro_scope(owner_id: int | None, team_id: int | None = None) -> str:
-    """The key of those whose macro it is."""
+    """The key of the people to whom a macro belongs."""
     if team_id is not None:
         return f"team:{team_id}"
     return "all" if owner_id is None else f"user:{owner_id}"

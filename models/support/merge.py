@@ -23,8 +23,8 @@ _MAX_CHAIN = 100
 
 
 class TicketMerge(Model):
-    """The merge of `ticket` into `target`. `before` is what the merge changed of the ticket and its
-    clocks, for undoing it.
+    """The merge of `ticket` into `target`. `before` has the former values of what the merge changed
+    in the ticket and its clocks, for undoing it.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -53,8 +53,8 @@ class TicketMerge(Model):
 
 
 async def merge_targets(ticket_id: int, db: BaseDBAsyncClient | None = None) -> list[int]:
-    """The tickets that a ticket was merged into, one after the other: what is written to it is
-    posted in the last one. Empty for one that wasn't merged.
+    """The tickets that a ticket was merged into, one after the other: what is written to the ticket
+    is posted in the last of them. Empty for a ticket that wasn't merged.
     """
     targets: list[int] = []
     while len(targets) < _MAX_CHAIN:
@@ -67,7 +67,7 @@ async def merge_targets(ticket_id: int, db: BaseDBAsyncClient | None = None) -> 
 
 
 async def merged_ticket_ids(ticket_id: int, db: BaseDBAsyncClient | None = None) -> list[int]:
-    """The tickets that were merged into a ticket, also by way of others."""
+    """The tickets that were merged into a ticket, directly or through others."""
     found: list[int] = []
     level = [ticket_id]
     while level:

@@ -32,9 +32,9 @@ class Message(Model):
     """A message in a ticket. `sequence` is its number in the ticket's stream, `origin` the ticket
     that it was sent to.
 
-    Authors may change what they posted, for a while, unless the message `is_final`: because it was
-    received by email, or because a request or a decision refers to it. The body of a deleted
-    message is empty, and earlier texts are versions.
+    Authors may change what they posted for a while, unless the message `is_final`, because it was
+    received by email or because a request or a decision refers to it. The body of a deleted message
+    is empty, and earlier texts are versions.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -100,7 +100,7 @@ class Message(Model):
         return message
 
     async def _posted_text(self, db: BaseDBAsyncClient | None) -> str:
-        """The text with which the message was posted."""
+        """The text of the message as it was first posted."""
         if self.edited_at is None and self.deleted_at is None:
             return self.body
         versions = MessageVersion.filter(message_id=self.pk).order_by("id")
@@ -117,8 +117,8 @@ class AnsweredMeanwhile(Refusal):
 
 
 async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: int) -> None:
-    """Raise AnsweredMeanwhile when another agent has answered a ticket, which the caller has
-    locked, after the message with this sequence.
+    """Raise AnsweredMeanwhile when, after the message with this sequence, another agent has
+    answered a ticket. The caller has locked the ticket.
     """
     answers = Message.filter(
         ~AUTOMATIC, ticket_id=ticket_id, from_staff=True, sequence__gt=sequence, deleted_at=None
@@ -130,7 +130,7 @@ async def require_seen(tx: Transaction, ticket_id: int, author: User, sequence: 
 
 
 def unused_key(kind: str) -> str:
-    """A `client_message_id` that no client can have used, for a message that none has sent."""
+    """A `client_message_id` that no client can have used, for a message that no client sends."""
     return f"{kind}:{uuid4().hex}"
 
 
@@ -151,5 +151,5 @@ class MessageVersion(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["MessageVersion"]:
-        """Only supervisors read what was changed."""
+        """Only supervisors read earlier texts."""
         return QuerySet(cls) if viewer.staff is Staff.SUPERVISOR else cls.filter(id=None)

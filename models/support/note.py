@@ -1,7 +1,7 @@
 """Internal notes, which agents write for each other in a ticket.
 
-They are no messages: nothing that customers read, count, search, receive or export refers to them,
-and they change neither a ticket's times nor its stream.
+They aren't messages: customers never read, count, search, receive or export them, and they change
+neither a ticket's times nor its stream.
 """
 
 from datetime import datetime
@@ -44,7 +44,7 @@ class Note(Model):
 
 
 class Mention(Model):
-    """An agent who is mentioned in a note, and since when they have seen it."""
+    """An agent who is mentioned in a note, and when they first saw it."""
 
     id = fields.BigIntField(primary_key=True)
     note: fields.ForeignKeyRelation[Note] = fields.ForeignKeyField(

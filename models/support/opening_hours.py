@@ -66,8 +66,8 @@ class OpeningHours:
         return None if closing == at + HORIZON else closing
 
     def next_beginning(self, at: datetime) -> datetime | None:
-        """When hours begin next after an instant: if it is open itself, those after the ones that
-        it lies in. None when none begin within HORIZON.
+        """When hours next begin after an instant. If the instant is open, these are the hours after
+        the current ones. None when none begin within HORIZON.
         """
         if not self.is_open(at):
             return self.next_opening(at)
@@ -75,7 +75,7 @@ class OpeningHours:
         return closing and self.next_opening(closing)
 
     def add(self, at: datetime, duration: timedelta) -> datetime | None:
-        """The instant after which as much open time has passed, None when the calendar doesn't open
+        """The instant at which this much open time has passed, None when the calendar doesn't open
         long enough. Adding nothing gives the next opening.
 
         The end of hours comes before the beginning of the next ones: 9:00 and nine hours are 18:00.
@@ -92,7 +92,7 @@ class OpeningHours:
             at = until
 
     def time_between(self, begin: datetime, end: datetime) -> timedelta:
-        """The open time between two instants, none when the second isn't later."""
+        """The open time between two instants, zero when the second isn't later."""
         return sum((until - since for since, until in self._open(begin, end)), timedelta())
 
     def _open(self, begin: datetime, end: datetime) -> Iterator[Interval]:
@@ -113,7 +113,7 @@ class OpeningHours:
 def _hours_of(
     zone: ZoneInfo, week: Week, holidays: HolidayCalendar, midnight: datetime
 ) -> tuple[Interval, ...]:
-    """The hours of a day of UTC."""
+    """The opening hours during a day of UTC."""
     return tuple(
         interval
         for begin, end in _parts_of_one_offset(zone, midnight)
@@ -124,7 +124,7 @@ def _hours_of(
 def _local_hours(
     offset: timedelta, week: Week, holidays: HolidayCalendar, part: Interval
 ) -> Iterator[Interval]:
-    """The hours of a part of a day that has one offset."""
+    """The opening hours during a part of a day that has a single UTC offset."""
     first_day, last_day = ((instant + offset).date() for instant in part)
     for day in sorted({first_day, last_day}):
         midnight = datetime.combine(day, time(), UTC) - offset
@@ -140,7 +140,7 @@ def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
 
 
 def _parts_of_one_offset(zone: ZoneInfo, midnight: datetime) -> Iterable[Interval]:
-    """A day of UTC, in two where the zone changes its clocks."""
+    """A day of UTC, split in two where the zone changes its clocks."""
     next_midnight = midnight + _DAY
     if _offset(zone, midnight) == _offset(zone, next_midnight):
         return [(midnight, next_midnight)]
@@ -153,7 +153,7 @@ def _parts_of_one_offset(zone: ZoneInfo, midnight: datetime) -> Iterable[Interva
 
 
 def _without(intervals: Iterable[Interval], closures: Sequence[Interval]) -> Iterator[Interval]:
-    """The parts of intervals that no closure covers, which are given in order."""
+    """The parts of intervals that none of the closures covers. Both are given in order."""
     for begin, end in intervals:
         for closes, reopens in (*closures, _NEVER):
             if begin < (until := min(end, closes)):

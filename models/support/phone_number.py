@@ -1,7 +1,8 @@
 """Phone numbers of customers, by which callers are found.
 
 Numbers are stored as E.164 writes them, such as +33142685300. A caller's number proves nothing:
-anybody can enter one, and systems let callers choose the one they show. It says whom to ask for.
+anybody can enter one, and systems let callers choose the one they show. It only suggests who may be
+calling.
 """
 
 from datetime import datetime
@@ -28,7 +29,7 @@ NUMBER_LENGTH = 16  # the sign and at most 15 digits
 
 
 class PhoneNumber(Model):
-    """A number of a person or of a company: either `user` or `account` is set."""
+    """The phone number of a person or of a company: either `user` or `account` is set."""
 
     id = fields.BigIntField(primary_key=True)
     user: fields.ForeignKeyNullableRelation[User] = fields.ForeignKeyField(
@@ -57,8 +58,8 @@ class PhoneNumber(Model):
 
 
 def parse_phone_number(text: str, *field: str) -> str:
-    """The number in E.164, from any way of writing it. One without a country code is French. Raises
-    VALUE_INVALID for a number that nobody can have.
+    """The number in E.164, from any way of writing it. A number without a country code is French.
+    Raises VALUE_INVALID for a number that nobody can have.
     """
     number = _parse(text)
     if number is None or not phonenumbers.is_valid_number(number):
@@ -71,8 +72,8 @@ def parse_phone_number(text: str, *field: str) -> str:
 
 
 def caller_number(text: str | None) -> str | None:
-    """The number in E.164 as a telephone system reports it, None when it is withheld or no number
-    of the public network, such as that of an extension.
+    """The number in E.164 as a telephone system reports it, None when it is withheld or isn't a
+    number of the public network, such as that of an extension.
     """
     number = _parse(text or "")
     if number is None or not phonenumbers.is_possible_number(number):

@@ -44,7 +44,7 @@ CHANGE_PERIOD = timedelta(days=7)  # after it was rated, or finished again
 
 
 class TicketRating(Model):
-    """The rating of a ticket: see above. Without a `score` it hasn't been rated.
+    """The rating of a ticket. Without a `score` the ticket hasn't been rated.
 
     `agent` and `team` are those who had the ticket when it was finished, and stay the same once it
     is rated. `rated_on` is the day in Paris of the first rating.
@@ -96,8 +96,8 @@ class TicketRating(Model):
         )
 
     def ratable_until(self, status: TicketStatus) -> datetime | None:
-        """Until when a ticket with this status can be rated, or its rating changed; None while it
-        isn't finished.
+        """The time until which a ticket with this status can be rated, or its rating changed; None
+        while it isn't finished.
         """
         if status not in FINISHED_STATUSES:
             return None
@@ -106,8 +106,8 @@ class TicketRating(Model):
         return max(self.rated_at, self.finished_at) + CHANGE_PERIOD
 
     def plan_request(self, ticket: "Ticket", at: datetime) -> None:
-        """The ticket is finished: plan when its customer is asked for a rating next. They are asked
-        once and reminded once, however often the ticket is opened again.
+        """Plan when the customer of a ticket that was just finished is next asked for a rating.
+        They are asked once and reminded once, however often the ticket is opened again.
         """
         self.finished_at, self.request_at = at, None
         if self.score is not None:
@@ -119,7 +119,7 @@ class TicketRating(Model):
             self.request_at = at + REMINDER_DELAY
 
     def record_request(self, at: datetime) -> None:
-        """The customer has been asked, or reminded when they had been asked before."""
+        """Record that the customer has been asked, or reminded if they had been asked before."""
         if self.requested_at is None:
             self.requested_at, self.request_at = at, at + REMINDER_DELAY
         else:

@@ -1,7 +1,7 @@
 """Reactions to messages.
 
 There are eight of them, so that every client can draw them, their counts stay few, and nobody has
-to moderate what an emoji may mean.
+to moderate emoji.
 """
 
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""Agents' own views of the inbox: conditions on tickets under a name."""
+"""Agents' own views of the inbox: named conditions on tickets."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ _COLUMNS = ("status", "channel", "category", "priority", "team_id", "assignee_id
 
 class SavedFilter(Model):
     """The saved conditions of one agent. `conditions` has the accepted values by column, besides
-    `tags`, `view` and `assigned`; what isn't in it doesn't matter.
+    `tags`, `view` and `assigned`; a column that isn't in it doesn't matter.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -40,7 +40,7 @@ class SavedFilter(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["SavedFilter"]:
-        """Agents have their own."""
+        """Agents see their own filters."""
         return cls.filter(user_id=viewer.user_id) if viewer.is_agent else cls.filter(id=None)
 
     def matching(self, viewer: "Viewer") -> QuerySet[Ticket]:

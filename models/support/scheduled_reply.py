@@ -1,8 +1,8 @@
 """Scheduled replies: answers that an agent has written and that are posted at a later time.
 
 A scheduled reply belongs to whoever has locked its ticket. It is posted as its author wrote it, in
-one transaction that also ends its wait (support/scheduled_replies.py). Until then customers can't
-see it: neither the ticket's stream nor its account's tells of it.
+the same transaction that marks it as sent (support/scheduled_replies.py). Until then customers
+can't see it: neither the ticket's stream nor that of its account mentions it.
 """
 
 from datetime import datetime, timedelta
@@ -52,7 +52,7 @@ class ScheduledReplyProblem(StrEnum):
 
 
 class ScheduledReply(Model):
-    """A scheduled reply. `send_at` is when it is posted. If `at_next_opening`, that follows from
+    """A scheduled reply. `send_at` is when it is posted. If `at_next_opening`, that is derived from
     the hours of the ticket's team and from `scheduled_at`, when the reply was last edited.
 
     `seen_sequence` is the ticket's last event that its author could have seen. What a customer
@@ -100,17 +100,17 @@ class ScheduledReply(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["ScheduledReply"]:
-        """Only those who answer customers read what isn't sent yet."""
+        """Only those who answer customers see replies that aren't sent yet."""
         return QuerySet(cls) if viewer.is_agent else cls.filter(id=None)
 
     @property
     def is_unsent(self) -> bool:
-        """Whether it is still to be sent, by itself or by somebody."""
+        """Whether the reply can still be sent, at its time or by a person."""
         return self.state in UNSENT_STATES
 
     def planned_time(self, hours: OpeningHours, at: datetime) -> datetime:
-        """When the reply is sent by the hours as they are now: one that waits for their beginning
-        is never sent outside of them, unless they don't begin any more.
+        """When the reply is sent according to the current hours: a reply that waits for opening
+        hours is never sent outside of them, unless they never begin again.
         """
         if not self.at_next_opening:
             return self.send_at

@@ -29,7 +29,9 @@ MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
 
 
 class SearchEntry(Model):
-    """The stems of a ticket's subject, of a message or of a note. Those of notes are `internal`."""
+    """The stems of a ticket's subject, of a message or of a note. Those of notes are `internal`, so
+    that customers don't find them.
+    """
 
     id = fields.BigIntField(primary_key=True)
     ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField(
@@ -60,8 +62,8 @@ def stems_of(text: str) -> list[str]:
 
 
 def indexed_stems(text: str) -> str:
-    """What the index contains for a text: its stems, and once more those of words with punctuation
-    in them, without it, so that `email` finds `e-mail`.
+    """What the index contains for a text: its stems and, for words with punctuation in them, also
+    the stems without it, so that `email` finds `e-mail`.
     """
     joined = [
         "".join(parts)
@@ -73,7 +75,7 @@ def indexed_stems(text: str) -> str:
 
 
 def _words(text: str) -> list[str]:
-    """The words of a text. In French an apostrophe divides two: `l’e-mail`."""
+    """The words of a text. In French, an apostrophe separates two words: `l’e-mail`."""
     return text.replace("’", " ").replace("'", " ").split()
 
 
@@ -100,8 +102,8 @@ _OR = {"sqlite": " OR ", "postgres": " | "}
 
 async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
     """The keys of the tickets that the viewer may see and that contain every word of the search,
-    the last one also in part. Customers find nothing by notes. Raises BadInput for a search that is
-    too long.
+    the last one also as a prefix. Customers find nothing by notes. Raises BadInput for a search
+    that is too long.
     """
     words = dict.fromkeys(
         parts for word in _words(search[: MAX_LENGTH + 1]) if (parts := tuple(stems_of(word)))

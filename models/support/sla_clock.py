@@ -2,20 +2,21 @@
 
 Each wait has a row, which measures business time and wall-clock time. A clock that runs has counted
 the time until `running_since`. Its target and calendar are those in force when it started; a change
-of the ticket's priority gives it others. A ticket of a team with a calendar of its own runs by that
-one, and a transfer to a team with another one lets it go on by that: what was counted stays.
+of the ticket's priority changes them. If the ticket's team has a calendar of its own, the clock
+uses that one. After a transfer to another team, it continues by the calendar of that team: what was
+counted stays.
 
 - FIRST_RESPONSE runs from the opening of the ticket to the first public reply of staff.
 - NEXT_RESPONSE runs from a message of a customer who wasn't waiting to the next public reply.
 - RESOLUTION runs from the opening until the ticket is solved or closed. It is paused while the
   ticket is pending. A solved ticket that is reopened continues it.
 
-A ticket that is solved or closed while its customer waits for a reply cancels that clock.
+When a ticket is solved or closed while its customer waits for a reply, that clock is canceled.
 
 A clock is changed by whoever has locked its ticket. A reply doesn't change it: it sets
 `Ticket.answered_at`, so that posting a message in one statement (support/messages.py) costs nothing
-more. The job of support/sla.py stops the clock a few seconds later, unless the ticket's next change
-does. The job also watches the targets: `check_at` is when it looks at a clock next.
+more. The job of support/sla.py stops the clock a few seconds later, unless another change of the
+ticket does so first. The job also watches the targets: `check_at` is when it looks at a clock next.
 """
 
 from collections.abc import Mapping
@@ -55,9 +56,9 @@ class ClockState(StrEnum):
 
 
 class SlaClock(Model):
-    """One measure of one ticket: see above. `due_at` is when the target is missed, null while the
-    clock doesn't run or without a target. `warned_at` and `breached_at` say when people were warned
-    and when the target was missed.
+    """One measure of one ticket. `due_at` is when the target is missed, null while the clock
+    doesn't run or without a target. `warned_at` and `breached_at` say when people were warned and
+    when the target was missed.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -107,8 +108,8 @@ class SlaClock(Model):
             self.state, self.stopped_at = ClockState.SETTLED, at
 
     def follow(self, calendar: Calendar, hours: Mapping[int, OpeningHours], at: datetime) -> None:
-        """Go on by another calendar from an instant on. `hours` has those of the former and of the
-        other one.
+        """Continue by another calendar from an instant on. `hours` has the opening hours of the
+        former and of the new calendar.
         """
         former_hours, self.calendar_id = hours[self.calendar_id], calendar.pk
         if self.running_since is not None:
@@ -117,7 +118,7 @@ class SlaClock(Model):
             self.run(hours[calendar.pk], at)
 
     def cancel(self) -> None:
-        """End the clock without a measure."""
+        """End the clock without a result."""
         self.state, self.running_since = ClockState.CANCELED, None
         self.due_at = self.check_at = None
 
@@ -152,7 +153,7 @@ class SlaClock(Model):
         return hours.add(self.running_since, max(left, timedelta()))
 
     def check(self, hours: OpeningHours, at: datetime) -> EventKind | None:
-        """Plan a clock that runs again, by the calendar as it is now. Returns what people have to
+        """Schedule a running clock again, by the calendar as it is now. Returns what people have to
         be told.
         """
         assert self.running_since, "only clocks that run are checked"  # noqa: S101
@@ -176,7 +177,9 @@ class SlaClock(Model):
         return self.state is ClockState.RUNNING and is_told
 
     def answered_at(self, ticket: "Ticket") -> datetime | None:
-        """When the response was given that this clock measures, None while it is awaited."""
+        """When the response that this clock measures was given, None while the customer waits for
+        it.
+        """
         at = ticket.answered_at
         if at is None or at < self.started_at or ticket.reply_awaited_since is not None:
             return None
@@ -214,8 +217,9 @@ async def _calendar(tx: Transaction, ticket: "Ticket", policy: SlaPolicy | None)
 
 
 async def start_response(tx: Transaction, ticket: "Ticket", since: datetime | None = None) -> None:
-    """The customer of a ticket, which the caller has locked, begins to wait for a reply, or has
-    waited since an earlier time. For the first one they have waited since the ticket was opened.
+    """Start the clock of a reply: the customer of a ticket, which the caller has locked, begins to
+    wait, or has waited since an earlier time. For the first reply, they have waited since the
+    ticket was opened.
     """
     for clock in await _running_responses(tx, ticket):
         if not await _stop_answered(tx, clock, ticket):
@@ -239,8 +243,8 @@ async def _stop_answered(tx: Transaction, clock: SlaClock, ticket: "Ticket") -> 
 
 
 async def follow_status(tx: Transaction, ticket: "Ticket", *, was_reply_awaited: bool) -> None:
-    """Let the clocks of a ticket, which the caller has locked, follow its new status. Whoever was
-    waiting for a reply doesn't wait any more for a ticket that is finished.
+    """Update the clocks of a ticket, which the caller has locked, after a change of its status.
+    Once a ticket is finished, nobody waits for a reply any more.
     """
     if ticket.status in FINISHED_STATUSES:
         for clock in await _running_responses(tx, ticket):
@@ -266,12 +270,12 @@ def _follow_status(
 
 
 async def hours_by_key(calendar_id: int) -> OpeningHours:
-    """When a calendar is open."""
+    """The opening hours of the calendar with this key."""
     return await hours_of(await Calendar.get(pk=calendar_id))
 
 
 async def cancel_clocks(tx: Transaction, tickets: "QuerySet[Ticket]") -> None:
-    """Cancel the clocks of tickets that end without anybody's doing."""
+    """Cancel the clocks of tickets that are closed without anyone's action."""
     clocks = SlaClock.filter(
         ticket_id__in=Subquery(tickets.values("id")),
         state__in=(ClockState.RUNNING, ClockState.PAUSED),
@@ -281,7 +285,7 @@ async def cancel_clocks(tx: Transaction, tickets: "QuerySet[Ticket]") -> None:
 
 
 async def _policy(tx: Transaction, ticket: "Ticket") -> SlaPolicy | None:
-    """The policy of a ticket. A chat that has become a ticket has that of requests from the
+    """The policy of a ticket. A chat that has become a ticket has the policy of requests from the
     account.
     """
     chat = await find_chat(ticket, tx.db)
@@ -290,7 +294,7 @@ async def _policy(tx: Transaction, ticket: "Ticket") -> SlaPolicy | None:
 
 
 async def stop_answered(tx: Transaction, ticket: "Ticket") -> None:
-    """Stop the clocks of responses that were given in a ticket, which the caller has locked."""
+    """Stop the clocks whose responses were given in a ticket, which the caller has locked."""
     for clock in await _running_responses(tx, ticket):
         await _stop_answered(tx, clock, ticket)
 
@@ -298,7 +302,7 @@ async def stop_answered(tx: Transaction, ticket: "Ticket") -> None:
 async def resume_clock(
     tx: Transaction, key: int, state: ClockState, running_since: datetime | None
 ) -> None:
-    """Give a canceled clock the state that it had, as if it hadn't been canceled. The caller has
+    """Restore a canceled clock to its former state, as if it hadn't been canceled. The caller has
     locked the ticket.
     """
     clock = await SlaClock.get(pk=key, using_db=tx.db)
@@ -308,14 +312,14 @@ async def resume_clock(
 
 
 async def response_due_at(tx: Transaction, ticket: "Ticket") -> datetime | None:
-    """When the reply is due that a ticket's customer waits for, None when nothing is promised."""
+    """When the reply that a ticket's customer waits for is due, None when nothing is promised."""
     clocks = await _running_responses(tx, ticket)
     return min((clock.due_at for clock in clocks if clock.due_at), default=None)
 
 
 async def follow_policy(tx: Transaction, ticket: "Ticket") -> None:
-    """Give the clocks of a ticket, which the caller has locked, the targets of its policy, which is
-    another one since its priority has changed or it is no longer a live chat.
+    """Set the targets of the clocks of a ticket, which the caller has locked, to those of its
+    policy. The policy changes with the priority, and when a live chat is deferred.
     """
     await stop_answered(tx, ticket)
     policy = await _policy(tx, ticket)
@@ -336,8 +340,8 @@ async def follow_policy(tx: Transaction, ticket: "Ticket") -> None:
 
 
 async def follow_team(tx: Transaction, ticket: "Ticket", former_team_id: int | None) -> None:
-    """Let the clocks of a ticket, which the caller has locked and given to another team, go on by
-    the calendar of that team, if it has another one than the former.
+    """Continue the clocks of a ticket, which the caller has locked and given to another team, by
+    the calendar of that team, if it differs from the former one.
     """
     keys = [key for key in (former_team_id, ticket.team_id) if key is not None]
     teams = await Team.filter(pk__in=keys, calendar_id__not_isnull=True).using_db(tx.db)
@@ -347,9 +351,9 @@ async def follow_team(tx: Transaction, ticket: "Ticket", former_team_id: int | N
 
 
 async def follow_calendar(tx: Transaction, ticket: "Ticket", at: datetime) -> bool:
-    """Let the clocks of a ticket, which the caller has locked, go on by the calendar of its team
-    from an instant on. Returns whether they had another one. A resolution that was measured may be
-    continued, so it follows too.
+    """Continue the clocks of a ticket, which the caller has locked, by the calendar of its team
+    from an instant on. Returns whether any had another calendar. A resolution that was measured may
+    be continued later, so its clock is updated too.
     """
     await stop_answered(tx, ticket)
     calendar = await _calendar(tx, ticket, await _policy(tx, ticket))

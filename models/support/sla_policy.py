@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class SlaMeasure(StrEnum):
-    """What is measured."""
+    """What an SLA clock measures."""
 
     FIRST_RESPONSE = "FIRST_RESPONSE"
     NEXT_RESPONSE = "NEXT_RESPONSE"
@@ -33,8 +33,9 @@ class SlaPolicy(Model):
     """The targets of tickets of a channel: of one priority, or of all that have no policy of their
     own. They are in minutes of business time of `calendar`, by default of the default calendar.
 
-    Customers are promised an answer within some hours of business days, at once when
-    `promised_hours` is null. `promised_hours_from` is when it can be expected at the earliest.
+    Customers are promised an answer within `promised_hours` hours of business days, or at once when
+    that is null. `promised_hours_from` is the number of hours after which they can expect it at the
+    earliest.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -58,13 +59,13 @@ class SlaPolicy(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["SlaPolicy"]:
-        """Those who answer customers, and operators."""
+        """Those who answer customers, and operators, see policies."""
         is_visible = viewer.is_agent or viewer.staff is Staff.OPERATOR
         return QuerySet(cls) if is_visible else cls.filter(id=None)
 
     @classmethod
     async def find(cls, channel: Channel, priority: Priority) -> "SlaPolicy | None":
-        """The policy of tickets of a channel and priority, None when there are no targets."""
+        """The policy of tickets of a channel and priority, None when they have no targets."""
         own_or_general = Q(priority=priority) | Q(priority=None)
         policies = await read(cls.filter(own_or_general, channel=channel))
         return min(policies, key=lambda policy: policy.priority is None, default=None)

@@ -55,14 +55,12 @@ class StatusBoard(Model):
 
     @classmethod
     async def renew_link(cls, action: Action, account: Account) -> "StatusBoard":
-        """Replace the link by another one: the former one leads nowhere from now on. Turns the
-        board on.
-        """
+        """Replace the link: the former one no longer works. Turns the board on."""
         return await cls._set_token(action, account, new_token())
 
     @classmethod
     async def turn_off(cls, action: Action, account: Account) -> "StatusBoard":
-        """Turn the board off: the link leads nowhere. A repeat changes nothing."""
+        """Turn the board off: the link no longer works. A repeat changes nothing."""
         return await cls._set_token(action, account, None)
 
     @classmethod

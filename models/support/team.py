@@ -35,7 +35,7 @@ class Team(Model):
     belongs to one team at most. An archived team gets no more tickets.
 
     A team answers during the hours of `calendar`, by default of the default calendar.
-    `calendar_changed_at` is set until the SLA clocks of its tickets run by another one.
+    `calendar_changed_at` is set until the SLA clocks of its tickets use the new one.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -68,7 +68,7 @@ class Team(Model):
 
 
 async def team_calendar(team_id: int | None, db: BaseDBAsyncClient | None = None) -> Calendar:
-    """The calendar by which the tickets of a team, or those without one, are answered."""
+    """The calendar of a team's tickets, or of tickets without a team."""
     return await own_calendar(team_id, db) or await default_calendar()
 
 
@@ -81,12 +81,14 @@ async def own_calendar(team_id: int | None, db: BaseDBAsyncClient | None = None)
 
 
 async def team_hours(team_id: int | None, db: BaseDBAsyncClient | None = None) -> OpeningHours:
-    """When the tickets of a team, or those without one, are answered."""
+    """The opening hours for a team's tickets, or for tickets without a team."""
     return await hours_of(await team_calendar(team_id, db))
 
 
 async def hours_by_team() -> dict[int | None, OpeningHours]:
-    """When the teams answer that have a calendar of their own, and, under None, the others."""
+    """The opening hours of the teams that have a calendar of their own, by team, and under None
+    those of all others.
+    """
     teams = await read(Team.filter(calendar_id__not_isnull=True))
     keys = {team.calendar_id for team in teams}
     calendars = {row.pk: row for row in await read(Calendar.filter(), where_in=("id", keys))}
@@ -115,8 +117,8 @@ class TeamMember(Model):
 
 
 class AgentProfile(Model):
-    """What an agent can take on: the categories of tickets that they have the skills for, none for
-    all of them, the number of chats at the same time, and whether they take chats, since when. An
+    """What an agent can take on: the categories of tickets that they have the skills for (empty for
+    all), the number of chats at the same time, and whether they take chats, and since when. An
     agent without a row has the defaults. `last_chat_at` is when they last got a chat by routing.
     """
 

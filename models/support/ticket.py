@@ -152,8 +152,8 @@ class Ticket(Model):
 
     @classmethod
     def followed_by(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
-        """The tickets whose events are delivered to the viewer: those that they see, without those
-        that were transferred away from an agent. Supervisors watch all of them.
+        """The tickets whose events are delivered to the viewer: those that they see, except those
+        that were transferred away from them. Supervisors watch all of them.
         """
         tickets = cls.visible_to(viewer)
         if not viewer.is_agent or viewer.staff is Staff.SUPERVISOR:
@@ -220,12 +220,13 @@ class Ticket(Model):
         """Append a message. A repeated `client_message_id` of the same author returns the first
         one's message.
 
-        A customer's reply reopens what was pending or solved; after CLOSED it opens a follow-up and
-        lands there. The follow-up of a chat is a live chat, unless the reply is an email. An agent
-        who answers a ticket without an assignee gets it, and a new one becomes open. Raises BLANK,
-        TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for someone who no longer answers
-        customers, IDEMPOTENCY_MISMATCH for a repeated id with another text or other files, and
-        AnsweredMeanwhile when another agent has answered after the message with `seen_sequence`.
+        A customer's reply reopens what was pending or solved; after CLOSED it is posted in a new
+        follow-up. The follow-up of a chat is a live chat, unless the reply is an email. An agent
+        who answers a ticket without an assignee becomes its assignee, and a new ticket becomes
+        open. Raises BLANK, TOO_LONG, FILE_REFUSED, TRANSITION_ILLEGAL, Forbidden for someone who no
+        longer answers customers, IDEMPOTENCY_MISMATCH for a repeated id with another text or other
+        files, and AnsweredMeanwhile when another agent has answered after the message with
+        `seen_sequence`.
         """
         async with action.transaction() as tx:
             return await self.post_reply(
@@ -249,7 +250,7 @@ class Ticket(Model):
         is_email: bool = False,
         seen_sequence: int | None = None,
     ) -> Message:
-        """What `reply` does, in the caller's transaction."""
+        """Do what `reply` does, in the caller's transaction."""
         text = optional_message_text(body) if file_ids else message_text(body)
         if author.staff:
             await lock_agent(tx, author.pk)
@@ -276,9 +277,9 @@ class Ticket(Model):
         is_email: bool = False,
         is_scheduled: bool = False,
     ) -> Message:
-        """Append a message that was sent to this ticket, as `reply` does, to the one that
-        `lock_with_target` has returned. The author of one that `is_scheduled` may have written
-        something else since: their draft stays, and what they haven't read is unread.
+        """Append a message that was sent to this ticket, as `reply` does, to the ticket that
+        `lock_with_target` has returned. If it `is_scheduled`, its author may have written something
+        else since: their draft stays, and what they haven't read stays unread.
         """
         follow_up = None
         if ticket.status is TicketStatus.CLOSED:
@@ -305,8 +306,9 @@ class Ticket(Model):
         return message
 
     async def lock_with_target(self, tx: Transaction) -> "Ticket":
-        """Lock this ticket, and, if it was merged, the one that gets what is written to it, which
-        is returned. Raises TransactionConflict when it is being merged right now.
+        """Lock this ticket and, if it was merged, the one in which what is written to it is posted.
+        Returns the latter, else this ticket. Raises TransactionConflict when it is being merged
+        right now.
         """
         targets = await merge_targets(self.pk, tx.db)
         if not targets:
@@ -330,8 +332,9 @@ class Ticket(Model):
         assigns: bool = True,
         opens: bool = True,
     ) -> None:
-        """An agent has answered the ticket, which the caller has locked: it is theirs unless
-        somebody has it, and no longer new. The caller may decide otherwise about both.
+        """Update the ticket, which the caller has locked, after an agent has answered it: it is
+        assigned to them unless somebody has it, and is no longer new. The caller may decide
+        otherwise about both.
         """
         if not keeps_draft:
             await Draft.filter(ticket_id=self.pk, user_id=agent.pk).using_db(tx.db).delete()
@@ -348,7 +351,9 @@ class Ticket(Model):
         return follow_up or await self._open_follow_up(tx, author, is_live=False)
 
     async def _lock_open_follow_up(self, tx: Transaction) -> "Ticket | None":
-        """The open follow-up, locked. One that is closed while this waits for the lock is none."""
+        """The open follow-up, locked. A follow-up that is closed while this waits for the lock
+        doesn't count.
+        """
         open_follow_ups = Ticket.filter(follows_id=self.pk).exclude(status=TicketStatus.CLOSED)
         follow_ups = await tx.lock_rows(open_follow_ups)
         return follow_ups[-1] if follow_ups else None
@@ -391,11 +396,11 @@ class Ticket(Model):
         is_automatic: bool = False,
     ) -> Message:
         """Append a message to this ticket, which the caller has locked, and update its response
-        times. With `is_reply` False its author may not have read the ticket, and one of staff
-        leaves the customer waiting. With `is_read` False the author of a reply hasn't read what
-        was written before it. `replied_at` is when they were answered, if that was before the
-        message is posted. Its author can't change one that `is_final`. One that `is_automatic` is
-        from staff, whoever its author is.
+        times. With `is_reply` False, the author may not have read the ticket, and a message of
+        staff leaves the customer waiting. With `is_read` False, the author of a reply hasn't read
+        what was written before it. `replied_at` is when the customer was answered, if that was
+        before the message is posted. The author can't change a message that `is_final`. One that
+        `is_automatic` counts as from staff, whoever its author is.
         """
         sequence = await tx.next_sequence(ticket_stream(self.pk))
         values = {
@@ -491,8 +496,8 @@ class Ticket(Model):
             )
 
     async def continue_wait(self, tx: Transaction, since: datetime) -> None:
-        """The customer of this ticket, which the caller has locked, waits for a reply, and has
-        waited in another ticket since this time.
+        """Let the customer of this ticket, which the caller has locked, wait for a reply, as they
+        have done in another ticket since this time.
         """
         if self.reply_awaited_since is None:
             await start_response(tx, self, since)
@@ -519,7 +524,7 @@ class Ticket(Model):
 
     async def mark_read(self, action: Action, user: User, sequence: int) -> None:
         """Record that a person has read the ticket up to this sequence. A repeat, or a sequence
-        before the one they have read up to, changes nothing. Raises VALUE_INVALID for one that the
+        that they have already read past, changes nothing. Raises VALUE_INVALID for one that the
         ticket doesn't have.
         """
         if not 0 <= sequence <= await last_sequence_of(ticket_stream(self.pk)):
@@ -533,7 +538,7 @@ class Ticket(Model):
                 await tx.next_sequence(positions_stream(self.pk))
 
     async def mark_solved(self, tx: Transaction) -> None:
-        """Set the status to SOLVED if it can still become that: what the ticket requested is
+        """Set the status to SOLVED, if that is still possible, because what the ticket requested is
         done.
         """
         ticket = await tx.lock(Ticket, self.pk)
@@ -629,7 +634,9 @@ class Ticket(Model):
     async def append_event(
         self, tx: Transaction, kind: EventKind, agent_ids: Iterable[int] = (), **values: Any
     ) -> None:
-        """Tell everybody whom the ticket concerns, and these agents in their own streams."""
+        """Append an event for everybody whom the ticket concerns, and for these agents in their own
+        streams.
+        """
         streams = (
             ticket_stream(self.pk),
             account_stream(self.account_id),

@@ -1,4 +1,4 @@
-"""What macros and automations do with a ticket."""
+"""The actions that macros and automations take on a ticket."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +11,9 @@ from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 
 
 class TicketActionKind(StrEnum):
-    """One of the things that a macro or an automation does, in the order in which it does them."""
+    """One of the actions that a macro or an automation takes, declared in the order in which they
+    are taken.
+    """
 
     REPLY = "REPLY"
     ASSIGN = "ASSIGN"
@@ -25,10 +27,11 @@ class TicketActionKind(StrEnum):
 
 @dataclass(frozen=True)
 class TicketActions:
-    """A set of actions. What is None or empty isn't done.
+    """A set of actions. None or an empty value means no action.
 
     Texts contain the variables of canned replies. A reply in one language is used for all
-    customers. `assigns_actor` is whether whoever applies the actions gets the ticket.
+    customers. `assigns_actor` is whether the ticket is assigned to the person who applies the
+    actions.
     """
 
     reply_fr: str | None = None
@@ -46,7 +49,7 @@ class TicketActions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """The actions that were stored as `to_json` returns them."""
+        """The actions as `to_json` returned them."""
         known = dict(values)
         if "category" in known:
             known["category"] = Category(known["category"])
@@ -59,7 +62,7 @@ class TicketActions:
         return cls(**known)
 
     def to_json(self) -> dict[str, Any]:
-        """The actions as they are stored: without those that aren't done."""
+        """The actions as they are stored, without those that aren't taken."""
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(self).items()
@@ -83,12 +86,12 @@ class TicketActions:
 
     @property
     def snooze_time(self) -> timedelta | None:
-        """For how long the ticket is snoozed."""
+        """How long the ticket is snoozed for."""
         return None if self.snooze_minutes is None else timedelta(minutes=self.snooze_minutes)
 
     @property
     def kinds(self) -> list[TicketActionKind]:
-        """What is done, in the order in which it is done."""
+        """The actions that are taken, in order."""
         done = {
             TicketActionKind.REPLY: self.has_reply,
             TicketActionKind.ASSIGN: self.assigns,

@@ -1,4 +1,4 @@
-"""The number of a ticket that people read, such as CAM-2026-000123."""
+"""The number of a ticket as people read it, such as CAM-2026-000123."""
 
 import re
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ def has_number(*numbers: str) -> Q:
 
 def _number_condition(text: str) -> Q:
     """The condition for a number as people type it: in any case, without its letters, zeros or
-    year, with spaces or other dashes.
+    year, with spaces or with other dashes.
     """
     number = number_text(text)
     if _NUMBER_WITHOUT_YEAR.fullmatch(number):

@@ -31,9 +31,9 @@ _BATCH_SIZE = 200
 class TicketPosition(Model):
     """One person's positions in one ticket. `read_sequence` is moved by `ticketMarkRead` and by
     their own messages, `delivered_sequence` by their subscriptions, `emailed_sequence` by the
-    emails that contain messages of the ticket. `transferred_at` is when an agent lost the ticket
-    to somebody else: they get no more of its events, until they are assigned it again. `is_staff`
-    is whether they took part as staff, which they may have left since.
+    emails that contain messages of the ticket. `transferred_at` is when an agent lost the ticket to
+    somebody else: they get no more of its events, until they are assigned it again. `is_staff` is
+    whether they took part as staff, even if they have left the staff since.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -63,7 +63,7 @@ class TicketPosition(Model):
 
 
 class Position(NamedTuple):
-    """Up to where one person has got in one ticket."""
+    """The position that one person has reached in one ticket."""
 
     ticket_id: int
     user_id: int
@@ -77,7 +77,7 @@ async def mark_read(position: Position, db: BaseDBAsyncClient | None = None) -> 
 
 
 async def mark_emailed(ticket_id: int, user_id: int, sequence: int, db: BaseDBAsyncClient) -> None:
-    """Move the position up to which a member was sent emails forward to this sequence."""
+    """Move a member's position of emailed messages forward to this sequence."""
     await _advance("emailed_sequence", [Position(ticket_id, user_id, False, sequence)], db)
 
 
@@ -134,7 +134,7 @@ async def _advance(
 
 @dataclass(frozen=True)
 class MemberPosition:
-    """How far one member of the company has got. `delivered_sequence` includes what they have read
+    """The positions of one member of the company. `delivered_sequence` includes what they have read
     and what they were sent by email.
     """
 
@@ -145,8 +145,8 @@ class MemberPosition:
 
 @dataclass(frozen=True)
 class TicketPositions:
-    """How far a ticket has got to its two sides: to any agent, and to each member of the company
-    who has got any of it.
+    """How far a ticket was received by its two sides: by any agent, and by each member of the
+    company who has received any of it.
     """
 
     staff_read_sequence: int = 0
@@ -164,7 +164,7 @@ ORDER BY p.ticket_id, p.user_id
 
 
 async def positions_of(ticket_ids: Sequence[int]) -> dict[int, TicketPositions]:
-    """The positions in each of these tickets. Tickets that nobody has got are left out."""
+    """The positions in each of these tickets. Tickets that nobody has received are left out."""
     if not ticket_ids:
         return {}
     records = await fetch_records(

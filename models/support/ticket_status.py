@@ -1,4 +1,4 @@
-"""The statuses of a ticket, and how one follows another."""
+"""The statuses of a ticket, and which may follow which."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -61,8 +61,8 @@ CUSTOMER_LABELS = {
 
 
 def require_transition(before: TicketStatus, status: TicketStatus) -> None:
-    """Raise TRANSITION_ILLEGAL, with the statuses that are possible, unless a ticket may get this
-    status. Only staff can get it: a customer can close any open ticket.
+    """Raise TRANSITION_ILLEGAL, with the statuses that are possible, unless a ticket may change to
+    this status. Only staff can cause the error: a customer can close any open ticket.
     """
     if status is not before and status not in TRANSITIONS[before]:
         raise _transition_refusal(before)

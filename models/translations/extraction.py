@@ -91,8 +91,8 @@ def update_catalogues(folder: Path = FOLDER) -> None:
 
 
 def problems(folder: Path = FOLDER) -> Iterator[str]:
-    """The problems of the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or
-    with other placeholders.
+    """The problems of the catalogues, one sentence each: missing, unused, fuzzy, misplaced, or with
+    different placeholders.
     """
     domains = {key: domain for domain, keys in source_texts().items() for key in keys}
     for language in LANGUAGES:
@@ -136,7 +136,7 @@ def source_texts() -> dict[str, dict[Key, list[str]]]:
 
 def entries(language: Locale, folder: Path = FOLDER) -> Iterator[tuple[str, Key, Any]]:
     """Each entry of a language's catalogues: its domain, its key, and Babel's message. An obsolete
-    one counts as unused.
+    entry counts as unused.
     """
     for path in sorted((folder / language.value).glob("*.po")):
         with path.open("rb") as file:

@@ -3,14 +3,14 @@
 A cell is hidden when it is about at least one company and fewer than `minimum`. Its number must not
 follow from others either: the sum of a line of the table is a cell of a coarser table, from which
 the visible cells can be subtracted. So the hidden cells of each line have at least `minimum`
-companies together, if necessary by hiding the smallest visible one, too. A line are the cells that
-differ in one dimension only.
+companies together, if necessary by hiding the smallest visible one, too. A line consists of the
+cells that differ in one dimension only.
 
 A filter chooses from the cells of the table that has the filtered dimensions in addition. An answer
 that contains a part of the hidden cells of that table is hidden: together with the rest of them it
 would be the difference of two visible ones.
 
-What this doesn't prevent is told in docs/decisions/0057-ad-hoc-analytics.md.
+docs/decisions/0057-ad-hoc-analytics.md says what this doesn't prevent.
 """
 
 from collections import defaultdict
@@ -64,7 +64,7 @@ def _lines(cells: Iterable[Key], axis: int) -> list[list[Key]]:
 def _protect(
     line: list[Key], cells: Mapping[Key, Companies], hidden: set[Key], minimum: int
 ) -> None:
-    """Hide another cell of a line if what is hidden in it is about too few companies."""
+    """Hide another cell of a line if its hidden cells are about too few companies."""
     # Different cells may be about the same companies.
     counts = [cells[key].counted for key in line if key in hidden]
     visible = [key for key in line if key not in hidden and cells[key].counted]
@@ -73,7 +73,7 @@ def _protect(
 
 
 def split_cells(hidden: set[Key], size: int, is_chosen: Callable[[Key], bool]) -> set[Key]:
-    """The keys of the cells that contain a part only of what is hidden in a finer table. The first
+    """The keys of the cells that contain only a part of what is hidden in a finer table. The first
     `size` dimensions of the finer table are those of the cells.
     """
     chosen, left_out = set[Key](), set[Key]()

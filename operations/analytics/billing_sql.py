@@ -68,9 +68,9 @@ def revenue(in_range: str, replaced_in_range: str, dialect: str) -> str:
 
 
 def yearly_cents(dialect: str) -> str:
-    """SQL for what items cost in a year, so that months and years are added without rounding. Of a
-    proration, which credits one price and charges another for the rest of a period, the whole
-    prices and discounts count.
+    """SQL for what items cost in a year, so that months and years are added without rounding. A
+    proration, which credits one price and charges another for the rest of a period, counts with the
+    whole prices and discounts.
     """
     return (
         "SUM(item.quantity * CASE item.kind WHEN 'PRORATION' THEN price.net_cents "
@@ -80,7 +80,7 @@ def yearly_cents(dialect: str) -> str:
 
 
 def recurring_items(dialect: str) -> str:
-    """SQL for the items of periods with the price that each bills or takes something off."""
+    """SQL for the items of periods, with the price that each bills or discounts."""
     return (
         f"billing_item AS item JOIN price ON price.id = {json_key('item.data', 'price', dialect)}"
     )

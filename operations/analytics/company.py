@@ -1,4 +1,4 @@
-"""The dimensions of the company that a fact is about."""
+"""The dimensions of the company concerned by a fact."""
 
 from models.billing.offer import Segment
 from operations.analytics.facts import AGE_LIMITS, AccountAge, Dimension
@@ -8,8 +8,8 @@ COMPANY = "account"  # the alias of the company's table in every fact
 
 
 def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> dict[str, Dimension]:
-    """The dimensions of the company on a day. `has_offer` is whether the fact is about an offer, of
-    which it declares the dimensions itself.
+    """The dimensions of the company on a day. `has_offer` is whether the fact is about an offer, in
+    which case it declares the dimensions of the offer itself.
     """
     age = days_between(paris_day(f"{COMPANY}.created_at", dialect), day, dialect)
     cases = " ".join(f"WHEN {age} < {days} THEN '{each}'" for each, days in AGE_LIMITS.items())
@@ -27,19 +27,19 @@ def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> di
         return dimensions
     return dimensions | {
         "OFFER": Dimension(
-            _held("slug", day, dialect),
+            _held_offer_column("slug", day, dialect),
             "The offer that the company held on the day, by its slug: the most recent one of "
             "several. Null without one.",
         ),
         "SEGMENT": Dimension(
-            _held("segment", day, dialect),
+            _held_offer_column("segment", day, dialect),
             "The segment of the offer that the company held on the day. Null without one.",
             Segment,
         ),
     }
 
 
-def _held(column: str, day: str, dialect: str) -> str:
+def _held_offer_column(column: str, day: str, dialect: str) -> str:
     """The SQL of a column of the offer that the company held on a day."""
     return (
         f"(SELECT held_offer.{column} FROM purchase AS held "  # noqa: S608 - made of our own names only

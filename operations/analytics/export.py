@@ -32,7 +32,7 @@ async def query_csv(
 
 
 def _lines(table: Table, query: AnalyticsQuery) -> Iterator[list[str]]:
-    """The head, and a line for each row."""
+    """The header, and a line for each row."""
     yield [column.name for column in table.dimensions] + [
         name
         for column, measure in zip(table.measures, query.measures, strict=True)

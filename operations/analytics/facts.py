@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Unit(StrEnum):
-    """What the numbers of a value are."""
+    """The unit of a value's numbers."""
 
     COUNT = "COUNT"
     EUR = "EUR"
@@ -88,7 +88,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Key:
-    """What can be counted without repetition."""
+    """What can be counted distinctly."""
 
     sql: str
     description: str
@@ -98,10 +98,10 @@ class Key:
 class Fact:
     """A fact table.
 
-    `rows` is what stands after FROM, where `RANGE(column)` becomes the condition that a column is
-    in the range of days, and `where` is a condition on it. `company` is the key of the company.
-    `day` is the day in Europe/Paris on which the fact happened and `moment` the time; a fact has
-    one of them or both.
+    `rows` is the SQL after FROM, where `RANGE(column)` becomes the condition that a column is in
+    the range of days, and `where` is a condition on it. `company` is the key of the company. `day`
+    is the day in Europe/Paris on which the fact happened and `moment` the time; a fact has one of
+    them or both.
 
     A *snapshot* has a row for each day on which something was measured: `rows` refers to a table
     `measured` of the days, with the columns `bucket`, `first_day` and `day`, all in Europe/Paris.

@@ -1,8 +1,8 @@
-"""Hours, days, weeks, months and quarters in Europe/Paris: in SQL, equal on both databases, and as
-the complete series of a range.
+"""Hours, days, weeks, months and quarters in Europe/Paris: in SQL, with the same results on both
+databases, and as the complete series of a range.
 
-Hours are instants in UTC, of which the last Sunday of October has 25. All other buckets are those
-of the calendar in Paris.
+Hours are instants in UTC: the last Sunday of October has 25 of them. All other buckets are those of
+the calendar in Paris.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ SERIES = (Period.DAY, Period.WEEK, Period.MONTH, Period.QUARTER, Period.YEAR)  #
 
 
 def paris_time(column: str, dialect: str) -> str:
-    """The SQL of the time in Paris of a column in UTC. SQLite knows no time zones: summer time is
+    """The SQL of the time in Paris of a column in UTC. SQLite has no time zones: summer time is
     from the last Sunday of March to the last one of October, at 1:00 in UTC, in the whole European
     Union since 1996 (directive 2000/84/EC).
     """

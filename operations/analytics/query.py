@@ -35,7 +35,7 @@ class Limits:
     lt: float | None = None
 
     def contain(self, number: float | None) -> bool:
-        """Whether a number is in the range. Nothing is in none but the unlimited one."""
+        """Whether a number is in the range. None is only in an unlimited range."""
         if number is None:
             return self.gte is None and self.lt is None
         return (self.gte is None or number >= self.gte) and (self.lt is None or number < self.lt)
@@ -43,8 +43,8 @@ class Limits:
 
 @dataclass(frozen=True)
 class Measure:
-    """A number of each group. `of` names the value or key, None for COUNT. `descending` is whether
-    the rows are ordered by it, and how.
+    """A number of each group. `of` names the value or key, None for COUNT. `descending` says in
+    which direction the rows are ordered by it, None when they aren't.
     """
 
     function: Function
@@ -88,7 +88,7 @@ class AnalyticsQuery:
         return since, until
 
     def range_compared(self, since: date, until: date) -> tuple[date, date] | None:
-        """The range that is compared with one, None when nothing is."""
+        """The range to compare a range with, None when there is no comparison."""
         match self.compare:
             case Comparison.PREVIOUS_PERIOD:
                 return range_before(since, until)
@@ -97,7 +97,7 @@ class AnalyticsQuery:
         return None
 
     def check(self, fact: Fact) -> None:
-        """Raise BadInput for what the types of the schema can't exclude."""
+        """Raise BadInput for errors that the types of the schema can't exclude."""
         for name, size, maximum in (
             ("by", len(self.dimensions), MAX_DIMENSIONS),
             ("measures", len(self.measures), MAX_MEASURES),
@@ -175,7 +175,7 @@ def _limits(measure: Mapping[str, Any]) -> Limits:
 
 
 def _measured_by(fact: Fact, function: Function) -> tuple[str | None, ...]:
-    """The names of what a function can be of."""
+    """The names of the values or keys that a function can be applied to."""
     if function is Function.COUNT:
         return (None,)
     if function is Function.DISTINCT:

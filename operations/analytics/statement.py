@@ -42,7 +42,8 @@ def cells_statement(
     keys = [_key(name, fact, dialect) for name in query.dimensions]
     columns = [f"{sql} AS key{index}" for index, sql in enumerate(keys)]
     columns += [
-        f"{_input(measure, fact)} AS value{index}" for index, measure in enumerate(query.measures)
+        f"{_measured_sql(measure, fact)} AS value{index}"
+        for index, measure in enumerate(query.measures)
     ]
     names = ", ".join(f"key{index}" for index in range(len(keys)))
     partition = f"PARTITION BY {names} " if keys else ""
@@ -76,8 +77,8 @@ def _key(name: str, fact: Fact, dialect: str) -> str:
     return bucket(Period(name), day, fact.moment, dialect)
 
 
-def _input(measure: Measure, fact: Fact) -> str:
-    """The SQL of what a measure is of."""
+def _measured_sql(measure: Measure, fact: Fact) -> str:
+    """The SQL that a measure is computed from."""
     if measure.of is None:
         return "1"
     if measure.function is Function.DISTINCT:
@@ -109,7 +110,7 @@ def _condition(query: AnalyticsQuery, fact: Fact, days: tuple[date, date]) -> tu
     if not fact.is_snapshot:
         column = fact.day or fact.moment
         conditions.append(f"{column} >= ? AND {column} < ?")
-        params += days if fact.day else map(_begin, days)
+        params += days if fact.day else map(_start_of_day, days)
     for name, accepted in query.accepted.items():
         dimension = fact.dimensions[name]
         conditions.append(f"{dimension.sql} IN ({', '.join('?' * len(accepted)) or 'NULL'})")
@@ -124,13 +125,13 @@ def _condition(query: AnalyticsQuery, fact: Fact, days: tuple[date, date]) -> tu
     return " AND ".join(conditions) or "TRUE", params
 
 
-def _begin(day: date) -> datetime:
-    """The beginning of a day in Paris."""
+def _start_of_day(day: date) -> datetime:
+    """The beginning of a day in Paris, as a time."""
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 
 
 def _with_range(fact: Fact, days: tuple[date, date]) -> tuple[str, list[Any]]:
-    """The rows of a fact, with the range where it is named."""
+    """The rows of a fact, with the range inserted where it is named."""
     rows, count = _RANGE.subn(r"\1 >= ? AND \1 < ?", fact.rows)
     return rows, [*days] * count
 

@@ -1,7 +1,7 @@
 """The answer to a query: a table whose cells are complete, hidden or empty.
 
-What is hidden has no influence on anything else: running totals leave it out, and conditions and
-orders don't know it.
+What is hidden influences nothing else: running totals leave it out, and conditions and orders
+ignore it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +37,7 @@ class Cell:
 
     @property
     def change(self) -> float | None:
-        """The change since the previous number, as a part of it."""
+        """The change since the previous number, as a fraction of it."""
         if self.number is None or self.previous is None or not self.previous.number:
             return None
         return (self.number - self.previous.number) / abs(self.previous.number)
@@ -161,7 +161,7 @@ def _axes(query: AnalyticsQuery, fact: Fact) -> list[int] | None:
 async def _split_cells(
     query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
 ) -> set[Key]:
-    """The cells that a filter takes out of what is hidden in the table of all its dimensions."""
+    """The cells that a filter selects from what is hidden in the table of all its dimensions."""
     if not query.accepted:
         return set()
     added = [name for name in query.accepted if name not in query.dimensions]
@@ -270,7 +270,9 @@ def _later_keys(
 
 
 def _is_beyond(key: Key, later_keys: Sequence[dict[str, str] | None]) -> bool:
-    """Whether an earlier bucket corresponds to none, because the earlier range has more of them."""
+    """Whether an earlier bucket corresponds to none in the range, because the earlier range has
+    more buckets.
+    """
     return any(
         part is None and mapped is not None for part, mapped in zip(key, later_keys, strict=True)
     )
@@ -281,7 +283,9 @@ def _empty_cells(query: AnalyticsQuery) -> tuple[Cell, ...]:
 
 
 def _fill_gaps(rows: Sequence[Row], query: AnalyticsQuery, days: tuple[date, date]) -> list[Row]:
-    """The rows, and an empty one for each bucket of time without any, for all other values."""
+    """The rows, with an empty row added for each bucket of time without one, for all values of the
+    other dimensions.
+    """
     positions = [index for index, name in enumerate(query.dimensions) if name in Period.__members__]
     domains = [keys_of(Period(query.dimensions[index]), *days) for index in positions]
     by_key = {row.keys: row for row in rows}
@@ -314,7 +318,9 @@ def _without(key: Key, positions: Sequence[int]) -> Key:
 
 
 def _sort_key(key: Key, query: AnalyticsQuery, fact: Fact) -> list[tuple[int, float, str]]:
-    """By the dimensions in their order: enums in their own, numbers by size, nothing last."""
+    """The key to sort by the dimensions in their order: enums in their own order, numbers by size,
+    None last.
+    """
     return list(map(_rank, key, (_order_of(name, fact) for name in query.dimensions)))
 
 
@@ -356,7 +362,7 @@ def _with_running_totals(rows: Sequence[Row], query: AnalyticsQuery) -> list[Row
 
 
 def _is_kept(row: Row, query: AnalyticsQuery) -> bool:
-    """Whether a row meets the conditions on its numbers. What is hidden meets each."""
+    """Whether a row meets the conditions on its numbers. A hidden number meets every condition."""
     return all(
         cell.is_hidden or each.having.contain(cell.number)
         for cell, each in zip(row.cells, query.measures, strict=True)
@@ -364,7 +370,7 @@ def _is_kept(row: Row, query: AnalyticsQuery) -> bool:
 
 
 def _order_by_measure(rows: list[Row], query: AnalyticsQuery) -> list[Row]:
-    """The rows ordered by the measure that asks for it: those without a number last."""
+    """The rows ordered by the measure that the query orders by, those without a number last."""
     for index, measure in enumerate(query.measures):
         if measure.descending is not None:
             sign = -1 if measure.descending else 1

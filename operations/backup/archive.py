@@ -2,7 +2,7 @@
 of them in the format of sha256sum, as a tar archive compressed by gzip.
 
 It is written and read from its beginning to its end, so its size doesn't matter. The checksums come
-last: an archive without them was cut off. Every part can be had without this program:
+last: an archive without them was cut off. Every part can be extracted without this program:
 
     age --decrypt --identity key.txt backup.tar.gz.age | tar --extract --gzip
     sha256sum --check SHA256SUMS
@@ -54,7 +54,7 @@ class Member:
 
 
 def file_name(key: str) -> str:
-    """The name in a backup of a stored file."""
+    """The name of a stored file in a backup."""
     return f"{_FILES}{key}"
 
 

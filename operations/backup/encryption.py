@@ -103,8 +103,8 @@ def _pipe() -> tuple[BinaryIO, BinaryIO]:
 
 @contextmanager
 def _thread(work: Callable[[], None]) -> Iterator[None]:
-    """Run work in a thread, and wait for its end. Its exception explains that of the body, when
-    that is a broken pipe or unreadable content.
+    """Run work in a thread, and wait for its end. When the body fails because of a broken pipe or
+    unreadable content, the thread's exception is raised as the cause.
     """
     errors: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""What a backup says about itself, and how far the database had come when it was made."""
+"""The description of a backup, with the state of the database when it was made."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -20,8 +20,8 @@ SELECT_MIGRATIONS = "SELECT name FROM tortoise_migrations WHERE app = 'models' O
 
 @dataclass(frozen=True)
 class Heads:
-    """How far a database has come: the end of its audit log as `NUMBER:HASH`, the last number of
-    each series of invoices and journal, and the number of streams with the sum of their ends.
+    """The state of a database: the end of its audit log as `NUMBER:HASH`, the last number of each
+    series of invoices and journal, and the number of streams with the sum of their ends.
     """
 
     audit: str
@@ -32,7 +32,9 @@ class Heads:
     def of_rows(
         cls, audit: Iterable[Any], counters: Iterable[Iterable[Any]], streams: Iterable[Any]
     ) -> "Heads":
-        """From the rows of SELECT_AUDIT_END, SELECT_COUNTERS and SELECT_STREAMS."""
+        """Create the heads from the rows of SELECT_AUDIT_END, SELECT_COUNTERS and
+        SELECT_STREAMS.
+        """
         sequence, hash_ = audit
         stream_count, event_count = streams
         positions = {str(series): int(position) for series, position in counters}
@@ -53,8 +55,8 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The contents of `manifest.json`: when the backup was made by which version of this program,
-    whether it has the stored files, and of what the database is a copy.
+    """The contents of `manifest.json`: when the backup was made and by which version of this
+    program, whether it contains the stored files, and what the database is a copy of.
     """
 
     created_at: datetime
@@ -66,7 +68,7 @@ class Manifest:
     heads: Heads
 
     def encode(self) -> bytes:
-        """As JSON."""
+        """The manifest as JSON."""
         fields = {"format": FORMAT, **asdict(self)}
         return orjson.dumps(fields, option=orjson.OPT_INDENT_2)
 

@@ -7,7 +7,7 @@ from operations.backup.encryption import BackupError
 
 
 def publish(partial_path: Path, path: Path) -> None:
-    """Write a file to disk, and give it its name in the same folder. The old name stays. Raises
+    """Flush a file to disk, and give it its name in the same folder. The old name stays. Raises
     BackupError when there is a file with the new name: linking never replaces one, unlike renaming.
     """
     _sync(partial_path)

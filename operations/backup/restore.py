@@ -134,7 +134,9 @@ def _write(path: Path, chunks: Iterator[bytes]) -> None:
 
 
 async def _finish(action: Action, url: str, expected: Heads) -> list[str]:
-    """Migrate and hold what was restored. Returns what is wrong with it."""
+    """Migrate the restored database, and hold its jobs. Returns what is wrong with it, as
+    sentences.
+    """
     path = sqlite_path(url)
     heads = sqlite_heads(path) if path else await postgres_heads(url)
     await migrate_database(url)

@@ -49,7 +49,7 @@ def sqlite_snapshot(path: Path, folder: Path) -> Iterator[tuple[Path, Snapshot]]
 
 
 def sqlite_heads(path: Path) -> Heads:
-    """The heads of a database that nobody else uses."""
+    """The heads of a database that no other process uses."""
     with closing(sqlite3.connect(path)) as database:
         return _heads(database)[1]
 

@@ -77,7 +77,7 @@ async def vat_number_checks(
 
 
 class VatNumberCheck:
-    """A check as people see it: a number that is never asked about is unknown, not pending."""
+    """A check as people see it: a number that is never checked is unknown, not pending."""
 
     def __init__(self, check: VatCheck, is_asked: bool) -> None:
         is_unknown = check.status is VatNumberStatus.PENDING and not is_asked

@@ -32,8 +32,8 @@ async def request_deletion(info: Info, input: AccountRequestDeletionInput) -> Ti
 
 
 async def request_reactivation(info: Info, input: AccountRequestReactivationInput) -> bool:
-    """Request the reactivation of a company that the viewer isn't acting for: its ticket is visible
-    to agents, the answer comes by email.
+    """Request the reactivation of a company that the viewer isn't acting for: only agents see its
+    ticket, and the answer comes by email.
     """
     await _request(info, key_of(Account, input.account_id), TicketKind.ACCOUNT_REACTIVATION, input)
     return True

@@ -1,4 +1,4 @@
-"""Reports of how invoices are collected: failed payments, dunning, and what is unpaid by age. Each
+"""Reports of how invoices are collected: failed payments, dunning, and unpaid amounts by age. Each
 is computed by the database in one statement and contains no personal data. Days are calendar days
 in Europe/Paris.
 """
@@ -60,7 +60,7 @@ class FailedPaymentReportRow:
 
 @dataclass(frozen=True)
 class DunningReportRow:
-    """The invoices whose last step of dunning is this one, by what became of them."""
+    """The invoices for which this was the last step of dunning, by what became of them."""
 
     step: int
     invoices: int
@@ -99,8 +99,8 @@ async def failed_payment_report(
         "WHERE status = 'DECLINED' AND created_at >= ? AND created_at < ? "
         "GROUP BY kind, COALESCE(decline_code, '') "
         "ORDER BY payments DESC, kind, reason LIMIT ?",
-        _moment(begin),
-        _moment(end),
+        _start_of_day(begin),
+        _start_of_day(end),
         limit,
     )
     return [
@@ -111,16 +111,16 @@ async def failed_payment_report(
     ]
 
 
-def _moment(day: date) -> datetime:
-    """The begin of a day in Paris."""
+def _start_of_day(day: date) -> datetime:
+    """The beginning of a day in Paris, as a time."""
     return datetime.combine(day, time(), PARIS).astimezone(UTC)
 
 
 async def dunning_report(
     info: Info, since: SinceArgument = None, until: UntilArgument = None
 ) -> list[DunningReportRow]:
-    """What became of the invoices that were due in a range of days and dunned, by their last step.
-    Raises BadInput.
+    """What became of the dunned invoices that were due in a range of days, by the last step. Raises
+    BadInput.
     """
     begin, end = date_range_of(info.context, since, until)
     rows = await execute_report(

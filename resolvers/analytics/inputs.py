@@ -145,7 +145,7 @@ def _enum(name: str, description: str, values: Mapping[str, str]) -> type[StrEnu
 
 
 def _input(name: str, description: str, fields: Mapping[str, tuple[Any, Any]]) -> type[Any]:
-    """An input type of fields with their types and declarations."""
+    """An input type with these fields, given as their types and declarations."""
     namespace: dict[str, Any] = {field: declared for field, (_type, declared) in fields.items()}
     namespace["__annotations__"] = {field: type_ for field, (type_, _declared) in fields.items()}
     namespace["__module__"] = __name__

@@ -34,7 +34,7 @@ class AnalyticsNumber:
 
 @dataclass(frozen=True)
 class AnalyticsCell(AnalyticsNumber):
-    """A number with what it is compared with."""
+    """A number, with the one that it is compared with."""
 
     previous: AnalyticsNumber | None
     change: float | None
@@ -43,7 +43,7 @@ class AnalyticsCell(AnalyticsNumber):
 
 @dataclass(frozen=True)
 class AnalyticsRow:
-    """A group."""
+    """A row of the answer: a group."""
 
     keys: list[str | None]
     cells: list[AnalyticsCell]
@@ -135,8 +135,8 @@ def _number(number: float | int | None, column: Column) -> tuple[float | None, M
 
 
 def query_cost(arguments: Mapping[str, Any]) -> int:
-    """What a query costs: it grows with the days of its range, with its dimensions, and with its
-    rows.
+    """The cost of a query, which grows with the days of its range, with its dimensions, and with
+    its rows.
     """
     query = arguments["query"]
     chosen = next(iter(query.values())) if isinstance(query, Mapping) and query else {}

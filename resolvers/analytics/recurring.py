@@ -40,7 +40,7 @@ class MrrReportRow:
 
 @dataclass(frozen=True)
 class ChurnReportRow:
-    """The purchases that ended in a month, beside those at its beginning."""
+    """The purchases that ended in a month, and those there were at its beginning."""
 
     month: date
     purchases_before: int
@@ -50,7 +50,7 @@ class ChurnReportRow:
 
     @property
     def rate(self) -> float | None:
-        """The part of the purchases that was lost."""
+        """The fraction of the purchases that was lost."""
         return self.purchases_lost / self.purchases_before if self.purchases_before else None
 
 
@@ -118,7 +118,7 @@ def _amount(rows: Mapping[date, Mapping[str, Any]], month: date) -> Money:
 
 
 def _months(info: Info, since: date | None, until: date | None) -> list[_Month]:
-    """The months that the range touches, without those of the future."""
+    """The months that the range touches, except future ones."""
     first, end = date_range_of(info.context, since, until)
     today = local_date(info.context.services.clock.now())
     months, month = [], first.replace(day=1)
@@ -133,7 +133,7 @@ def _parameters(months: Sequence[_Month]) -> list[date]:
     return [day for each in months for day in (each.first, each.measured)]
 
 
-def _measured(count: int) -> str:
+def _months_table(count: int) -> str:
     """The months as a table: the first day, and the day of the measurement."""
     cast = "?" if dialect() == "sqlite" else "CAST(? AS DATE)"
     return " UNION ALL ".join([f"SELECT {cast} AS month, {cast} AS day"] * count)
@@ -143,7 +143,7 @@ def _mrr_statement(count: int, by_offer: bool) -> str:
     offer, group = ("price.offer_id", ", price.offer_id") if by_offer else ("NULL", "")
     order = ", MIN(offer.position), price.offer_id" if by_offer else ""
     return f"""
-        WITH measured AS ({_measured(count)})
+        WITH measured AS ({_months_table(count)})
         SELECT measured.month, measured.day, {offer} AS offer_id,
             COUNT(DISTINCT item.purchase_id) AS purchases, {yearly_cents(dialect())} AS yearly
         FROM measured CROSS JOIN {recurring_items(dialect())}
@@ -158,7 +158,7 @@ def _mrr_statement(count: int, by_offer: bool) -> str:
 def _lost_statement(count: int) -> str:
     """The purchases that ended in each month, with what their last period cost."""
     return f"""
-        WITH measured AS ({_measured(count)})
+        WITH measured AS ({_months_table(count)})
         SELECT measured.month, COUNT(DISTINCT item.purchase_id) AS purchases,
             {yearly_cents(dialect())} AS yearly
         FROM measured CROSS JOIN {recurring_items(dialect())}

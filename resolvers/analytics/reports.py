@@ -351,7 +351,7 @@ def offers_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
 
 
 def report_cost(arguments: Mapping[str, Any]) -> int:
-    """What a report costs besides its rows: it grows with the days of its range and with its
+    """The cost of a report besides its rows, which grows with the days of its range and with its
     dimensions.
     """
     dimensions = arguments.get("groupBy", arguments.get("group_by")) or ()
@@ -360,7 +360,7 @@ def report_cost(arguments: Mapping[str, Any]) -> int:
 
 
 def range_cost(arguments: Mapping[str, Any]) -> int:
-    """What a report without dimensions costs besides its rows: as much as with one."""
+    """The cost of a report without dimensions besides its rows: the same as with one dimension."""
     days = _days(arguments.get("since"), arguments.get("until"))
     return _REPORT_COST + _COST_PER_DAY_AND_DIMENSION * days
 

@@ -160,7 +160,7 @@ async def _invoice_key(invoice_id: strawberry.ID, index: int) -> int:
 
 
 async def match_reversal(info: Info, input: BankLineMatchReversalInput) -> BankLine:
-    """Say which line a reversal takes back."""
+    """Record which line a reversal takes back."""
     context, action = info.context, info.context.action()
     await require_step_up(action, context.session)
     with Checks() as check:
@@ -182,7 +182,7 @@ async def dismiss(info: Info, input: BankLineDismissInput) -> BankLine:
 
 
 async def undo(info: Info, input: BankLineUndoInput) -> BankLine:
-    """Undo what was decided about a line."""
+    """Undo the decision about a line."""
     context, action = info.context, info.context.action()
     await require_step_up(action, context.session)
     bank_line = await load_visible(BankLine, input.line_id, context.viewer, "lineId")
@@ -205,10 +205,10 @@ def original_of(context: Context, parents: Sequence[BankLine]) -> RowByForeignKe
 
 
 def deciders(context: Context, parents: Sequence[BankLine]) -> RowByForeignKey:
-    """Who decided about each line."""
+    """The person who decided about each line."""
     return RowByForeignKey(parents, "decider_id", QuerySet(User))
 
 
 def importers(context: Context, parents: Sequence[BankStatement]) -> RowByForeignKey:
-    """Who imported each statement."""
+    """The person who imported each statement."""
     return RowByForeignKey(parents, "importer_id", QuerySet(User))

@@ -156,8 +156,8 @@ def _number(value: int, minimum: int, maximum: int, field: str) -> int:
 
 
 def _day(action: Action, day: date | None, field: str) -> date:
-    """The day from which a change counts, today when omitted. Raises DATE_PAST, and VALUE_INVALID
-    for a day more than two years ahead.
+    """The day on which a change takes effect, today when omitted. Raises DATE_PAST, and
+    VALUE_INVALID for a day more than two years ahead.
     """
     if day is not None and day < action.day:
         raise Refusal(BillingErrorCode.DATE_PAST, "input", field)

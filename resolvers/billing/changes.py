@@ -124,7 +124,7 @@ async def _preview(
 async def _means(
     context: Context, token: str | None, method_id: strawberry.ID | None
 ) -> Means | None:
-    """What the customer chose to pay with, None when it is the purchase's payment method."""
+    """What the customer chose to pay with, None for the purchase's payment method."""
     if token is None and method_id is None:
         return None
     return Means.of(await payment_choice(context, token, method_id))

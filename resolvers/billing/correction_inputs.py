@@ -1,4 +1,4 @@
-"""Inputs of the mutation about corrective invoices."""
+"""Inputs of the corrective invoice mutation."""
 
 import strawberry
 

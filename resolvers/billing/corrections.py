@@ -83,7 +83,7 @@ async def preview(
         bool, strawberry.argument(description=REMOVES_ORDER_NUMBER)
     ] = False,
 ) -> InvoiceCorrectionPreview | None:
-    """What a corrective invoice would be, None for an invoice that the viewer can't see."""
+    """What a corrective invoice would state, None for an invoice that the viewer can't see."""
     invoice = await find_invoice(invoice_id, info.context.viewer)
     if invoice is None:
         return None
@@ -117,7 +117,7 @@ def _present(correction: Correction) -> InvoiceCorrectionPreview:
 
 
 def _corrected_lines(lines: Sequence[InvoiceCorrectLineInput]) -> tuple[CorrectedLine, ...]:
-    """The lines to change. Raises TOO_MANY, NOT_FOUND, and what a text may be refused for."""
+    """The lines to change. Raises TOO_MANY, NOT_FOUND, and the errors of invalid texts."""
     if len(lines) > MAX_LINES:
         raise Refusal(CommonErrorCode.TOO_MANY, "input", "lines", limit=MAX_LINES)
     with Checks() as check:
@@ -148,7 +148,7 @@ def _label(label: str | None, *path: str) -> str | None:
 
 
 def _order_number(order_number: str | None, is_removed: bool) -> str | None:
-    """An order number, empty to remove it."""
+    """An order number: None keeps the former one, an empty one removes it."""
     if is_removed:
         return ""
     return None if order_number is None else line(order_number, "orderNumber", _ORDER_NUMBER_LENGTH)

@@ -1,4 +1,4 @@
-"""Credit notes, refunds, and what they leave of invoices."""
+"""Credit notes, refunds, and what is left of invoices after them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -30,7 +30,7 @@ MAX_LINES = 100
 
 
 async def credit(info: Info, input: InvoiceCreditInput) -> dict[str, Any]:
-    """Issue a credit note of an invoice."""
+    """Issue a credit note for an invoice."""
     context, action = info.context, info.context.action()
     assert action.actor is not None, "the field's rule lets in staff only"  # noqa: S101
     await require_step_up(action, context.session)
@@ -48,7 +48,7 @@ async def credit(info: Info, input: InvoiceCreditInput) -> dict[str, Any]:
 
 
 async def load_invoice(invoice_id: str, viewer: Viewer) -> Invoice:
-    """The invoice that the staff named. Raises NOT_FOUND."""
+    """The invoice that a member of staff named by its ID. Raises NOT_FOUND."""
     invoice = await find_invoice(invoice_id, viewer)
     if invoice is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "invoiceId")
@@ -56,8 +56,8 @@ async def load_invoice(invoice_id: str, viewer: Viewer) -> Invoice:
 
 
 async def find_invoice(invoice_id: str, viewer: Viewer) -> Invoice | None:
-    """The invoice that the staff named. Operators, who have no list of invoices, may name any but
-    those of erased accounts.
+    """The invoice that a member of staff named by its ID. Operators, who have no list of invoices,
+    may name any invoice, except those of erased accounts.
     """
     rows = (
         Invoice.visible_to(viewer)

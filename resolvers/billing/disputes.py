@@ -84,7 +84,7 @@ async def accept(info: Info, input: DisputeAcceptInput) -> Dispute:
 
 
 async def reject(info: Info, input: DisputeRejectInput) -> Dispute:
-    """Reject a dispute for a reason."""
+    """Reject a dispute, with a reason."""
     context = info.context
     with Checks() as check:
         dispute = await check.wait(

@@ -29,8 +29,8 @@ class Entitlement:
 async def account_entitlements(
     context: Context, parents: Sequence[Account]
 ) -> list[list[Entitlement]]:
-    """What each company may use, in the order in which it was bought, as far as the viewer may see
-    its purchases. One that is deactivated may use nothing.
+    """What each company may use, in the order of purchase, as far as the viewer may see its
+    purchases. A deactivated company may use nothing.
     """
     purchases = (
         await Purchase.visible_to(context.viewer)
@@ -49,7 +49,7 @@ async def account_entitlements(
 
 
 def _first_day(purchase: Purchase) -> date | None:
-    """The day of the activation. The anchor is a later one after a trial, a pause or a change."""
+    """The day of the activation. After a trial, a pause or a change, the anchor is a later day."""
     if purchase.anchor and purchase.activated_at:
         return local_date(purchase.activated_at)
     return purchase.anchor

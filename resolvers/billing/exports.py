@@ -1,4 +1,4 @@
-"""Files of billing: each is requested with a mutation, which answers with a link."""
+"""Files of billing: each is requested with a mutation, which returns a link."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def _year(context: Context, year: int) -> None:
 
 async def _account(context: Context, account_id: strawberry.ID | None) -> Account:
     """The viewer's own company, or the one that an agent names. Nobody sees the invoices of an
-    erased one, which are kept for the tax office.
+    erased company, which are kept for the tax office.
     """
     account = context.viewer.account
     if account_id is not None:

@@ -88,8 +88,8 @@ async def balances(context: Context, parents: Sequence[LedgerEntry]) -> list[Mon
 
 
 async def account_balances(context: Context, parents: Sequence[Account]) -> list[Money | None]:
-    """What each company owes now, negative when it has paid ahead. None for viewers who can't see
-    its invoices, and for an erased company.
+    """What each company owes now, negative when it has paid in advance. None for viewers who can't
+    see its invoices, and for an erased company.
     """
     viewer = context.viewer
     own = viewer.account.pk if viewer.account and viewer.is_buyer else None

@@ -44,7 +44,7 @@ def offers(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The catalogue: what is on sale. Operators can ask for other offers by their status."""
+    """The catalogue: what is on sale. Operators can also request other offers, by their status."""
     viewer, conditions = info.context.viewer, filter or OfferFilter()
     rows = Offer.visible_to(viewer)
     rows = filter_in(rows, "segment", accepted_values(conditions.segment))

@@ -95,7 +95,7 @@ async def remove(info: Info, input: PaymentMethodRemoveInput) -> PaymentMethod:
 
 
 async def _load(context: Context, global_id: Any) -> PaymentMethod:
-    """One of the viewer's own company: agents may only look at them."""
+    """A payment method of the viewer's own company: agents may only view them."""
     method = await load_visible(PaymentMethod, global_id, context.viewer, "paymentMethodId")
     if method.account_id != context.account.pk:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "paymentMethodId")

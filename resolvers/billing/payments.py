@@ -156,7 +156,7 @@ _DECLINED = {
 
 
 def declined_message(decline_code: str | None) -> Translatable | None:
-    """What to tell the customer about a decline, None when its code says nothing to them."""
+    """The message about a decline for the customer, None when its code means nothing to them."""
     return _DECLINED.get(decline_code or "")
 
 

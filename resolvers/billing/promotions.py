@@ -55,7 +55,8 @@ CodeArgument = Annotated[
 
 async def find_promotion(context: Context, code: str, *field: str) -> Promotion:
     """The promotion with a code that a buyer entered. Raises PROMOTION_UNKNOWN at a field, and
-    Throttled after many codes that don't exist or aren't valid yet: nobody can tell these apart.
+    Throttled after many codes that don't exist or aren't valid yet, between which the response
+    makes no difference.
     """
     key = throttle.key(throttle.PROMOTION_CODE, context.account.pk)
     await context.services.auth.throttle.attempt(key)
@@ -80,7 +81,7 @@ def promotions(
 
 
 def promotion(info: Info, code: CodeArgument) -> RowByKey | None:
-    """The promotion with a code."""
+    """The promotion with this code."""
     folded = folded_code(code)
     return RowByKey(Promotion.visible_to(info.context.viewer), "code", folded) if folded else None
 
@@ -158,7 +159,7 @@ async def _offer_keys(offer_ids: list[strawberry.ID]) -> tuple[int, ...]:
 
 
 async def deactivate(info: Info, input: PromotionDeactivateInput) -> Promotion:
-    """Let nobody redeem a code any more."""
+    """Deactivate a code, so that nobody can redeem it any more."""
     viewer = info.context.viewer
     promotion = await load_visible(Promotion, input.promotion_id, viewer, "promotionId")
     return await rules.deactivate_promotion(info.context.action(), promotion)
@@ -220,7 +221,7 @@ def discount_of(promotion: Promotion, periods_left: int | None) -> PurchaseDisco
 async def purchase_discounts(
     context: Context, parents: Sequence[Purchase]
 ) -> list[PurchaseDiscount | None]:
-    """What a promotion takes off each purchase, None when none does any more."""
+    """What a promotion takes off each purchase, None when none applies any more."""
     keys = {each.promotion_id for each in parents if each.is_discounted}
     rows: list[Any] = await Promotion.filter(pk__in=keys) if keys else []
     by_key = {row.pk: row for row in rows}

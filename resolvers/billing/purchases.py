@@ -186,7 +186,7 @@ async def reprice(info: Info, input: PurchaseRepriceInput) -> Purchase:
 
 async def price_on_sale(price_id: strawberry.ID, at: datetime, *, is_repeat: bool = False) -> Price:
     """The price of this ID with its offer. Raises NOT_FOUND when it isn't on sale. For a repeat, it
-    may have ended since: the answer is what the first request made.
+    may have been withdrawn since: the answer is what the first request created.
     """
     prices = Price.filter(is_public=True) if is_repeat else Price.on_sale(at)
     price = await prices.select_related("offer").get_or_none(pk=key_of(Price, price_id) or 0)

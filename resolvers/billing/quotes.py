@@ -75,7 +75,7 @@ class QuotedTrial:
 
 @dataclass(frozen=True)
 class PurchaseQuote:
-    """What a purchase would be invoiced."""
+    """What would be invoiced for a purchase."""
 
     lines: list[QuotedLine]
     net: Money
@@ -107,7 +107,7 @@ async def purchase_quote(
     ] = None,
 ) -> PurchaseQuote | None:
     """What the viewer's company would pay for the first period today, None for a price that isn't
-    on sale. Raises why a promotion can't be redeemed.
+    on sale. Raises the reason when a promotion can't be redeemed.
     """
     context, action = info.context, info.context.action()
     key = key_of(Price, price_id)

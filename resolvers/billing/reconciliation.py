@@ -1,4 +1,4 @@
-"""The operator's comparison of what billing keeps."""
+"""The operator's comparison of what billing stores in several places."""
 
 from billing.reconciliation import Reconciliation
 from billing.reconciliation import reconciliation as compare

@@ -32,7 +32,7 @@ async def pay_by_transfer(info: Info, input: PurchasePayByTransferInput) -> dict
 async def transfers(
     context: Context, parents: Sequence[Invoice]
 ) -> list[TransferInstructions | None]:
-    """What is left to transfer for each invoice."""
+    """The amount that is left to transfer for each invoice."""
     seller = context.services.seller
     keys = [invoice.pk for invoice in parents]
     receivables = {row.pk: row for row in await Receivable.filter(invoice_id__in=keys)}

@@ -115,7 +115,7 @@ async def suggestions(
 
 
 async def give_feedback(info: Info, input: ArticleGiveFeedbackInput) -> ArticleFeedback:
-    """Store what the reader thinks of an article."""
+    """Store a reader's feedback on an article."""
     context = info.context
     key = key_of(Article, input.article_id)
     return await feedback.give_feedback(
@@ -130,7 +130,7 @@ async def give_feedback(info: Info, input: ArticleGiveFeedbackInput) -> ArticleF
 
 
 def own_feedback(context: Context, parents: Sequence[Article]) -> FirstRowByParent:
-    """What the viewer said of each article."""
+    """The viewer's own feedback on each article."""
     rows = ArticleFeedback.filter(user_id=context.viewer.user_id or 0)
     return FirstRowByParent(parents, rows, "article_id", "id")
 
@@ -138,7 +138,7 @@ def own_feedback(context: Context, parents: Sequence[Article]) -> FirstRowByPare
 async def feedback_summaries(
     context: Context, parents: Sequence[Article]
 ) -> list[FeedbackSummary | None]:
-    """What readers think of each article, for editors."""
+    """The feedback of readers on each article, for editors."""
     if not context.viewer.is_editor:
         return [None] * len(parents)
     found = await feedback.summaries([article.pk for article in parents])
@@ -148,7 +148,7 @@ async def feedback_summaries(
 def feedback_of(
     context: Context, parents: Sequence[Article], page_request: PageRequest
 ) -> Deferred:
-    """One page of what readers said of each article."""
+    """One page of the feedback on each article."""
     return pages_of(
         parents, ArticleFeedback, "article_id", NEWEST_FIRST, page_request, context.viewer
     )

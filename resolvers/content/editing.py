@@ -123,7 +123,7 @@ async def create(info: Info, input: ArticleCreateInput) -> Article:
 
 
 async def update(info: Info, input: ArticleUpdateInput) -> Article:
-    """Write a version of an article."""
+    """Store a new version of an article."""
     context = info.context
     with Checks() as check:
         article = await check.wait(
@@ -195,7 +195,7 @@ def versions(context: Context, parents: Sequence[Article], page_request: PageReq
 
 
 def editors(context: Context, parents: Sequence[ArticleVersion]) -> RowByForeignKey:
-    """Who wrote each version."""
+    """The editor who wrote each version."""
     return RowByForeignKey(parents, "editor_id", QuerySet(User))
 
 
@@ -220,13 +220,13 @@ def scheduled_versions(context: Context, parents: Sequence[Article]) -> list[int
 
 
 def scheduled_times(context: Context, parents: Sequence[Article]) -> list[datetime | None]:
-    """When another version of each article will be published, for editors."""
+    """When a scheduled version of each article will be published, for editors."""
     is_editor = context.viewer.is_editor
     return [article.scheduled_at if is_editor else None for article in parents]
 
 
 async def video_urls(context: Context, parents: Sequence[Article]) -> list[str | None]:
-    """Where each video can be watched: at another site, or our own URL of the uploaded file."""
+    """The URL of each video: at another site, or our own URL of the uploaded file."""
     files = File.filter(
         article_id__in=[article.pk for article in parents],
         cleared_at__not_isnull=True,

@@ -60,7 +60,7 @@ def policies(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The versions in force on a day or replaced before."""
+    """The versions that are in force on a day or were in force before."""
     rows = filter_in(
         _in_force(info.context, at), "kind", accepted_values(filter.kind if filter else None)
     )

@@ -60,7 +60,7 @@ class WebinarWithdrawInput:
 
 
 def organizer_of(seller: Seller) -> Organizer:
-    """Who holds the webinars."""
+    """The organizer of the webinars."""
     return Organizer(seller.party.name, seller.support_email)
 
 
@@ -83,7 +83,7 @@ async def cancel(info: Info, input: WebinarCancelInput) -> Article:
 
 
 async def sign_up(info: Info, input: WebinarSignUpInput) -> WebinarSignUp:
-    """Sign the viewer up."""
+    """Sign the viewer up for a webinar."""
     context = info.context
     article = await load_visible(Article, input.article_id, context.viewer, "articleId")
     return await webinars.sign_up(
@@ -96,7 +96,7 @@ async def sign_up(info: Info, input: WebinarSignUpInput) -> WebinarSignUp:
 
 
 async def withdraw(info: Info, input: WebinarWithdrawInput) -> Article:
-    """Withdraw the viewer, also from a webinar that isn't published any more."""
+    """Withdraw the viewer's sign-up, even from a webinar that is no longer published."""
     context = info.context
     own = WebinarSignUp.filter(
         user_id=context.user.pk, article_id=key_of(Article, input.article_id)
@@ -184,5 +184,5 @@ async def positions(context: Context, parents: Sequence[WebinarSignUp]) -> list[
 
 
 def users(context: Context, parents: Sequence[WebinarSignUp]) -> RowByForeignKey:
-    """Who signed up."""
+    """The user who signed up."""
     return RowByForeignKey(parents, "user_id", User.visible_to(context.viewer))

@@ -25,7 +25,7 @@ async def request_reset(info: Info, input: PasswordRequestResetInput) -> bool:
 
 
 async def request_unlock(info: Info, input: SessionRequestUnlockInput) -> bool:
-    """Send an email that lets its recipient sign in without waiting after others' failed
+    """Send an email that lets its recipient sign in without waiting because of others' failed
     attempts.
     """
     context = info.context

@@ -1,4 +1,4 @@
-"""The archive of the viewer's own data, requested with a mutation that answers with a link."""
+"""The archive of the viewer's own data, requested with a mutation that returns a link."""
 
 from auth import reauthentication
 from auth.tokens import Purpose
@@ -8,7 +8,9 @@ from resolvers.context import Info
 
 
 async def export(info: Info) -> str:
-    """A link to the archive. Raises Forbidden for staff: what they wrote is about customers."""
+    """A link to the archive. Raises Forbidden for staff, because what they wrote is about
+    customers.
+    """
     context = info.context
     if context.viewer.user and context.viewer.user.staff:
         raise Forbidden

@@ -66,7 +66,7 @@ async def make(info: Info, input: DataRequestMakeInput) -> DataRequest:
 
 
 async def record(info: Info, input: DataRequestRecordInput) -> DataRequest:
-    """Record a request of somebody else."""
+    """Record a request that another person made."""
     return await rules.record(
         info.context.action(),
         load_visible(User, input.user_id, info.context.viewer, "userId"),

@@ -147,7 +147,7 @@ def _load(info: Info, incident_id: strawberry.ID) -> Awaitable[Incident]:
 
 
 def notification(audience: IncidentAudience) -> Any:
-    """The resolver of what was decided and done to notify this audience."""
+    """A resolver for what was decided and done about notifying this audience."""
 
     def resolve(root: Incident) -> dict[str, Any]:
         prefix = audience.prefix

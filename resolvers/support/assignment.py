@@ -1,4 +1,4 @@
-"""Who has a ticket, and how agents sort it."""
+"""The assignee of a ticket, and its priority, tags and category."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -176,7 +176,7 @@ async def check_definition(input: AutomationDefinitionInput) -> Definition:
 
 
 async def _conditions(input: AutomationConditionsInput | None, field: str) -> dict[str, Any]:
-    """Conditions as they are stored: without those that don't matter."""
+    """Conditions as they are stored, without those that aren't set."""
     if input is None:
         return {}
     stored: dict[str, Any] = {}
@@ -232,7 +232,9 @@ def _country(code: str, index: str) -> str:
 
 
 async def _existing_keys(ids: Sequence[str], field: str, rows: QuerySet[Any]) -> list[int]:
-    """The keys of rows by their global IDs. Raises NOT_FOUND for each that isn't among `rows`."""
+    """The keys of rows by their global IDs. Raises NOT_FOUND for each ID that isn't among
+    `rows`.
+    """
     keys = [key_of(rows.model, each) for each in ids[: MAX_VALUES + 1]]
     found = {row.pk for row in await rows.filter(pk__in=[key for key in keys if key])}
 

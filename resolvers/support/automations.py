@@ -133,7 +133,7 @@ async def _load(info: Info, automation_id: str) -> Automation:
 async def versions(
     context: Context, parents: Sequence[Automation]
 ) -> list[AutomationVersion | None]:
-    """The version of each automation that is in force."""
+    """The current version of each automation."""
     rows = await AutomationVersion.filter(automation_id__in=[each.id for each in parents])
     by_number = {(row.automation_id, row.number): row for row in rows}
     return [by_number.get((each.id, each.version_number)) for each in parents]
@@ -161,13 +161,13 @@ def runs(context: Context, parents: Sequence[Automation], page_request: PageRequ
 
 
 def failures(context: Context, parents: Sequence[Automation]) -> RowsByParent:
-    """Where each automation has failed and is tried again, in this order."""
+    """The timers with which each automation has failed and will be tried again, in that order."""
     rows = AutomationTimer.filter(attempts__gt=0)
     return RowsByParent(parents, rows, "automation_id", "due_at", "id")
 
 
 async def ticket_numbers(context: Context, parents: Sequence[AutomationTimer]) -> list[str]:
-    """The number of the ticket of each."""
+    """The number of each timer's ticket."""
     rows = await read(
         QuerySet(Ticket),
         ("id", "created_at"),
@@ -193,12 +193,12 @@ def versions_of(context: Context, parents: Sequence[AutomationRun]) -> RowByFore
 
 
 def authors(context: Context, parents: Sequence[AutomationVersion]) -> RowByForeignKey:
-    """Who made each version."""
+    """The author of each version."""
     return RowByForeignKey(parents, "author_id", QuerySet(User))
 
 
 def refusals(root: AutomationRun) -> list[ActionRefusalRow]:
-    """What wasn't possible."""
+    """The actions that weren't possible, and why."""
     return [
         ActionRefusalRow(TicketActionKind(each["kind"]), ActionRefusalReason(each["reason"]))
         for each in root.refusals
@@ -206,17 +206,17 @@ def refusals(root: AutomationRun) -> list[ActionRefusalRow]:
 
 
 def condition_row(name: str) -> Any:
-    """A resolver of stored conditions."""
+    """A resolver that returns stored conditions."""
     return lambda root: getattr(root, name)
 
 
 def condition(name: str) -> Any:
-    """A resolver of a stored condition, None when it doesn't matter."""
+    """A resolver of one stored condition, None when it isn't set."""
     return lambda root: root.get(name)
 
 
 def ids_condition(name: str, model: type[Model]) -> Any:
-    """A resolver of a stored condition on rows, as their global IDs."""
+    """A resolver of a stored condition on rows, which returns their global IDs."""
 
     def resolve(root: dict[str, Any]) -> list[str] | None:
         keys = root.get(name)
@@ -241,7 +241,7 @@ async def try_automation(
     ] = None,
     days: Annotated[int, strawberry.argument(description="For how many past days, 1 to 90.")] = 30,
 ) -> DryRun | None:
-    """What an automation would have done."""
+    """Return what an automation would have done."""
     if not 1 <= days <= MAX_DAYS:
         raise BadInput(
             "days", _("“%(argument)s” must be between 1 and %(maximum)s."), maximum=MAX_DAYS

@@ -71,7 +71,7 @@ def closures(context: Context, parents: Sequence[Calendar]) -> RowsByParent:
 
 @dataclass(frozen=True)
 class WeeklyHours:
-    """Hours of a day of the week."""
+    """The opening hours of a day of the week."""
 
     weekday: Weekday
     opens: str
@@ -79,7 +79,7 @@ class WeeklyHours:
 
 
 def weekly_hours(week: Week | list[list[list[int]]]) -> list[WeeklyHours]:
-    """The hours of a week, from Monday on."""
+    """The opening hours of a week, from Monday on."""
     return [
         WeeklyHours(weekday, _time(opens), _time(closes))
         for weekday, day in zip(WEEKDAYS, week, strict=True)
@@ -88,7 +88,7 @@ def weekly_hours(week: Week | list[list[list[int]]]) -> list[WeeklyHours]:
 
 
 def weekly_hours_of(root: Calendar) -> list[WeeklyHours]:
-    """The hours of a calendar."""
+    """The weekly opening hours of a calendar."""
     return weekly_hours(root.week)
 
 
@@ -197,7 +197,9 @@ def _minutes(text: str, *field: str) -> int:
 
 
 def _day(spans: list[tuple[int, int]]) -> DayHours:
-    """The hours of a day in order, adjacent ones as one. Raises VALUE_INVALID if some overlap."""
+    """The hours of a day in order, with adjacent ones merged. Raises VALUE_INVALID if some
+    overlap.
+    """
     day: list[tuple[int, int]] = []
     for opens, closes in sorted(spans):
         if day and opens < day[-1][1]:

@@ -187,7 +187,7 @@ async def caller(
         str, strawberry.argument(description="The number of the caller, in any way of writing it.")
     ],
 ) -> SimpleNamespace:
-    """Who may be calling."""
+    """The people who may be calling."""
     e164 = caller_number(number)
     if e164 is None:
         raise BadInput("number", _("“%(argument)s” must be a phone number."))
@@ -197,7 +197,7 @@ async def caller(
 async def numbers_of(
     context: Context, parents: Sequence[SimpleNamespace]
 ) -> list[list[PhoneNumber]]:
-    """The entries of the phone number, oldest first."""
+    """The stored entries of this phone number, oldest first."""
     rows = PhoneNumber.visible_to(context.viewer)
     return [await rows.filter(number=each.number).order_by("id") for each in parents]
 
@@ -279,12 +279,12 @@ async def _ticket(check: Checks, viewer: Viewer, input: CallTargetInput) -> Tick
 
 
 def call_numbers(context: Context, parents: Sequence[Call]) -> list[str | None]:
-    """The customer's number of each call, for agents."""
+    """The customer's phone number in each call, for agents."""
     return [call.number if context.viewer.is_agent else None for call in parents]
 
 
 def of_messages(context: Context, parents: Sequence[Message]) -> FirstRowByParent:
-    """The call that each message is about, None for others."""
+    """The call that each message reports, None for other messages."""
     return FirstRowByParent(parents, QuerySet(Call), "message_id", "id")
 
 
@@ -294,10 +294,10 @@ def agents(context: Context, parents: Sequence[Call]) -> RowByForeignKey:
 
 
 def messages(context: Context, parents: Sequence[Call]) -> RowByForeignKey:
-    """The message about each call."""
+    """The message that reports each call."""
     return RowByForeignKey(parents, "message_id", Message.visible_to(context.viewer))
 
 
 def notes(context: Context, parents: Sequence[Call]) -> RowByForeignKey:
-    """What the agent noted about each call, for agents."""
+    """The agent's notes about each call, for agents."""
     return RowByForeignKey(parents, "note_id", Note.visible_to(context.viewer))

@@ -1,4 +1,4 @@
-"""Live chats: who takes them, whether they are answered now, and the state of each one."""
+"""Live chats: who takes them, whether they are answered now, and the state of each chat."""
 
 from collections.abc import AsyncGenerator, Sequence
 from typing import Annotated, Any
@@ -62,13 +62,13 @@ async def service(
 async def watch_service(
     info: Info, category: CategoryArgument = None, team_id: TeamArgument = None
 ) -> AsyncGenerator[ChatService, None]:
-    """The same, and each change."""
+    """Whether chats are answered now, and each change of that."""
     key = await _team_key(info, team_id)
     return info.context.services.chats.watch_service(category, key)
 
 
 async def _team_key(info: Info, team_id: str | None) -> int | None:
-    """The key of a team. Raises NotFound for one that the viewer doesn't see."""
+    """The key of a team. Raises NotFound for a team that the viewer doesn't see."""
     if team_id is None:
         return None
     key = key_argument(Team, team_id, "teamId")
@@ -78,7 +78,7 @@ async def _team_key(info: Info, team_id: str | None) -> int | None:
 
 
 def opening_hours(root: ChatService, info: Info) -> str:
-    """The hours in words."""
+    """The opening hours as text."""
     return hours_text(root.hours, info.context.viewer.locale)
 
 
@@ -90,7 +90,7 @@ async def watch_chat(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[
 
 
 async def of_tickets(context: Context, parents: Sequence[Any]) -> list[ChatView | None]:
-    """The state of the chat of each ticket, None for tickets of other channels."""
+    """The state of each ticket's chat, None for tickets of other channels."""
     keys = {ticket.id for ticket in parents if ticket.channel is Channel.CHAT}
     views = await chat_views(keys, context.services.clock.now()) if keys else {}
     return [views.get(ticket.id) for ticket in parents]
@@ -102,7 +102,7 @@ def expected_wait_seconds(root: Any) -> int | None:
 
 
 def notice(root: Any, info: Info) -> str | None:
-    """What to tell the customer."""
+    """The notice for the customer."""
     message = _notice(root)
     if message is None:
         return None

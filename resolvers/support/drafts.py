@@ -76,7 +76,7 @@ async def other_writers(context: Context, parents: Sequence[Ticket]) -> list[lis
 
 
 async def watch(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerator[TicketWriters, None]:
-    """Who else is writing in one ticket, for agents who follow it."""
+    """Who else is writing in a ticket, for agents who follow it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
     stream = open_stream(
         context, ticket_stream(key), None, lambda context: require_ticket(context, key)

@@ -72,12 +72,12 @@ def of_tickets(context: Context, parents: Sequence[Ticket]) -> RowsByParent:
 
 
 def escalators(context: Context, parents: Sequence[Escalation]) -> RowByForeignKey:
-    """Who escalated."""
+    """The person who escalated each ticket."""
     return RowByForeignKey(parents, "escalator_id", QuerySet(User))
 
 
 def supervisors(context: Context, parents: Sequence[Escalation]) -> RowByForeignKey:
-    """Who takes care of each escalation."""
+    """The supervisor who takes care of each escalation."""
     return RowByForeignKey(parents, "supervisor_id", QuerySet(User))
 
 

@@ -72,7 +72,7 @@ async def ticket_typing(info: Info, ticket_id: TicketIdArgument) -> AsyncGenerat
 async def ticket_positions(
     info: Info, ticket_id: TicketIdArgument
 ) -> AsyncGenerator[TicketPositions, None]:
-    """How far one ticket was delivered and read, for those who may see it."""
+    """How far a ticket was delivered and read, for those who may see it."""
     context, key = info.context, key_argument(Ticket, ticket_id, "ticketId")
     stream = open_stream(
         context, ticket_stream(key), None, lambda context: require_ticket(context, key)
@@ -125,8 +125,8 @@ def open_stream(
 
 
 async def _session_only(context: Context) -> None:
-    """No check besides that of the session: what else the field's rule requires can't change during
-    a session.
+    """Check nothing but the session: what else the field's rule requires can't change during a
+    session.
     """
 
 
@@ -141,7 +141,7 @@ async def stream_epoch(info: Info) -> str:
 
 
 def epoch_of_event(root: Any, info: Info) -> str:
-    """The epoch of all streams, which was read when the subscription began or later."""
+    """The epoch of all streams, as read when the subscription began or later."""
     epoch = info.context.services.hub.epoch
     assert epoch is not None, "a subscription reads it before its first event"  # noqa: S101
     return epoch

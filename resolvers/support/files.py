@@ -35,7 +35,7 @@ def file_status(root: File) -> FileStatus:
 def file_url(root: File, info: Info) -> str | None:
     """A download link that is valid for at least an hour; None unless the file is AVAILABLE.
 
-    It stays the same within an hour, so that clients find pictures in their cache.
+    The link stays the same for up to an hour, so that clients can cache pictures.
     """
     if root.status is not FileStatus.AVAILABLE:
         return None

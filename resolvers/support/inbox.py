@@ -37,7 +37,7 @@ async def views(info: Info) -> list[SimpleNamespace]:
 async def views_of_events(
     context: Context, parents: Sequence[Event]
 ) -> list[list[SimpleNamespace]]:
-    """The same after each event. It is read once for all of them."""
+    """The number of tickets in each view after each event. It is read once for all events."""
     counts = await _views(context)
     return [counts for _ in parents]
 
@@ -64,5 +64,5 @@ async def wake(info: Info, input: TicketWakeInput) -> Ticket:
 
 
 def snooze_times(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
-    """Until when each ticket is snoozed, for agents."""
+    """When each ticket wakes, None when it isn't snoozed, for agents."""
     return [row.snoozed_until if context.viewer.is_agent else None for row in parents]

@@ -1,4 +1,6 @@
-"""Received emails: what became of them, for agents and operators, and those behind messages."""
+"""Received emails: what became of them, for agents and operators, and the emails that became
+messages.
+"""
 
 import re
 from collections.abc import Sequence
@@ -153,5 +155,5 @@ def messages(context: Context, parents: Sequence[IncomingEmail]) -> RowByForeign
 
 
 def emails_of(context: Context, parents: Sequence[Message]) -> FirstRowByParent:
-    """The email that each message was, None for others."""
+    """The email that each message was received as, None for other messages."""
     return FirstRowByParent(parents, QuerySet(IncomingEmail), "posted_message_id", "id")

@@ -88,7 +88,7 @@ def macros(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The macros that the viewer sees."""
+    """The macros that the viewer may see."""
     rows = Macro.visible_to(info.context.viewer)
     rows = rows if include_archived else rows.filter(archived_at=None)
     return page(rows, BY_NAME, PageRequest(first, after, last, before), info.context.viewer)
@@ -148,7 +148,7 @@ async def apply(info: Info, input: MacroApplyInput) -> MacroUse:
 
 
 def owners(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
-    """The agent whose own each macro is."""
+    """The agent to whom each macro belongs, None for those of all agents."""
     return RowByForeignKey(parents, "owner_id", QuerySet(User))
 
 
@@ -176,7 +176,7 @@ def macros_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
 
 
 def users_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
-    """Who applied the macro."""
+    """The person who applied the macro."""
     return RowByForeignKey(parents, "user_id", QuerySet(User))
 
 
@@ -191,5 +191,5 @@ def notes_of(context: Context, parents: Sequence[MacroUse]) -> RowByForeignKey:
 
 
 def kinds(root: MacroUse) -> list[TicketActionKind]:
-    """What a use did."""
+    """The actions that a use took."""
     return [TicketActionKind(kind) for kind in root.kinds]

@@ -1,4 +1,4 @@
-"""Files of what was exchanged with support: each is requested with a mutation, which answers with a
+"""Files of what was exchanged with support: each is requested with a mutation, which returns a
 link.
 """
 
@@ -38,7 +38,7 @@ class TicketExportInput:
 
 
 async def export_account(info: Info, input: AccountExportMessagesInput) -> str:
-    """A link to all that the viewer's company exchanged with support."""
+    """A link to everything that the viewer's company exchanged with support."""
     context = info.context
     await require_step_up(context.action(), context.session)
     export = MessageExport(context.account.pk)

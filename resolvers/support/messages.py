@@ -85,7 +85,7 @@ async def add_reaction(info: Info, input: ReactionAddInput) -> Message:
 
 
 async def remove_reaction(info: Info, input: ReactionRemoveInput) -> Message:
-    """Take a reaction back."""
+    """Remove a reaction."""
     context, message = info.context, await _load(info, input.message_id)
     return await message_changes.remove_reaction(
         context.action(), context.user, message, input.kind
@@ -114,7 +114,7 @@ class ReactionGroup:
 
 
 async def reactions(context: Context, parents: Sequence[Message]) -> list[list[ReactionGroup]]:
-    """The reactions to each message, the earliest kind first."""
+    """The reactions to each message, grouped by kind, the earliest kind first."""
     rows = await read(
         QuerySet(Reaction), None, "id", where_in=("message_id", {row.pk for row in parents})
     )
@@ -128,12 +128,12 @@ async def reactions(context: Context, parents: Sequence[Message]) -> list[list[R
 
 
 def viewer_has_reacted(context: Context, parents: Sequence[ReactionGroup]) -> list[bool]:
-    """Whether the viewer is among those who have each reaction."""
+    """Whether the viewer is among the people with each reaction."""
     return [context.viewer.user_id in group.user_ids for group in parents]
 
 
 async def reacting_users(context: Context, parents: Sequence[ReactionGroup]) -> list[list[User]]:
-    """The people who have each reaction, the earliest first."""
+    """The people with each reaction, earliest first."""
     user_ids = {user_id for group in parents for user_id in group.user_ids}
     rows = await read(QuerySet(User), None, where_in=("id", user_ids))
     users = {user.pk: user for user in rows}

@@ -59,7 +59,7 @@ def public_key(info: Info) -> str | None:
 
 
 async def of_viewer(info: Info) -> list[PushDevice]:
-    """The viewer's devices, most recent first, without those whose session is over."""
+    """The viewer's devices, most recent first, except those whose session has ended."""
     context = info.context
     sessions = valid_sessions(context.services.clock.now()).filter(user_id=context.user.pk)
     keys = [int(str(key)) for key in await sessions.values_list("id", flat=True)]

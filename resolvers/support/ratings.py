@@ -108,7 +108,7 @@ class RatingReportRow:
 
     @property
     def satisfied_share(self) -> float:
-        """The share of 4 and 5."""
+        """The fraction of ratings that are 4 or 5."""
         return self.satisfied / self.count
 
 
@@ -155,8 +155,8 @@ async def rating_report(
     until: UntilArgument = None,
     first: Rows = DEFAULT_ROWS,
 ) -> list[RatingReportRow]:
-    """The ratings of a range of days, ordered by the given dimensions: of all agents for
-    supervisors, of the viewer for other agents. Raises BadInput.
+    """The measures of the ratings in a range of days, ordered by the given dimensions: supervisors
+    get those of all agents, other agents their own. Raises BadInput.
     """
     viewer = info.context.viewer
     date_range = date_range_of(info.context, since, until)
@@ -199,7 +199,9 @@ def of_tickets(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:
 
 
 async def ratable_until(context: Context, parents: Sequence[Any]) -> list[datetime | None]:
-    """Until when the viewer can rate each ticket, or change its rating; None when they can't."""
+    """The time until which the viewer can rate each ticket, or change its rating; None when they
+    can't.
+    """
     if context.viewer.is_agent or not context.viewer.is_customer:
         return [None for _ticket in parents]
     ratings = {
@@ -229,5 +231,5 @@ def teams_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
 
 
 def raters(context: Context, parents: Sequence[TicketRating]) -> RowByForeignKey:
-    """Who gave each rating."""
+    """The person who gave each rating."""
     return RowByForeignKey(parents, "rater_id", QuerySet(User))

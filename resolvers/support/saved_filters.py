@@ -116,7 +116,7 @@ async def _load(info: Info, saved_filter_id: str) -> SavedFilter:
 
 
 def _checked(conditions: SavedFilterConditionsInput) -> dict[str, Any]:
-    """The conditions as they are stored."""
+    """The conditions of an input as they are stored."""
     with Checks("conditions") as check:
         return _stored(check, conditions)
 
@@ -164,7 +164,7 @@ async def _of_viewer(context: Context) -> list[SavedFilter]:
 
 
 async def of_events(context: Context, parents: Sequence[Event]) -> list[list[SavedFilter]]:
-    """The same after each event. They are read once for all of them."""
+    """The viewer's filters after each event. They are read once for all events."""
     filters = await _of_viewer(context)
     return [filters for _ in parents]
 
@@ -178,17 +178,17 @@ async def ticket_counts(context: Context, parents: Sequence[Any]) -> list[int]:
 
 
 def conditions(root: SavedFilter) -> SavedFilter:
-    """The filter, whose type has a field for each condition."""
+    """The saved filter itself: its type has a field for each condition."""
     return root
 
 
 def condition(name: str) -> Any:
-    """A resolver of a stored condition, None when it doesn't matter."""
+    """A resolver of one stored condition, None when it isn't set."""
     return lambda root: root.conditions.get(name)
 
 
 def ids_condition(name: str, model: type[Model]) -> Any:
-    """A resolver of a stored condition on rows, as their global IDs."""
+    """A resolver of a stored condition on rows, which returns their global IDs."""
 
     def resolve(root: SavedFilter) -> list[str] | None:
         keys = root.conditions.get(name)

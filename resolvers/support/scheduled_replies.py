@@ -179,7 +179,7 @@ async def preview(
         ),
     ] = None,
 ) -> rules.Preview | None:
-    """What a time means for a reply, None for a ticket that the viewer doesn't see."""
+    """When a reply would be sent, None for a ticket that the viewer doesn't see."""
     key = key_argument(Ticket, ticket_id, "ticketId")
     ticket = await Ticket.visible_to(info.context.viewer).get_or_none(pk=key)
     if ticket is None:

@@ -45,7 +45,7 @@ def policies(
     last: LastArgument = None,
     before: BeforeArgument = None,
 ) -> DeferredPage:
-    """The policies, in the order in which they were set first."""
+    """The policies, in the order in which they were first set."""
     viewer = info.context.viewer
     request = PageRequest(first, after, last, before)
     return page(SlaPolicy.visible_to(viewer), BY_ID, request, viewer)
@@ -96,7 +96,7 @@ def calendars_of(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
 
 
 def clocks(context: Context, parents: Sequence[Any]) -> RowsByParent:
-    """The clocks of each ticket in the order of their start, for agents. For others none."""
+    """The clocks of each ticket in the order of their start, for agents; empty for others."""
     rows = QuerySet(SlaClock) if context.viewer.is_agent else SlaClock.filter(id=None)
     return RowsByParent(parents, rows, "ticket_id", "id")
 

@@ -44,5 +44,5 @@ async def split(info: Info, input: TicketSplitInput) -> Ticket:
 
 
 def originals_of(context: Context, parents: Sequence[Ticket]) -> RowByForeignKey:
-    """The ticket that each one was split from, None for others."""
+    """The ticket that each ticket was split from, None for the others."""
     return RowByForeignKey(parents, "split_from_id", QuerySet(Ticket))

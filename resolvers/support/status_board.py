@@ -39,7 +39,7 @@ async def board(
         ),
     ] = None,
 ) -> status_board.Board | None:
-    """What the board with this token shows. Raises Throttled."""
+    """What the board that this token belongs to shows. Raises Throttled."""
     context = info.context
     await status_board.count_visit(context.services.auth, context.client_address)
     found = await status_board.find_board(token)
@@ -79,12 +79,12 @@ async def links(context: Context, parents: Sequence[Account]) -> list[StatusBoar
 
 
 async def url_for(viewer: Viewer, base_url: str) -> str:
-    """The URL of the viewer's board, or of the page that says where it is."""
+    """The URL of the viewer's board, or of the page that explains where to find it."""
     board = await StatusBoard.visible_to(viewer).first()
     link = link_of(base_url, board) if board else None
     return link.url if link else f"{base_url}/{PATH}"
 
 
 def status_text(root: BoardEntry, info: Info) -> str:
-    """The status of a request in the reader's words."""
+    """The status of a request, in the reader's language."""
     return text(CUSTOMER_LABELS[root.status], info.context.viewer.locale)

@@ -185,7 +185,7 @@ def users_of_agents(context: Context, parents: Sequence[User]) -> RowByForeignKe
 
 
 async def members(context: Context, parents: Sequence[Team]) -> list[list[User]]:
-    """The members of each team, in the order of hiring."""
+    """The members of each team, in the order in which they were hired."""
     rows = TeamMember.filter(
         team_id__in=[team.pk for team in parents], user__staff__in=ANSWERING_ROLES
     )

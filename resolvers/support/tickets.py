@@ -1,4 +1,4 @@
-"""Tickets and chats: opening, replying, moving, and their edges."""
+"""Tickets and chats: opening, replying, changing their status, and their edges."""
 
 from collections.abc import Sequence
 from itertools import chain
@@ -238,8 +238,8 @@ async def open_(info: Info, input: TicketOpenInput) -> Ticket:
 
 
 async def reply(info: Info, input: TicketReplyInput) -> dict[str, Any]:
-    """Post a message. The ticket that contains it is returned by its key, because few clients ask
-    for more.
+    """Post a message. The ticket that contains it is returned by its key only, because few clients
+    request more.
     """
     context, files = info.context, [key_of(File, file_id) for file_id in input.file_ids]
     ticket_id = key_of(Ticket, input.ticket_id)
@@ -290,7 +290,7 @@ async def _change_status(
 
 
 async def typing(info: Info, input: TicketTypingInput) -> bool:
-    """Send a typing indicator."""
+    """Set or clear the viewer's typing indicator."""
     with workload(Workload.CHAT):
         ticket = await load_visible(Ticket, input.ticket_id, info.context.viewer, "ticketId")
     info.context.services.presence.set_typing(ticket.pk, info.context.user.pk, input.typing)
@@ -309,16 +309,14 @@ async def last_sequence(context: Context, parents: Sequence[Ticket]) -> list[int
 
 
 async def positions(context: Context, parents: Sequence[Ticket]) -> list[TicketPositions]:
-    """How far each ticket was delivered and read: nowhere for operators, who don't read
-    messages.
-    """
+    """How far each ticket was delivered and read; empty for operators, who don't read messages."""
     is_reader = context.viewer.is_agent or context.viewer.is_customer
     found = await positions_of([ticket.pk for ticket in parents] if is_reader else [])
     return [found.get(ticket.pk, TicketPositions()) for ticket in parents]
 
 
 def readers(context: Context, parents: Sequence[MemberPosition]) -> RowByForeignKey:
-    """The member of each position."""
+    """The member to whom each position belongs."""
     return RowByForeignKey(parents, "user_id", QuerySet(User))
 
 

@@ -1,4 +1,4 @@
-"""Payloads of mutations by which staff secure other users' accounts."""
+"""Payloads of the mutations by which staff secure users' accounts."""
 
 import strawberry
 

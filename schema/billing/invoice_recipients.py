@@ -1,4 +1,4 @@
-"""Recipients of a company's invoices outside of it."""
+"""Recipients of a company's invoices who are outside the company."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""A company's movements of money, and the files made of them."""
+"""A company's movements of money, and the files exported from them."""
 
 from datetime import date
 

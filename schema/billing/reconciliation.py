@@ -1,4 +1,4 @@
-"""The operator's comparison of what billing keeps in several places."""
+"""The operator's comparison of what billing stores in several places."""
 
 import strawberry
 

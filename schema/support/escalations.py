@@ -1,4 +1,4 @@
-"""Mutations about escalations; their type is in tickets.py."""
+"""Mutations on escalations; the type itself is in tickets.py."""
 
 import strawberry
 

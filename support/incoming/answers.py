@@ -25,8 +25,8 @@ async def answer(
     user: User | None = None,
 ) -> None:
     """Tell the sender what is wrong with their email. Someone who isn't a customer gets an answer
-    only if the email is proven to be theirs: otherwise we would write to people whose address
-    somebody else used.
+    only if the email is proven to be theirs: otherwise we would write to people whose addresses
+    somebody else has used.
     """
     is_allowed = user is not None or is_proven(row.authentication)
     if not is_allowed or forbids_answers(parsed) or is_bulk(parsed):
@@ -49,6 +49,6 @@ async def answer(
 
 
 def _locale(parsed: ParsedEmail) -> Locale:
-    """The language that the email says it is in, French when it says nothing."""
+    """The language that the email states, French when it states none."""
     is_english = parsed.header("content-language").lower().startswith("en")
     return Locale.EN if is_english else Locale.FR

@@ -1,4 +1,5 @@
-"""Whether an email comes from whom it says: SPF (RFC 7208), DKIM (RFC 6376) and DMARC (RFC 7489).
+"""Whether an email comes from the sender that it states: SPF (RFC 7208), DKIM (RFC 6376) and DMARC
+(RFC 7489).
 
 Only the server that an email reached first can check SPF: it knows the address of the client. When
 it states its results in a header (Authentication-Results, RFC 8601) and the operator names it
@@ -32,19 +33,19 @@ Results = dict[str, str]
 
 
 def is_forged(results: Results) -> bool:
-    """Whether the domain of the sender says that such an email isn't its own."""
+    """Whether the policy of the sender's domain says that such an email isn't genuine."""
     return results.get("dmarc") == "fail" and results.get("policy") in _ENFORCED
 
 
 def is_proven(results: Results) -> bool:
-    """Whether the email comes from the domain of its sender, so that an answer reaches whoever sent
-    it.
+    """Whether the email provably comes from the domain of its sender, so that an answer reaches
+    whoever sent it.
     """
     return results.get("dmarc") == "pass" or results.get("aligned") == "yes"
 
 
 class Authenticator:
-    """Finds out the results. `authserv_id` is the name under which our own mail server states its
+    """Determines the results. `authserv_id` is the name under which our own mail server states its
     results, None to check here.
     """
 
@@ -146,7 +147,7 @@ def _is_aligned(signing_domain: str, domain: str, mode: str) -> bool:
 @lru_cache(maxsize=4_096)
 def _organization(domain: str) -> str:
     """The part of a domain that an organization has registered. Reading the list of public suffixes
-    takes a while.
+    takes some time.
     """
     organization = str(get_org_domain(domain))
     # Of a top-level domain that the list lacks, it returns this alone.

@@ -35,7 +35,7 @@ class Bounce:
 
 
 def is_automatic(email: ParsedEmail) -> bool:
-    """Whether a program answered by itself, such as a note of absence."""
+    """Whether a program answered automatically, such as with an out-of-office reply."""
     submitted = email.header("auto-submitted").lower()
     precedence = email.header("precedence").lower() or email.header("preference").lower()
     return (
@@ -70,8 +70,8 @@ def forbids_answers(email: ParsedEmail) -> bool:
 
 
 def find_bounce(email: ParsedEmail) -> Bounce | None:
-    """What a report says (RFC 3464), also the ones of servers that don't use its format. None for
-    another email.
+    """What a report of a failed delivery says, in the format of RFC 3464 or in that of servers that
+    don't follow it. None for any other email.
     """
     sender = email.sender.address if email.sender else ""
     failed = addresses(email.headers("x-failed-recipients"))
@@ -101,7 +101,7 @@ def _statuses(part: Message) -> list[str]:
 
 
 def _returned_headers(message: Message) -> list[str]:
-    """The lines of returned emails, in parts that aren't divided, that have a Message-ID."""
+    """The lines with a Message-ID of returned emails, in parts that have no parts of their own."""
     lines: list[str] = []
     for part in message.walk():
         payload = part.get_payload()

@@ -11,7 +11,7 @@ _MAX_KEYS = 20
 
 async def record_bounce(at: datetime, bounce: Bounce) -> int:
     """Mark the emails that a report names by their Message-ID, which can't be guessed. A report
-    that an email is late marks nothing. Returns how many were marked.
+    that an email is only delayed marks nothing. Returns how many were marked.
     """
     keys = [key for message_id in bounce.message_ids if (key := own_key(message_id))]
     if not keys or bounce.status.startswith(("2", "4")):

@@ -1,5 +1,5 @@
-"""Reads the headers of received emails, as mail programs write them and not only as the standards
-have it.
+"""Reads the headers of received emails as mail programs write them, not only as the standards
+define them.
 
 Nothing here raises: what can't be decoded is replaced. Python's own email package is used only to
 divide an email into its parts, because its decoding of headers raises for many real ones.
@@ -63,7 +63,7 @@ class Mailbox:
 
 
 def clean_text(text: str) -> str:
-    """Return a text that can be stored: without control characters and halves of characters."""
+    """Return a text that can be stored: without control characters and lone surrogates."""
     return _CONTROLS.sub("", text.encode("utf-8", "replace").decode())
 
 
@@ -109,8 +109,8 @@ def _one_line(raw: str) -> str:
 
 
 def decode_header(raw: str, charset: str | None = None) -> str:
-    """The text of a header, with its encoded words decoded (RFC 2047), also where they are inside
-    of quotes, touch each other, or divide a character. `charset` is that of its 8-bit bytes.
+    """The text of a header, with its encoded words decoded (RFC 2047), even if they are inside
+    quotes, touch each other, or split a character. `charset` is that of its 8-bit bytes.
     """
     text = _BETWEEN_ENCODED_WORDS.sub(r"\1", _eight_bit_text(_one_line(raw), charset))
     parts: list[str] = []
@@ -192,7 +192,7 @@ def addresses(values: Iterable[str]) -> list[str]:
 
 
 def message_ids(raw: str) -> list[str]:
-    """The Message-IDs in a header, without their angle brackets. Those that lack brackets are taken
+    """The Message-IDs in a header, without their angle brackets. IDs without brackets are accepted
     as well, if they look like one.
     """
     text = clean_text(_eight_bit_text(_LINE_FOLD.sub(" ", raw), None))

@@ -1,8 +1,8 @@
 """The HTML of received emails: sanitized, and as plain text.
 
 Sanitized HTML has no scripts, styles, forms and event handlers, and loads nothing from elsewhere:
-pictures of other servers, which tell a sender that an email was read, are left out. A picture that
-came with the email is `<img src="cid:...">`.
+pictures from other servers, which would tell a sender that an email was read, are left out. A
+picture that came with the email is `<img src="cid:...">`.
 """
 
 from html.parser import HTMLParser
@@ -52,7 +52,7 @@ def html_to_text(html: str) -> str:
 
 
 class _TextReader(HTMLParser):
-    """Collects lines. A quote inside of a quote is marked by `> >`."""
+    """Collects lines. A quote inside a quote is marked by `> >`."""
 
     def __init__(self) -> None:
         super().__init__()

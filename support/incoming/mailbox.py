@@ -1,8 +1,8 @@
 """Reads an IMAP mailbox (RFC 3501). An email is marked as seen once it is stored.
 
-The mailbox belongs to this installation: what a person has opened there isn't read anymore. Several
-processes may look at it at once, and an email that was stored before its process died is stored
-once, because its key is made from what identifies it in the mailbox.
+The mailbox belongs to this installation: what a person has already opened there isn't read. Several
+processes may read it at once, and an email that was stored before its process died is stored once,
+because its key is made from what identifies it in the mailbox.
 """
 
 import re
@@ -92,8 +92,8 @@ async def _store(
     now: Callable[[], datetime],
     max_bytes: int,
 ) -> bool:
-    """Store one email, of one that is too large only the headers. One that the server can't return
-    doesn't hold up the others.
+    """Store one email, or only its headers if it is too large. An email that the server can't
+    return doesn't hold up the others.
     """
     size = _SIZE.search(b"\n".join(await _fetch(client, uid, "RFC822.SIZE")))
     is_partial = size is not None and int(size[1]) > max_bytes

@@ -3,7 +3,7 @@
 An email belongs to the ticket of the email that it answers: by In-Reply-To, then by References from
 the nearest to the furthest, then by the signed address that it was sent to. The subject never
 counts, because anyone can write a number into it. The sender must be a member of the ticket's
-company: for anybody else the next rule is tried, and in the end it is a new request.
+company: for anybody else the next rule is tried, and if none applies, the email is a new request.
 """
 
 import re
@@ -24,8 +24,8 @@ _OWN_KEY = re.compile(r"email-[0-9a-f.]{8,58}", re.ASCII)
 
 
 def own_key(message_id: str) -> str | None:
-    """The key of an email that we sent, if a Message-ID looks like one of ours. Some servers change
-    the domain, and the key can't be guessed.
+    """The key in a Message-ID that looks like one of ours, else None. The domain isn't checked,
+    because some servers change it and the key can't be guessed.
     """
     local_part = message_id.partition("@")[0].lower()
     return local_part if _OWN_KEY.fullmatch(local_part) else None
@@ -77,7 +77,7 @@ async def _tickets_of(message_id: str) -> AsyncIterator[int]:
 
 async def thread_of(tx: Transaction, ticket_id: int, user_id: int) -> list[str]:
     """The Message-IDs of the emails that a person sent and got in a ticket, oldest first, our own
-    ones as their key alone: at most the first and the last nine.
+    IDs as their keys alone: at most the first and the last nine.
     """
     sent = Email.filter(ticket_id=ticket_id, user_id=user_id, message_key__not_isnull=True)
     received = IncomingEmail.filter(

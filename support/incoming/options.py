@@ -9,7 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 @dataclass(frozen=True)
 class IncomingMailOptions:
     """The limits of incoming email: the largest email in bytes, how many seconds pass between two
-    looks into the IMAP mailbox, and how many days emails are kept as they arrived.
+    reads of the IMAP mailbox, and how many days emails are kept as they arrived.
     """
 
     max_bytes: int = 26_214_400

@@ -55,7 +55,7 @@ class Attachment:
 
 @dataclass
 class _Content:
-    """What the parts of an email say."""
+    """The content collected from the parts of an email."""
 
     texts: list[str] = field(default_factory=list)
     html: list[str] = field(default_factory=list)
@@ -108,7 +108,7 @@ class ParsedEmail:
         return found[0][:255] if found else None
 
     def referenced_ids(self) -> list[str]:
-        """The Message-IDs of the emails that this one answers: the nearest first."""
+        """The Message-IDs of the emails that this one answers, the nearest first."""
         answered = [each for value in self.headers("in-reply-to") for each in message_ids(value)]
         thread = [each for value in self.headers("references") for each in message_ids(value)]
         return [*answered, *reversed(thread)]
@@ -120,10 +120,11 @@ class ParsedEmail:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The same for every copy of one email, whatever the servers on its way added.
+        """A value that is the same for every copy of one email, whatever the servers on its way
+        have added.
 
-        An email is known by its Message-ID, its sender and its date: programs exist that give all
-        emails the same Message-ID. One that has none is known by its content.
+        An email is identified by its Message-ID, its sender and its date, because some programs
+        give all emails the same Message-ID. An email without one is identified by its content.
         """
         address = self.sender.address if self.sender else ""
         facts = [self.message_id or "", address, self.header("date"), self.subject]
@@ -158,7 +159,7 @@ class ParsedEmail:
 
 
 def _is_text(plain: str) -> bool:
-    """Whether a plain text is more than a note that the email is in HTML."""
+    """Whether a plain text is more than a notice that the email is in HTML."""
     text = plain.strip()
     is_note = len(text) < 300 and re.search(r"\bHTML\b", text, re.I) is not None
     return bool(text) and not (is_note and re.search(r"view|support|afficher|lire", text, re.I))
@@ -173,7 +174,7 @@ def _parse(raw: bytes) -> Message:
 
 
 def _walk(message: Message, depth: int = 0) -> Iterator[Message]:
-    """The parts that have no parts, at most 500."""
+    """The parts that have no parts of their own, at most 500."""
     payload = message.get_payload()
     if isinstance(payload, list) and depth < _MAX_DEPTH:
         for part in payload[:_MAX_PARTS]:
@@ -188,7 +189,7 @@ def _parameters(part: Message, name: str) -> dict[str, str]:
 
 
 def media_type(part: Message) -> str:
-    """The media type of a part in lower case, text/plain when it has none that is valid."""
+    """The media type of a part in lower case, text/plain when it has no valid one."""
     text = decode_header(raw_header(part, "content-type")).partition(";")[0].strip().lower()
     return text if re.fullmatch(r"[\w.+-]+/[\w.+-]+", text, re.ASCII) else "text/plain"
 
@@ -220,7 +221,7 @@ def _read_alternatives(parts: list[Message], content: _Content, depth: int) -> N
 
 
 def _read_attached_email(part: Message, content: _Content, depth: int) -> None:
-    """An email that is attached becomes a text file, and its attachments ours."""
+    """Store an attached email as a text file, and its attachments as attachments of this email."""
     attached = next(iter(cast("list[object]", part.get_payload())), None)
     if not isinstance(attached, Message) or depth >= _MAX_DEPTH:
         return
@@ -262,7 +263,7 @@ def _file_name(part: Message) -> str:
 
 
 def _decoded(part: Message) -> bytes:
-    """The bytes of a part, also when they aren't encoded as the part says."""
+    """The bytes of a part, even if it isn't encoded as it states."""
     payload = part.get_payload()
     if isinstance(payload, list):  # nested too deeply
         return b""

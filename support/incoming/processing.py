@@ -2,11 +2,11 @@
 ignored for a reason that is stored with it.
 
 The job may run in several processes, and be killed at any time. An email is claimed by moving its
-`next_attempt_at` to the end of a lease. Everything that a decision changes is found again by a
-repeat: files and tickets by idempotency keys, messages by `client_message_id`, all made from what
-identifies the email. So two processes that work on one email, or on two copies of it, do nothing
-twice. An email that can't be read is tried again for two hours, then it is FAILED, which operators
-see and can repeat.
+`next_attempt_at` to the end of a lease. A repeat finds everything that a decision created: files
+and tickets by idempotency keys, messages by `client_message_id`, all derived from what identifies
+the email. So two processes that work on one email, or on two copies of it, do nothing twice. An
+email that can't be read is tried again for two hours, then it is FAILED; operators see it and can
+retry.
 """
 
 import asyncio
@@ -84,12 +84,12 @@ class _Reading:
 
     @property
     def key(self) -> str:
-        """What identifies the message or ticket that the email becomes."""
+        """The key, derived from the email, of the message or ticket that it becomes."""
         return f"email:{self.row.fingerprint[:56]}"
 
 
 class _Ignored(Exception):
-    """The email isn't posted anywhere."""
+    """The email won't be posted anywhere."""
 
     def __init__(self, status: IncomingEmailStatus, reason: IncomingEmailReason) -> None:
         super().__init__(reason.value)
@@ -105,7 +105,7 @@ def _unmatched(reason: IncomingEmailReason) -> _Ignored:
 
 
 async def process_due(action: Action, services: IncomingMailServices) -> int:
-    """Decide about the emails that wait for it. Returns how many were read."""
+    """Decide about the emails that are due. Returns how many were read."""
     due = IncomingEmail.filter(next_attempt_at__lte=action.at).order_by("next_attempt_at", "id")
     count = 0
     for row in await due.limit(_BATCH_SIZE):
@@ -165,7 +165,7 @@ async def _decide(reading: _Reading) -> None:
 
 
 def _describe(row: IncomingEmail, parsed: ParsedEmail) -> None:
-    """Fill in what people see of an email."""
+    """Fill in the columns that people see of an email."""
     sender = parsed.sender
     row.message_id = parsed.message_id
     row.sender = sender.address[:SENDER_LENGTH] if sender else ""
@@ -175,7 +175,7 @@ def _describe(row: IncomingEmail, parsed: ParsedEmail) -> None:
 
 
 async def _require_new(reading: _Reading) -> None:
-    """Refuse copies of an email: of those that are known, the first one counts."""
+    """Ignore copies of an email: only the first that is known counts."""
     row = reading.row
     for other in await IncomingEmail.filter(fingerprint=row.fingerprint).exclude(pk=row.pk):
         if other.reason is IncomingEmailReason.DUPLICATE:
@@ -185,7 +185,7 @@ async def _require_new(reading: _Reading) -> None:
 
 
 async def _require_person(reading: _Reading) -> None:
-    """Refuse what programs sent: reports, our own emails and automatic answers."""
+    """Ignore what programs have sent: reports, our own emails and automatic answers."""
     parsed = reading.parsed
     if bounce := find_bounce(parsed):
         await record_bounce(reading.action.at, bounce)
@@ -222,7 +222,7 @@ async def _find_sender(reading: _Reading) -> User:
 
 
 def _without_ticket(reading: _Reading, reason: IncomingEmailReason) -> _Ignored:
-    """An agent looks at an email that belongs to no ticket, unless it is a newsletter."""
+    """Leave an email that belongs to no ticket to an agent, unless it is a newsletter."""
     is_newsletter = is_bulk(reading.parsed)
     return _ignored(IncomingEmailReason.BULK) if is_newsletter else _unmatched(reason)
 
@@ -369,7 +369,7 @@ async def _save(
 
 
 def _problem(row: IncomingEmail) -> IncomingEmailProblem | None:
-    """What the sender is told."""
+    """The problem with the email that the sender is told about."""
     if row.reason is IncomingEmailReason.UNKNOWN_SENDER:
         return IncomingEmailProblem.UNKNOWN_SENDER
     if row.reason is IncomingEmailReason.TOO_LARGE:

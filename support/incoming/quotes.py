@@ -1,4 +1,4 @@
-"""Finds what an email says beyond what it quotes, and beyond its signature."""
+"""Finds what an email says, apart from what it quotes and from its signature."""
 
 import re
 

@@ -1,7 +1,7 @@
 """Deletes received emails when they are no longer needed.
 
-The email as it arrived goes some weeks after it became a message or was ignored, and what is known
-of an ignored one after half a year. What waits for an agent or an operator stays.
+The email as it arrived is deleted some weeks after it became a message or was ignored, and the row
+of an ignored email after half a year. Emails that wait for an agent or an operator stay.
 """
 
 from datetime import timedelta
@@ -21,8 +21,8 @@ log = structlog.stdlib.get_logger()
 
 
 async def delete_old_emails(action: Action, store: Store, raw_retention: timedelta) -> int:
-    """Delete the contents and rows whose time is over. Returns how many contents. While the store
-    is unavailable, the rest waits for the next call.
+    """Delete the contents and rows whose retention period is over. Returns the number of contents.
+    While the store is unavailable, the rest waits for the next call.
     """
     finished = Q(status__in=_FINISHED, processed_at__lte=action.at - raw_retention)
     ignored = Q(
@@ -49,8 +49,8 @@ async def _delete_contents(store: Store, condition: Q) -> int:
 
 
 async def delete_emails(store: Store, condition: Q) -> int:
-    """Delete emails, their contents first: without the row nothing would find these. Returns how
-    many.
+    """Delete emails, their contents first, because nothing refers to these without the row. Returns
+    how many.
     """
     count = await _delete_contents(store, condition)
     while (

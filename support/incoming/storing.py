@@ -16,8 +16,8 @@ _CHUNK_SIZE = 65_536
 
 @dataclass(frozen=True)
 class Envelope:
-    """Who sent an email and to whom, as the mail servers told each other (RFC 5321). Stored as
-    headers, as any mail server does that delivers an email.
+    """Who sent an email and to whom, as mail servers tell each other (RFC 5321). It is stored as
+    headers, as by any mail server that delivers an email.
     """
 
     sender: str
@@ -25,7 +25,7 @@ class Envelope:
 
     @property
     def headers(self) -> bytes:
-        """The headers that state it."""
+        """The headers that state the envelope."""
         lines = [f"Return-Path: <{self.sender}>"]
         lines += [f"Delivered-To: {recipient}" for recipient in self.recipients]
         text = "".join(f"{' '.join(line.split())}\r\n" for line in lines)

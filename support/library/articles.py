@@ -29,7 +29,7 @@ Texts = dict[str, ArticleTexts]  # by language
 
 @dataclass(frozen=True)
 class ArticleChanges:
-    """What to change of an article, None for what stays. An empty `video_url` removes the link."""
+    """What to change in an article, None for what stays. An empty `video_url` removes the link."""
 
     texts: Texts
     category: ArticleCategory | None = None
@@ -46,7 +46,7 @@ async def create_article(
     texts: Texts,
     key: str,
 ) -> Article:
-    """Draft an article, which is last in the library. The same key returns the same draft. Raises
+    """Draft an article, and put it last in the library. The same key returns the same draft. Raises
     SLUG_TAKEN and IDEMPOTENCY_MISMATCH.
     """
     owner, arguments = owner_of(action), [slug, kind.value, category.value, texts]
@@ -77,7 +77,7 @@ async def update_article(
     changes nothing.
 
     Raises ARTICLE_CHANGED when somebody has written a version meanwhile, and FILE_REFUSED for a
-    file that isn't a video of the editor's.
+    file that isn't a video uploaded by the editor.
     """
     async with action.transaction() as tx:
         row = await tx.lock(Article, article.pk)
@@ -174,7 +174,7 @@ async def _publish(tx: Transaction, article: Article, version: ArticleVersion) -
 
 
 async def unpublish_article(action: Action, article: Article) -> Article:
-    """Withdraw an article from the library, and forget a planned publication. A repeat changes
+    """Withdraw an article from the library, and drop a planned publication. A repeat changes
     nothing.
     """
     async with action.transaction() as tx:

@@ -1,8 +1,8 @@
 """Calendar files of webinars (RFC 5545), with the time zone Europe/Paris.
 
 Those in emails are invitations and cancellations (RFC 5546). The participant has accepted already,
-and no answer is expected. Every change of a webinar has a higher SEQUENCE, so that calendars
-replace what they have.
+and no answer is expected. Every change of a webinar has a higher SEQUENCE, so that calendars update
+their entries.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ END:VTIMEZONE
 
 
 class CalendarMethod(StrEnum):
-    """What a calendar does with the file."""
+    """What a calendar program does with the file."""
 
     PUBLISH = "PUBLISH"
     REQUEST = "REQUEST"
@@ -49,7 +49,7 @@ class CalendarMethod(StrEnum):
 
 @dataclass(frozen=True)
 class Organizer:
-    """Who holds the webinars: the vendor's name, and support's address."""
+    """The organizer of the webinars: the vendor's name, and support's address."""
 
     name: str
     email: str
@@ -70,7 +70,7 @@ def calendar_file(
     method: CalendarMethod = CalendarMethod.PUBLISH,
     attendee: User | None = None,
 ) -> str:
-    """The calendar file of a webinar. The link to join is only in that of an attendee."""
+    """The calendar file of a webinar. Only an attendee's file contains the link to join."""
     calendar = Calendar()
     calendar.add("prodid", "-//CAMCHA//Webinars//FR")
     calendar.add("version", "2.0")

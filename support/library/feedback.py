@@ -32,7 +32,7 @@ _COUNT = (
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads: the viewer, the network that they use, and the ID that the browser of a visitor
+    """A reader: the viewer, the network that they use, and the ID that a visitor's browser
     chose.
     """
 
@@ -43,7 +43,7 @@ class Reader:
 
 @dataclass(frozen=True)
 class FeedbackSummary:
-    """What the readers of an article think of it."""
+    """The feedback of an article's readers."""
 
     useful_count: int
     not_useful_count: int
@@ -51,7 +51,7 @@ class FeedbackSummary:
 
     @property
     def useful_share(self) -> float | None:
-        """The share of readers to whom it was useful, None without feedback."""
+        """The share of readers who found it useful, None without feedback."""
         total = self.useful_count + self.not_useful_count
         return self.useful_count / total if total else None
 
@@ -66,10 +66,10 @@ async def give_feedback(
     reason: FeedbackReason | None,
     comment: str | None,
 ) -> ArticleFeedback:
-    """Store what a reader thinks of an article, in place of what they thought before.
+    """Store what a reader thinks of an article, in place of their earlier feedback.
 
-    Raises NOT_FOUND, BLANK and VALUE_INVALID for the visitor's ID, VALUE_INVALID for a reason
-    although it was useful, TOO_LONG and Throttled.
+    Raises NOT_FOUND, BLANK and VALUE_INVALID for the visitor's ID, VALUE_INVALID for a reason when
+    it was useful, TOO_LONG and Throttled.
     """
     with Checks() as check:
         if article is None:
@@ -113,7 +113,7 @@ def _visitor(reader: Reader) -> str | None:
 
 
 async def summaries(article_ids: Sequence[int]) -> dict[int, FeedbackSummary]:
-    """What readers think of each of these articles."""
+    """The feedback of the readers of each of these articles."""
     records = await fetch_records(_COUNT.format(", ".join("?" * len(article_ids))), *article_ids)
     return {key: _summary([row for row in records if row[0] == key]) for key in article_ids}
 

@@ -1,9 +1,9 @@
 """Webinars: dates, sign-up and its waiting list, reminders, changes and cancellation.
 
 Whoever signs up gets a place while there is one, otherwise they wait; a place that becomes free
-goes to whoever has waited longest. Each place is decided with the article locked. What concerns
-everybody is sent by a job, one person in each transaction: a change or a cancellation raises the
-article's `calendar_sequence`, and the job writes to those whose `notified_sequence` is behind.
+goes to whoever has waited longest. Each place is decided with the article locked. Notices to
+everybody are sent by a job, in one transaction for each person: a change or a cancellation raises
+the article's `calendar_sequence`, and the job writes to those whose `notified_sequence` is behind.
 """
 
 from collections.abc import Sequence
@@ -51,8 +51,8 @@ class WebinarPlan:
 
 
 def check_plan(check: Checks, action: Action, plan: WebinarPlan) -> None:
-    """Add VALUE_INVALID and TOO_LONG to the checks, for a time in the past, numbers out of range,
-    and a link that isn't one.
+    """Check a plan. Adds VALUE_INVALID and TOO_LONG to the checks for a time in the past, numbers
+    out of range, and an invalid link.
     """
     if plan.starts_at <= action.at:
         message = _("Choose a time in the future.")
@@ -82,8 +82,8 @@ def require_url(url: str, field: str) -> str:
 async def schedule(
     action: Action, article: Article, plan: WebinarPlan, organizer: Organizer
 ) -> Article:
-    """Set when a webinar takes place. Those who signed up are told of another time or link. A
-    repeat changes nothing.
+    """Set when a webinar takes place. Those who signed up are told if the time or the link changes.
+    A repeat changes nothing.
 
     Raises NOT_A_WEBINAR, and WEBINAR_OVER for one that was canceled or has begun.
     """
@@ -159,7 +159,7 @@ async def sign_up(
             notified_sequence=row.calendar_sequence,
         )
         occasion = WebinarOccasion.WAITING if is_waiting else WebinarOccasion.SIGNED_UP
-        await _write(tx, organizer, row, user, occasion, is_waiting=is_waiting)
+        await _send_email(tx, organizer, row, user, occasion, is_waiting=is_waiting)
     return signed_up
 
 
@@ -176,7 +176,7 @@ async def withdraw(action: Action, user: User, article: Article, organizer: Orga
         _require_open(row, action.at)
         await rows[0].delete(using_db=tx.db)
         await _fill_places(tx, row, organizer)
-        await _write(
+        await _send_email(
             tx, organizer, row, user, WebinarOccasion.WITHDRAWN, is_waiting=rows[0].is_waiting
         )
     return row
@@ -211,7 +211,7 @@ async def _fill_places(tx: Transaction, article: Article, organizer: Organizer) 
         row.is_waiting, row.notified_sequence = False, article.calendar_sequence
         await row.save(using_db=tx.db, update_fields=["is_waiting", "notified_sequence"])
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, WebinarOccasion.PROMOTED, is_waiting=False)
+        await _send_email(tx, organizer, article, user, WebinarOccasion.PROMOTED, is_waiting=False)
 
 
 _METHODS = {
@@ -223,7 +223,7 @@ _METHODS = {
 }
 
 
-async def _write(
+async def _send_email(
     tx: Transaction,
     organizer: Organizer,
     article: Article,
@@ -232,7 +232,7 @@ async def _write(
     *,
     is_waiting: bool,
 ) -> None:
-    """Write to somebody, with a calendar file if something changes in their calendar."""
+    """Send an email to a person, with a calendar file if their calendar entry changes."""
     method = None if is_waiting else _METHODS.get(occasion)
     calendar = (
         calendar_file(tx.action.at, organizer, article, user.locale, method, user)
@@ -245,8 +245,8 @@ async def _write(
 
 
 async def fill_free_places(action: Action, organizer: Organizer) -> int:
-    """Give the places of people who were erased to those who wait. Returns for how many webinars
-    that was needed. Other places are given as soon as they become free.
+    """Give the places of erased people to those who wait. Returns for how many webinars that was
+    needed. Other places are given as soon as they become free.
     """
     limited = Article.filter(kind=ArticleKind.WEBINAR, capacity__not_isnull=True, canceled_at=None)
     waiting = WebinarSignUp.filter(is_waiting=True).values("article_id")
@@ -264,9 +264,9 @@ async def _fill(action: Action, organizer: Organizer, key: int) -> bool:
 
 
 async def send_notices(action: Action, organizer: Organizer) -> int:
-    """Tell people of changes and cancellations, and remind them, if it is time. Returns how many
-    emails were written. Each is one transaction with the record that it was. Those who belong to no
-    company any more lose their places first.
+    """Tell people of changes and cancellations, and send due reminders. Returns how many emails
+    were written. Each is stored in one transaction with the record of it. Those who no longer
+    belong to a company first lose their places.
     """
     members = Membership.all().values("user_id")
     await WebinarSignUp.exclude(user_id__in=Subquery(members)).delete()
@@ -281,14 +281,14 @@ async def send_notices(action: Action, organizer: Organizer) -> int:
         behind = WebinarSignUp.filter(
             article_id=article.pk, notified_sequence__lt=article.calendar_sequence
         )
-        tell = partial(_tell_of_change, action, organizer)
+        tell = partial(_notify_of_change, action, organizer)
         count += await handle_each(behind, tell, "webinar_notice.failed")
     due = WebinarSignUp.filter(reminder_at__lte=action.at)
     remind = partial(_remind, action, organizer)
     return count + await handle_each(due, remind, "webinar_notice.failed")
 
 
-async def _tell_of_change(action: Action, organizer: Organizer, key: int) -> bool:
+async def _notify_of_change(action: Action, organizer: Organizer, key: int) -> bool:
     async with action.transaction() as tx:
         row, article = await _lock(tx, key)
         if row is None or article is None or row.notified_sequence >= article.calendar_sequence:
@@ -298,7 +298,7 @@ async def _tell_of_change(action: Action, organizer: Organizer, key: int) -> boo
         is_canceled = article.canceled_at is not None
         occasion = WebinarOccasion.CANCELED if is_canceled else WebinarOccasion.CHANGED
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, occasion, is_waiting=row.is_waiting)
+        await _send_email(tx, organizer, article, user, occasion, is_waiting=row.is_waiting)
     return True
 
 
@@ -317,12 +317,12 @@ async def _remind(action: Action, organizer: Organizer, key: int) -> bool:
             return False
         occasion = _reminder(article.starts_at, action)
         user = await User.get(pk=row.user_id, using_db=tx.db)
-        await _write(tx, organizer, article, user, occasion, is_waiting=False)
+        await _send_email(tx, organizer, article, user, occasion, is_waiting=False)
     return True
 
 
 def _reminder(starts_at: datetime, action: Action) -> WebinarOccasion:
-    """What a reminder says, which may be late."""
+    """The text of a reminder, which may be sent late."""
     if starts_at - action.at <= REMINDERS[-1]:
         return WebinarOccasion.HOUR_BEFORE
     is_same_day = local_date(starts_at) == action.day
@@ -330,7 +330,7 @@ def _reminder(starts_at: datetime, action: Action) -> WebinarOccasion:
 
 
 async def _lock(tx: Transaction, key: int) -> tuple[WebinarSignUp | None, Article | None]:
-    """A sign-up, locked after its article. None when somebody has withdrawn."""
+    """A sign-up, locked after its article. None when it has been withdrawn."""
     found = await WebinarSignUp.get_or_none(pk=key, using_db=tx.db)
     if found is None:
         return None, None

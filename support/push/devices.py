@@ -71,11 +71,10 @@ async def subscribe(
     kinds: Sequence[PushKind] | None,
     **columns: Any,
 ) -> PushDevice:
-    """Subscribe the device of this session, from now on. A repeat changes nothing but what differs.
-
-    The device belongs to whoever subscribed last: with the next person who signs in, the former one
-    gets nothing there any more. A session has one device, so a new endpoint replaces the former.
-    Without `kinds` a new device is notified of everything, and another one as before.
+    """Subscribe the device of this session, from now on. A repeat changes only what differs. The
+    device belongs to whoever subscribed last: once another person signs in, the former one gets
+    nothing there any more. A session has one device, so a new endpoint replaces the former one.
+    Without `kinds`, a new device is notified of everything, and an existing one as before.
     """
     stream, possible_kinds = agent_stream(user.pk), AGENT_KINDS
     if session.account_id:
@@ -110,7 +109,9 @@ async def subscribe(
 
 
 async def _device_of(tx: Transaction, session: Session, endpoint: str) -> PushDevice | None:
-    """The device of this session, locked. Those of other sessions with the endpoint are deleted."""
+    """The device of this session, locked. Devices of other sessions with the same endpoint are
+    deleted.
+    """
     others = PushDevice.filter(endpoint=endpoint).exclude(session_id=session.pk)
     await others.using_db(tx.db).delete()
     return next(iter(await tx.lock_rows(PushDevice.filter(session_id=session.pk))), None)

@@ -1,6 +1,6 @@
 """The encryption of a notification for one device (RFC 8291): push services can't read it.
 
-`http-ece`, the only package for it, has had no release for two years and does no more than this;
+`http-ece`, the only package for this, has had no release for two years and does nothing more;
 tests/support/push checks it against the example of the RFC.
 """
 

@@ -1,7 +1,7 @@
 """The push services that devices may name, and requests to them.
 
-A device's endpoint is a URL that its client chooses, so a request there could reach what only this
-server reaches. Three rules prevent that: the host must belong to a push service that is known or
+A device's endpoint is a URL that its client chooses, so a request to it could reach what only this
+server can reach. Three rules prevent that: the host must belong to a push service that is known or
 that the operator has named; the request goes to the address that was checked, which must be public
 unless the operator has named the service; and redirects aren't followed.
 """
@@ -43,8 +43,8 @@ class PushService:
 
     @cached_property
     def resolver(self) -> ThreadPoolExecutor:
-        """The threads in which names are looked up: a slow DNS server must not keep those that
-        others need.
+        """The threads in which names are looked up: a slow DNS server must not block those that
+        other services need.
         """
         return ThreadPoolExecutor(2, f"names of {self.name}")
 
@@ -94,7 +94,7 @@ def parse_endpoint(url: str) -> Endpoint | None:
 
 
 def _is_host_name(host: str) -> bool:
-    """Whether this can be looked up, and isn't an IPv6 address."""
+    """Whether this is a host name that can be looked up, and not an IPv6 address."""
     return len(host) <= _HOST_LENGTH and all(map(_LABEL.fullmatch, host.split(".")))
 
 
@@ -104,8 +104,8 @@ def service_of(endpoint: Endpoint, services: Sequence[PushService]) -> PushServi
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is one of the public Internet: no private, local or reserved one, also
-    when it is written as another kind of address.
+    """Whether an IP address is a public Internet address: not private, local or reserved, even when
+    it is written as another kind of address.
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):

@@ -58,7 +58,7 @@ _CHAT_LIFETIME = timedelta(minutes=10)
 
 
 class Urgency(StrEnum):
-    """How much a notification may drain a battery (RFC 8030, section 5.3)."""
+    """How much battery a notification may use (RFC 8030, section 5.3)."""
 
     HIGH = "high"
     NORMAL = "normal"
@@ -66,8 +66,8 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True)
 class Notification:
-    """One notification: its payload, for how long the push service keeps it, and the topic
-    by which a later one replaces it there.
+    """One notification: its payload, how long the push service keeps it, and the topic by which a
+    later one replaces it there.
     """
 
     payload: bytes
@@ -111,7 +111,7 @@ def _groups(device: PushDevice, user: User, events: Sequence[Event]) -> list[_Gr
 
 
 async def _title(group: _Group, ticket: Ticket, user: User) -> str | None:
-    """The title of a notification, None when there is nothing to tell any more."""
+    """The title of a notification, None when there is nothing to say any more."""
     position = await TicketPosition.get_or_none(ticket_id=ticket.pk, user_id=user.pk)
     reached = max(position.read_sequence, position.delivered_sequence) if position else 0
     if group.kind in CUSTOMER_KINDS and not await _takes_part(ticket, user):

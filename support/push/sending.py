@@ -1,7 +1,7 @@
 """Sending push notifications: one job for each push service, so that a slow one delays no other.
 
 A device is claimed by moving its next attempt, notified outside any transaction, and then moved to
-the last of the events. A process that dies in between sends the same again: a notification arrives
+the last of the events. If a process dies in between, the same is sent again: a notification arrives
 at least once, and its topic makes the push service and the device replace the first one.
 """
 
@@ -77,8 +77,8 @@ ORDER BY d.next_attempt_at, d.id LIMIT ?
 
 
 async def send_due(channel: PushChannel, service: PushService, now: Callable[[], datetime]) -> int:
-    """Notify the devices of one push service for which it is time. Returns the number of
-    notifications that the service accepted.
+    """Notify the devices of one push service that are due. Returns the number of notifications that
+    the service accepted.
     """
     at = now()
     rows = await fetch_records(
@@ -95,13 +95,15 @@ async def send_due(channel: PushChannel, service: PushService, now: Callable[[],
 
 
 async def delete_ended(at: datetime) -> int:
-    """Delete the devices whose sessions are over. They get nothing any more anyway."""
+    """Delete the devices whose sessions have ended: they no longer get notifications anyway."""
     over = Session.filter(Q(ended_at__not_isnull=True) | Q(expires_at__lte=at))
     return await PushDevice.filter(session_id__in=Subquery(over.values("id"))).delete()
 
 
 class _Failed(Exception):
-    """The push service didn't accept a notification. `retry_after` is what it asks for."""
+    """The push service didn't accept a notification. `retry_after` is the delay that it
+    requests.
+    """
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
@@ -228,8 +230,8 @@ class _Run:
 
 
 async def _valid_session(device: PushDevice, at: datetime) -> Session | None:
-    """The session of a device with its user, None when it is over, or when its agent doesn't answer
-    customers any more.
+    """The session of a device with its user, None when it has ended, or when its agent no longer
+    answers customers.
     """
     sessions = valid_sessions(at).filter(pk=device.session_id)
     session = await sessions.select_related("user").first()
@@ -241,7 +243,9 @@ async def _valid_session(device: PushDevice, at: datetime) -> Session | None:
 
 
 def _retry_after(response: httpx.Response, at: datetime) -> timedelta | None:
-    """What the header Retry-After asks for (RFC 9110, section 10.2.3): seconds or a time."""
+    """The delay that the header Retry-After requests (RFC 9110, section 10.2.3): seconds or a
+    time.
+    """
     value = response.headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdecimal():
         return timedelta(seconds=min(int(value[:9]), 10**6))

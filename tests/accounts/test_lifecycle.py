@@ -527,7 +527,7 @@ async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenari
 async def test_p1_2_no_session_acts_for_an_inactive_account(
     scenario: Scenario, status: AccountStatus
 ) -> None:
-    """Even when the sessions themselves have not ended."""
+    """This holds even when the sessions themselves have not ended."""
     tokens, at = scenario.bakery.tokens["Max"], scenario.bakery.clock.now()
     assert await valid_session_ids([tokens.session.pk], at)
     await Account.filter(pk=scenario.bakery.account.pk).update(status=status)

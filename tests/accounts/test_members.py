@@ -224,7 +224,7 @@ async def test_a_change_of_role_is_announced_once(company: Company, bus: "Record
 
 
 async def test_another_process_detects_a_new_role_in_its_sweep(company: Company) -> None:
-    """Even though its own hub receives no notification of the change."""
+    """It does so even though its own hub receives no notification of the change."""
     other_hub = Hub()
     with other_hub.listen(sessions.session_key(company.tokens["max"].session.pk)) as notified:
         await other_hub.sweep()

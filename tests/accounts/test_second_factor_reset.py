@@ -133,8 +133,8 @@ async def test_p4_3_an_owner_resets_a_members_second_factor(
 async def test_an_owner_cannot_reset_protected_second_factors(
     company: Company, new_action: "NewAction", clock: "MovableClock", bus: "RecordingBus"
 ) -> None:
-    """Another owner's, their own, and those of a user with a second company, of staff, and of users
-    of other companies.
+    """These are another owner's, their own, and those of a user with a second company, of staff,
+    and of users of other companies.
     """
     other_company = await create_company(clock, bus, "732829320", nora=Role.OWNER)
     for member in ("olivier", "odile"):
@@ -185,8 +185,8 @@ async def create_operator(new_action: "NewAction", name: str) -> tuple[User, ses
 async def test_an_operator_resets_any_second_factor_except_their_own(
     company: Company, agent: User, enrol: "Enrol", new_action: "NewAction"
 ) -> None:
-    """Including an owner's and another staff user's. Staff have no role until they have set up a
-    new factor.
+    """This includes an owner's and another staff user's. Staff have no role until they have set up
+    a new factor.
     """
     omar, tokens = await create_operator(new_action, "omar")
     for user in (company.people["olivier"], await with_second_factor(agent, enrol)):

@@ -321,7 +321,7 @@ async def test_open_tickets_of_former_agents_are_unassigned_by_a_job(
 async def test_tickets_are_opened_and_claimed_while_others_are_unassigned(
     operator: Operator, new_action: "NewAction", owner: User
 ) -> None:
-    """What locks the same rows and streams at the same time never fails."""
+    """Operations that lock the same rows and streams at the same time never fail."""
     lea, max_ = await operator.hire(), await operator.hire(email="max@camcha.example", key="max")
     claimed_tickets = [await create_claimed_ticket(new_action(), owner, lea) for _ in range(10)]
     await operator.dismiss(lea)
@@ -393,7 +393,7 @@ async def test_an_operator_who_gives_up_the_role_loses_open_websockets(
 async def test_the_last_operator_cannot_be_dismissed(
     operator: Operator, new_action: "NewAction"
 ) -> None:
-    """Even when two operators dismiss each other at the same time."""
+    """Not even when two operators dismiss each other concurrently."""
     with pytest.raises(Refusal, match="LAST_OPERATOR"):
         await operator.dismiss(operator.user)
     with pytest.raises(Refusal, match="LAST_OPERATOR"):

@@ -193,7 +193,7 @@ class SlowService:
 
 
 async def test_an_answer_about_a_former_number_is_dropped(brewery: Company) -> None:
-    """Which also shows that no row is locked while the service is asked."""
+    """This also shows that no row is locked while the service is asked."""
     service: Any = SlowService()
     await enter(brewery, NUMBER)
     asking = asyncio.create_task(check_due_numbers(brewery.action(), service))

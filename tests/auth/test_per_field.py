@@ -1,4 +1,4 @@
-"""Each executed field counts as one attempt, whether it came through an alias, a fragment, a batch
+"""Each executed field counts as one attempt, whether it comes through an alias, a fragment, a batch
 or a websocket.
 """
 

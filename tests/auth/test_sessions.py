@@ -206,7 +206,7 @@ async def test_a_refresh_whose_response_was_lost_can_be_repeated(
 async def test_concurrent_refreshes_get_the_same_tokens(
     owner: User, new_action: "NewAction", bus: "RecordingBus"
 ) -> None:
-    """Such as those of two browser tabs, or of two threads of an app."""
+    """Two browser tabs, or two threads of an app, may do this."""
     tokens = await signed_in(owner, new_action)
     first, *other_results = await asyncio.gather(
         *(refresh(tokens.refresh, new_action()) for _ in range(4))
@@ -236,7 +236,9 @@ async def test_a_refresh_cannot_be_repeated_once_its_tokens_are_used(
 async def test_a_refresh_can_be_repeated_while_the_clock_is_set_back(
     owner: User, new_action: "NewAction", clock: "MovableClock"
 ) -> None:
-    """By a moment: when it was set back by an hour, a token must not be repeatable for an hour."""
+    """By a moment only: when it was set back by an hour, a token must not be repeatable for an
+    hour.
+    """
     first = await signed_in(owner, new_action)
     second = await refresh(first.refresh, new_action())
     clock.advance(-REUSE_WINDOW / 2)

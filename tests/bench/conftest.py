@@ -1,4 +1,4 @@
-"""A database with the data of the benchmarks, of which there is little."""
+"""A database with a small amount of benchmark data."""
 
 import asyncio
 import uuid

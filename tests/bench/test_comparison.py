@@ -1,4 +1,6 @@
-"""All servers give the same responses, on little data, and a server that doesn't is detected."""
+"""All servers give the same responses, on a small amount of data, and a server that doesn't is
+detected.
+"""
 
 import asyncio
 from pathlib import Path

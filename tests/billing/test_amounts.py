@@ -78,7 +78,7 @@ async def issue(shop: Shop, action: Action, billed: list[Billed]) -> Invoice:
 
 
 def expected_totals(billed: list[Billed]) -> tuple[int, int]:
-    """Net and VAT, calculated here by another way than the code: VAT once per rate, half up."""
+    """Net and VAT, calculated in another way than in the code: VAT once per rate, half up."""
     nets: defaultdict[int, int] = defaultdict(int)
     for each in billed:
         nets[each.rate] += each.cents * each.quantity
@@ -98,7 +98,7 @@ def xml_cents(invoice: Invoice, name: str) -> int:
 
 
 async def balance_of(account_id: int) -> int:
-    """What an account owes by the ledger."""
+    """What an account owes according to the ledger."""
     (row,) = await execute(
         "SELECT COALESCE(SUM(debit_cents - credit_cents), 0) AS cents FROM ledger_line "
         "WHERE account_id = ?",

@@ -245,7 +245,7 @@ async def test_a_transfer_with_the_former_reference_pays_the_corrective_invoice(
 
 
 async def pay(action: Action, invoice: Invoice, cents: int) -> None:
-    """Money that came in for an invoice."""
+    """Record money that came in for an invoice."""
     payment = await Payment.create(
         account_id=invoice.account_id,
         kind=PaymentKind.TRANSFER,
@@ -263,7 +263,7 @@ async def pay(action: Action, invoice: Invoice, cents: int) -> None:
 
 
 async def assert_no_difference_but_bank() -> None:
-    """The books agree, but for the bank statement that the tests don't import."""
+    """The books agree, except with the bank statement, which the tests don't import."""
     assert [each for each in (await reconciliation()).errors if "bank line" not in each] == []
 
 

@@ -108,8 +108,8 @@ async def test_p3_2_a_whole_credit_note_mirrors_its_invoice_and_is_refunded(
 
 
 async def test_a_purchase_whose_unpaid_invoice_is_credited_ends(shop: Shop, action: Action) -> None:
-    """It was to start when the transfer arrives: crediting its invoice doesn't start it for
-    nothing.
+    """It would have started when the transfer arrived: crediting its invoice doesn't start it free
+    of charge.
     """
     purchase = await shop.confirmed_purchase(action, "1")
     invoice = await pay_by_transfer(action, shop.services, purchase, "transfer")

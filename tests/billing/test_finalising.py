@@ -1,4 +1,4 @@
-"""Invoices are issued whole, in order and without gaps, whatever happens at the same time."""
+"""Invoices are issued completely, in order and without gaps, whatever happens at the same time."""
 
 import asyncio
 from collections import Counter as Count

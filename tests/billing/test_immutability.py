@@ -1,4 +1,4 @@
-"""The database itself refuses to change or delete what is issued, whoever asks for it."""
+"""The database itself refuses to change or delete what is issued, whoever tries."""
 
 import pytest
 from asyncpg import PostgresError
@@ -11,7 +11,7 @@ from tests.billing.purchase_fixtures import Shop
 
 @pytest.mark.parametrize("table", ["invoice", "invoice_line", "ledger_entry", "ledger_line"])
 async def test_nothing_changes_what_is_issued(shop: Shop, action: Action, table: str) -> None:
-    """Neither SQL by hand, nor the deletion of the company or of its purchase."""
+    """Neither SQL by hand nor the deletion of the company or of its purchase does."""
     await shop.buy(action, "1")
     before = await execute(f"SELECT * FROM {table}")  # noqa: S608 - a name from above
     statements = [

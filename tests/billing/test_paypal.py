@@ -1,4 +1,4 @@
-"""P2.3: purchases and invoices are paid with PayPal, beside the other provider."""
+"""P2.3: purchases and invoices are paid with PayPal, in addition to the other provider."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -55,7 +55,7 @@ def later(action: Action, **time: float) -> Action:
 
 
 async def begun(action: Action, shop: "Shop", key: str = "1") -> Payment:
-    """A payment with PayPal that the customer has to approve."""
+    """A PayPal payment that the customer has to approve."""
     payment = await shop.buy(action, key, PAYPAL)
     assert payment.status is PaymentStatus.REQUIRES_ACTION
     assert payment.provider_reference
@@ -63,7 +63,7 @@ async def begun(action: Action, shop: "Shop", key: str = "1") -> Payment:
 
 
 async def state(payment: Payment) -> tuple[PaymentStatus, PurchaseStatus]:
-    """What became of a payment and its purchase."""
+    """The status of a payment and of its purchase."""
     stored = await Payment.get(pk=payment.pk).select_related("purchase")
     assert stored.purchase
     return stored.status, stored.purchase.status
@@ -217,7 +217,7 @@ async def test_p2_3_where_paypal_isn_t_offered_its_token_is_unknown(
 
 
 async def bought(action: Action, shop: "Shop", paypal: PaypalServer) -> Payment:
-    """A payment with PayPal of an active purchase."""
+    """A PayPal payment for an active purchase."""
     payment = await begun(action, shop)
     paypal.approve(reference(payment))
     return await charging.refresh(action, shop.services, payment)

@@ -1,4 +1,4 @@
-"""Notifications that can't be handled at once: they are handled again, and given up in the end."""
+"""Notifications that can't be handled at once: they are handled again, and eventually given up."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -56,7 +56,7 @@ def services(clock: "MovableClock") -> "Iterator[CheckoutServices]":
 
 
 def on(action: Action, day: date) -> Action:
-    """The same action at noon of another day."""
+    """The same action at noon on another day."""
     return replace(action, at=datetime(day.year, day.month, day.day, 11, tzinfo=UTC))
 
 

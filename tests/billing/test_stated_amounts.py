@@ -51,7 +51,7 @@ async def page_text(invoice: Invoice) -> str:
 
 
 async def posted(invoice: Invoice) -> dict[str, int]:
-    """What the ledger has of an invoice and its payment, by account."""
+    """What the ledger contains about an invoice and its payment, by account."""
     rows = await execute(
         "SELECT code, SUM(debit_cents - credit_cents) AS cents FROM ledger_line "
         "JOIN ledger_entry ON ledger_entry.id = entry_id "

@@ -1,4 +1,4 @@
-"""docs/tax.md is what the software decides: each row of its tables is compared."""
+"""The software decides as docs/tax.md says: each row of its tables is compared."""
 
 import re
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ RATE_ROWS = table_rows("The three categories of prices")
 
 @dataclass
 class Buyer:
-    """What the decision needs to know about a buyer."""
+    """The details of a buyer that the decision depends on."""
 
     territory: Territory
     vat_number: str | None = None

@@ -68,8 +68,8 @@ async def test_p6_1_the_example_resumes_without_losing_or_repeating_an_event(
 async def example_output(
     script: Path, server: Server, paul: Client
 ) -> AsyncGenerator[dict[str, Any]]:
-    """Yield what the example prints. After its message the server is killed and restarted, later
-    another epoch begins, and in the end its session is ended.
+    """Yield what the example prints. After its message the server is killed and restarted, later a
+    new epoch begins, and finally its session is ended.
     """
     node = await asyncio.create_subprocess_exec(
         "node",

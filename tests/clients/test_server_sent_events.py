@@ -21,7 +21,7 @@ EVENTS = """subscription($id: ID!, $after: BigInt) {
 
 
 def nested(depth: int) -> dict[str, Any]:
-    """An object with so many levels."""
+    """An object with this many levels."""
     return {"a": nested(depth - 1)} if depth > 1 else {}
 
 
@@ -113,7 +113,7 @@ async def test_the_graphql_sse_client_resumes_after_the_server_was_killed(server
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_a_client_resumes_by_last_event_id(server: Server, method: str) -> None:
-    """Its request says `after: 0` again, as that of an EventSource does."""
+    """Its request contains `after: 0` again, as that of an EventSource does."""
     paul = await sign_up(server, f"resume-{method.lower()}@boulangerie.example")
     ticket = await paul.open_chat()
     params = {"query": EVENTS, "variables": {"id": ticket, "after": 0}}
@@ -147,7 +147,7 @@ async def test_a_mutation_needs_post(server: Server) -> None:
 async def test_a_subscription_is_answered_with_events_when_the_client_accepts_both(
     server: Server,
 ) -> None:
-    """As urql asks: JSON is the answer to everything else."""
+    """As requested by urql: everything else is answered with JSON."""
     paul = await sign_up(server, "both@boulangerie.example")
     ticket = await paul.open_chat()
     accept = "application/graphql-response+json, application/json, text/event-stream"
@@ -189,7 +189,7 @@ async def test_another_companys_ticket_has_no_events(server: Server) -> None:
 
 
 async def test_the_stream_ends_with_the_session(server: Server) -> None:
-    """Without `complete`, so the client connects again and learns that it has to sign in."""
+    """It ends without `complete`, so the client reconnects and learns that it has to sign in."""
     paul = await sign_up(server, "ended@boulangerie.example")
     ticket = await paul.open_chat()
     params = {"query": EVENTS, "variables": {"id": ticket, "after": 0}}

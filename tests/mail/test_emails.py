@@ -115,7 +115,9 @@ async def ticket_replies(tx: Transaction, user: User, count: int, more: int) -> 
 
 
 async def ticket_transcript(tx: Transaction, user: User, omitted: int) -> Email:
-    """The transcript of a ticket that was opened by the user and answered by somebody called so."""
+    """The transcript of a ticket that was opened by the user and answered by an agent with that
+    name.
+    """
     ticket = legal_request(user, TicketStatus.OPEN)
     ticket.account_id = None  # type: ignore[assignment] # no company is stored
     ticket.created_at = tx.action.at
@@ -140,7 +142,7 @@ async def deadline_reminder(
 
 
 def data_request(tx: Transaction, days: int) -> DataRequest:
-    """A request whose deadline is in so many days."""
+    """A request whose deadline is in this many days."""
     return DataRequest(
         id=12,
         kind=DataRequestKind.PORTABILITY,
@@ -154,7 +156,7 @@ def data_request(tx: Transaction, days: int) -> DataRequest:
 def incident(
     tx: Transaction, hours_left: int = 72, *, is_decided: bool = False, ticket: int | None = None
 ) -> Incident:
-    """An incident with so much time left."""
+    """An incident with this much time left."""
     deadline_at = tx.action.at + timedelta(hours=hours_left)
     return Incident(
         id=12,
@@ -185,7 +187,7 @@ async def rating_request(tx: Transaction, user: User, is_reminder: bool) -> Emai
 async def webinar_notice(
     tx: Transaction, user: User, occasion: WebinarOccasion, *, is_waiting: bool = False
 ) -> Email:
-    """What is said about a webinar with the user's name."""
+    """The notice about a webinar with the user's name."""
     texts = ArticleTexts(title=user.name, summary="-", body="-")
     article = Article(
         slug="w",
@@ -207,7 +209,7 @@ async def escalation_received(tx: Transaction, user: User) -> Email:
 
 
 async def chat_deferred(tx: Transaction, user: User, *, is_promised: bool) -> Email:
-    """What is said about a chat with the user's name that has become a ticket."""
+    """The notice about a chat with the user's name that has become a ticket."""
     ticket = legal_request(user, TicketStatus.NEW)
     ticket.account_id = None  # type: ignore[assignment] # no company is stored
     return await emails.send_chat_deferred(tx, user, ticket, tx.action.at if is_promised else None)
@@ -487,7 +489,7 @@ def assert_link(email: Email, url: str) -> None:
 
 
 def assert_token(email: Email, path: str) -> None:
-    """The recipient can follow a link to a page, and needn't type a token."""
+    """The recipient can follow a link to a page, and doesn't have to type a token."""
     assert_link(email, f"{SITE}/{path}?token=TOKEN-123")
     assert "TOKEN-123" not in html_of(email).replace("?token=TOKEN-123", "")
 

@@ -49,7 +49,7 @@ ACTIONS = [each for actions in AUDIT_ACTIONS for each in actions]
 
 
 async def record(action: Action, *actions: AuditAction) -> None:
-    """One transaction for each action."""
+    """Record actions, each in a transaction of its own."""
     for audit_action in actions:
         async with action.transaction() as tx:
             tx.audit(audit_action, amount=1)
@@ -121,7 +121,7 @@ async def test_an_empty_log_is_valid() -> None:
 
 
 async def test_the_hash_can_be_computed_as_documented(action: Action) -> None:
-    """Anyone can compute it from the columns: docs/security.md."""
+    """Anyone can compute it from the columns (docs/security.md)."""
     import hashlib
     import json
 

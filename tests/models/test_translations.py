@@ -1,4 +1,6 @@
-"""Texts for people: complete in French, typeset as French is, and safe whatever the values are."""
+"""Texts for people: complete in French, with French typography, and safe whatever the values
+are.
+"""
 
 import ast
 import re

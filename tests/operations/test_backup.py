@@ -137,7 +137,7 @@ async def test_only_the_private_key_reads_an_encrypted_backup(
 
 
 def changed(content: bytes, name: str) -> bytes:
-    """A backup with a changed part, or without it."""
+    """A copy of a backup in which one part is changed or missing."""
     output = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as source,

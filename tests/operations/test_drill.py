@@ -1,4 +1,4 @@
-"""The drill: back up while people work, lose everything, restore, and go on."""
+"""The drill: back up while people work, lose everything, restore, and continue."""
 
 import asyncio
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def empty_database(
 
 
 class Talk:
-    """Somebody who writes as fast as the server answers."""
+    """Somebody who writes as fast as the server responds."""
 
     def __init__(self, client: Client, ticket_id: str) -> None:
         self.client, self.ticket_id = client, ticket_id

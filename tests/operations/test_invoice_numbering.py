@@ -69,7 +69,7 @@ def test_an_error_is_reported(
 
 @pytest.fixture
 async def three_invoices(db: str, action: Action) -> list[Invoice]:
-    """Three invoices, one per day, that the database allows to tamper with."""
+    """Three invoices, one per day, whose rows the database allows us to tamper with."""
     await allow_changes(get_connection("default"), ["invoice"])
     account = await create_account(action, "Le Fournil")
     offer = await Offer.create(slug="o", segment=Segment.TPE, texts={})
@@ -120,7 +120,7 @@ async def test_a_backdated_invoice_is_detected(three_invoices: list[Invoice]) ->
 async def test_pages_are_verified_across_their_boundaries(
     three_invoices: list[Invoice], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever the size of a page, the same is reported, and other tasks run between the pages."""
+    """The report is the same whatever the size of a page, and other tasks run between the pages."""
     await Counter.filter(series=Series.INVOICE.value).update(last_position=4)
     iteration_count = 0
 

@@ -1,4 +1,4 @@
-"""Chats of npm's graphql-ws with its default settings go on by themselves after an outage of the
+"""Chats of npm's graphql-ws with its default settings continue by themselves after an outage of the
 database and after the server was killed: nothing is missing, nothing is repeated, nothing ends.
 """
 

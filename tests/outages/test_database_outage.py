@@ -57,7 +57,7 @@ async def is_answered(http: httpx.AsyncClient, operation: dict[str, str] = OFFER
 
 
 async def are_all_answered(http: httpx.AsyncClient) -> bool:
-    """Whether as many requests at once as use all connections are answered."""
+    """Whether all of as many concurrent requests as there are connections are answered."""
     return all(await asyncio.gather(*(is_answered(http, each) for each in (OFFERS, REFRESH) * 10)))
 
 

@@ -258,7 +258,7 @@ async def add_personal_data(dataset: Dataset, action: Action, store: FolderStore
 
 
 async def add_library_rows(action: Action, dataset: Dataset) -> None:
-    """Adds what two owners said of an article, and their places in a webinar."""
+    """Adds two owners' feedback on an article, and their places in a webinar."""
     article = Article(slug="webinar", kind="WEBINAR", category="ACCOUNT", starts_at=action.at)
     texts: Any = {key: {"title": "t", "summary": "s", "body": "b"} for key in ("fr", "en")}
     article.set_texts(texts, action.at)
@@ -287,7 +287,9 @@ async def add_library_rows(action: Action, dataset: Dataset) -> None:
 
 
 async def add_calls(action: Action, dataset: Dataset, ticket: Ticket) -> None:
-    """Adds numbers of a member and of the company, a call in a ticket, and one in none."""
+    """Adds numbers of a member and of the company, a call in a ticket, and one that belongs to no
+    ticket.
+    """
     paul, number = dataset.paul, "+33142685300"
     columns: dict[str, Any] = {"created_at": action.at}
     await PhoneNumber.create(user=paul.owner.user, number=number, **columns)
@@ -306,7 +308,7 @@ async def add_calls(action: Action, dataset: Dataset, ticket: Ticket) -> None:
 
 
 async def add_incoming_emails(action: Action, store: FolderStore, message: Message) -> None:
-    """Adds an email that became a message, and one of a member that became none."""
+    """Adds an email that became a message, and one from a member that didn't become a message."""
     for number, posted_message in enumerate([message, None]):
         await IncomingEmail.create(
             source=IncomingEmailSource.LMTP,
@@ -354,7 +356,7 @@ async def schedule_deletion(dataset: Dataset, action: Action, services: Services
 async def scheduled_erasure(
     dataset: Dataset, action: Action, services: Services, store: FolderStore
 ) -> Erasure:
-    """The two companies, of which Paul's is to be deleted in two weeks."""
+    """The two companies. Paul's is to be deleted in two weeks."""
     await add_personal_data(dataset, action, store)
     return await schedule_deletion(dataset, action, services)
 
@@ -370,7 +372,7 @@ def after_grace_period(clock: "MovableClock", action: Action) -> Action:
 async def completed_erasure(
     scheduled_erasure: Erasure, after_grace_period: Action, services: Services, store: FolderStore
 ) -> Erasure:
-    """The same after the deletion of Paul's company."""
+    """The two companies after the deletion of Paul's."""
     await erase_due_accounts(after_grace_period, erasure_services(services, store))
     return scheduled_erasure
 

@@ -1,9 +1,9 @@
 """Measures which lines and branches of the program the tests reach.
 
-Coverage.py's tracer takes more time than the tests themselves on Python 3.11, as it is called for
-each line of all libraries, too. Probes are compiled into the program instead: before each
-statement, and at the start of each branch, stands one that stores a 1 in a file that all processes
-map into their memory. So nothing is lost when a process is killed. report.py reads these files.
+Coverage.py's tracer takes more time than the tests themselves on Python 3.11, because it is also
+called for each line of all libraries. Probes are compiled into the program instead: one before each
+statement and at the start of each branch, which stores a 1 in a file that all processes map into
+their memory. So nothing is lost when a process is killed. report.py reads these files.
 
 Stands alone: sitecustomize.py imports it before any path is set up.
 """
@@ -167,7 +167,7 @@ def _header_lines(node: ast.stmt) -> Iterator[int]:
 
 
 def insert(source: bytes, path: str) -> tuple[ast.Module, Probes]:
-    """The tree of a source file with probes in it, and what they mean."""
+    """The tree of a source file with probes inserted, and what each probe means."""
     tree = ast.parse(source, path)
     return tree, Probes(tree)
 

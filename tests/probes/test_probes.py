@@ -1,4 +1,4 @@
-"""What `bin/check` says is reached is what coverage.py's own tracer says."""
+"""What `bin/check` reports as reached is the same as with coverage.py's own tracer."""
 
 from pathlib import Path
 from typing import Any

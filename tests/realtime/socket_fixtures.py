@@ -253,7 +253,7 @@ class Server:
         )
 
     def block(self, seconds: float) -> None:
-        """Keep the server's loop busy, so that it neither reads nor runs timers meanwhile."""
+        """Keep the server's loop busy, so that it neither reads nor runs timers in the meantime."""
         is_blocked = threading.Event()
 
         def sleep() -> None:
@@ -275,7 +275,7 @@ class Server:
         return await self.tasks() == 0
 
     async def set_signal(self, signal: str) -> None:
-        """Let resolvers go on that wait for this signal."""
+        """Let the resolvers that wait for this signal continue."""
 
         async def set_signal() -> None:
             self.trace.signal(signal).set()

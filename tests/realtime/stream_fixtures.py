@@ -372,7 +372,7 @@ class MemorySocket:
 
     @property
     def ended_by_error(self) -> bool:
-        """Whether an error ended the last operation, or kept it from starting."""
+        """Whether an error ended the last operation, or prevented it from starting."""
         kinds = [kind for _, kind, _ in self.messages[-2:]]
         if kinds[-1:] == ["error"]:
             return True
@@ -388,7 +388,7 @@ class MemorySocket:
 
 @asynccontextmanager
 async def connect(endpoint: SocketEndpoint, client: Client) -> AsyncIterator[MemorySocket]:
-    """A websocket that is disconnected in the end."""
+    """A websocket that is disconnected at the end."""
     socket = MemorySocket(endpoint, client)
     try:
         yield socket

@@ -60,8 +60,8 @@ async def fill_send_buffers(client: ClientConnection) -> None:
 
 
 async def wait_until_blocked(server: Server) -> int:
-    """How many results the flood has produced when it stops because its sends wait for
-    the client.
+    """Wait until the flood stops because its sends wait for the client. Returns how many results it
+    has produced.
     """
 
     def waiting() -> bool:

@@ -45,7 +45,7 @@ async def subscribe_all(
 
 
 async def disconnect_all(app: StreamApp, sockets: list[MemorySocket]) -> None:
-    """Disconnect everyone, and check that nothing of them is left."""
+    """Disconnect everyone, and check that nothing is left behind."""
     for socket in sockets:
         await socket.disconnect()
     await app.endpoint.close_all()
@@ -180,8 +180,8 @@ async def test_a_client_that_loses_access_to_the_stream_receives_nothing_more(
 async def test_nothing_is_written_to_a_client_while_its_session_is_in_doubt(
     app: StreamApp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Although the last access check is recent, and the check of the announced session has no
-    result yet.
+    """This holds although the last access check is recent, and while the check of the announced
+    session has no result yet.
     """
     monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 60)
     signed_out, *others = await subscribe_all(app, *named_people(3))

@@ -27,7 +27,9 @@ def test_only_what_has_moved_is_collected() -> None:
 
 
 def test_what_could_not_be_stored_is_collected_again() -> None:
-    """Whether the subscription is still open or not, and never behind what has moved since."""
+    """This holds whether or not the subscription is still open, and never overrides a later
+    position.
+    """
     delivered = DeliveredPositions()
     open_subscription, ended_subscription = Subscription(3), Subscription(2, "ticket:2")
     delivered.add(open_subscription)

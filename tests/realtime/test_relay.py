@@ -33,7 +33,7 @@ def redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[RedisServer]:
 
 @dataclass
 class Process:
-    """What a server process has for its subscriptions."""
+    """The parts of a server process that serve subscriptions."""
 
     hub: Hub
     presence: Presence

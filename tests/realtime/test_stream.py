@@ -33,7 +33,7 @@ def app(action: Action) -> StreamApp:
 
 @asynccontextmanager
 async def continuous_sweeps(app: StreamApp) -> AsyncIterator[None]:
-    """Sweep all the time, as the worker does once a second."""
+    """Sweep continuously, as the worker does once a second."""
 
     async def sweep() -> None:
         while True:
@@ -136,8 +136,8 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(
 async def test_a_cursor_outside_the_stream_is_refused(
     app: StreamApp, after: int, error: str
 ) -> None:
-    """With a code of its own when it is ahead: after the restore of a backup, a client must start
-    again instead of waiting.
+    """The error has a code of its own when the cursor is ahead: after the restore of a backup, a
+    client must start again instead of waiting.
     """
     await app.append(3)
     async with connect(app.endpoint, Person(app, "someone")) as socket:

@@ -481,7 +481,9 @@ async def create_private_rows(action: Action, company: Company) -> None:
 
 
 async def create_internal_rows(action: Action, company: Company) -> list[Any]:
-    """What agents add to the company's ticket for each other. No customer may read it."""
+    """Creates what agents have added to the company's ticket for each other. No customer may read
+    it.
+    """
     ticket = company.row(Ticket)
     team = await Team.create(name=f"{company.mark} team", created_at=action.at)
     tag = await TicketTag.create(ticket=ticket, tag=f"{company.mark} tag")
@@ -645,7 +647,7 @@ async def create_webinar(action: Action) -> Article:
 
 
 async def create_delivery(action: Action, company: Company) -> list[Any]:
-    """The delivery of the company's invoice, with a status, and a report for the staff."""
+    """Creates the delivery of the company's invoice, with a status, and a report for the staff."""
     delivery = await InvoiceDelivery.get(account_id=company.account.pk)
     delivery.flow_id, delivery.status = f"{company.mark} flow", PlatformStatusCode.SUSPENDED
     delivery.reason_code, delivery.reason = f"{company.mark} code", f"{company.mark} reason"

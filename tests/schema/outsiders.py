@@ -67,7 +67,7 @@ async def outsiders(dataset: Dataset, action: Action) -> list[Outsider]:
 
 def chosen(db: str, number: int, outsider_list: list[Outsider]) -> list[Outsider]:
     """The outsiders who try a request with this number on this database: every second one, and the
-    other ones on the other kind. All of them with `bin/check --long`.
+    remaining ones on the other kind of database. With `bin/check --long`, all of them.
     """
     offset = number if sqlite_path(db) else number + 1
     return outsider_list if "CAMCHA_CASES" in os.environ else outsider_list[offset % 2 :: 2]

@@ -131,7 +131,7 @@ async def _accepted_blanks(scenario: Scenario, viewer: Viewer, text: str) -> Asy
 def _with_text(
     arguments: dict[str, Any], path: tuple[str, ...], text: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """A copy of the arguments with a text, and the path of that in errors."""
+    """A copy of the arguments with a text in them, and the path of that text in errors."""
     copy = inner = {**arguments}
     place = ["input"]
     for key in path[:-1]:

@@ -1,4 +1,4 @@
-"""All independent errors of an input are reported together, each with the path of its field, and
+"""All independent errors of an input are reported at once, each with the path of its field, and
 nothing is written.
 """
 

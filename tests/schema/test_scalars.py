@@ -91,7 +91,7 @@ def test_a_time_that_is_not_rfc_3339_is_refused_without_its_value(
     ],
 )
 def test_a_time_that_is_too_far_to_be_computed_with_is_refused(engine: Engine, value: str) -> None:
-    """A webinar of the year 9999 made every list of webinars an internal error."""
+    """A webinar in the year 9999 used to turn every list of webinars into an internal error."""
     queries = [
         "query($at: DateTime) { auditEntries(filter: {at: {gte: $at}}) { totalCount } }",
         f'{{ auditEntries(filter: {{at: {{gte: "{value}"}}}}) {{ totalCount }} }}',

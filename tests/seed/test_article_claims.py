@@ -54,7 +54,7 @@ def texts_of(article: ArticleContent) -> str:
 
 
 def unsupported_claims(article: ArticleContent) -> list[str]:
-    """What the article promises although no field of the schema does it."""
+    """What the article promises although no field of the schema can do it."""
     return [
         claim
         for claim, field in CLAIMS.items()

@@ -1,4 +1,4 @@
-"""The rules of VAT are validated when they are read, and installed once."""
+"""The VAT rules are validated when they are read, and installed once."""
 
 from datetime import date
 from pathlib import Path

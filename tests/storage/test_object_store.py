@@ -187,7 +187,7 @@ async def test_a_slow_download_completes(s3_server: S3Server) -> None:
     "response_head", ["", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\nETag: x\r\nLast-Modified: "]
 )
 async def test_an_unresponsive_store_is_unavailable(response_head: str) -> None:
-    """Before its first byte, and in the middle of the content."""
+    """It may stop before its first byte or in the middle of the content."""
     response = (
         f"{response_head}Wed, 25 Nov 2026 09:00:00 GMT\r\n\r\nabc".encode()
         if response_head

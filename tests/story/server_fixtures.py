@@ -159,7 +159,7 @@ class Client:
     language: str = "fr"
 
     async def execute(self, query: str, **variables: Any) -> dict[str, Any]:
-        """The whole response to one operation."""
+        """The complete response to one operation."""
         headers = {"Accept-Language": self.language} | (
             {"Authorization": f"Bearer {self.token}"} if self.token else {}
         )

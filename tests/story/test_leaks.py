@@ -340,8 +340,9 @@ async def create_data(
 async def execute_all(
     logging_server: LoggingServer, access_tokens: list[str | None], operation_list: list[Operation]
 ) -> None:
-    """Sends each valid operation as every second user, and the others as each twelfth: on
-    PostgreSQL as the other ones than on SQLite. With `bin/check --long`, sends all as every user.
+    """Sends each valid operation as every second user, and each other operation as every twelfth:
+    on PostgreSQL as different ones than on SQLite. With `bin/check --long`, sends all as every
+    user.
     """
     offset = 0 if sqlite_path(logging_server.server.database_url) else 1
     for number, access_token in enumerate(access_tokens):

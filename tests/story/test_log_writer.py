@@ -30,7 +30,7 @@ pytestmark = pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
 
 @pytest.fixture
 def full_pipe(tmp_path: Path) -> Iterator[Path]:
-    """A named pipe that can take no byte more, because nobody reads it."""
+    """A named pipe that can't take another byte, because nobody reads it."""
     path = tmp_path / "pipe"
     os.mkfifo(path)
     pipe = os.open(path, os.O_RDWR | os.O_NONBLOCK)

@@ -22,7 +22,7 @@ PURCHASE = """query($id: ID!) { purchase(id: $id) { status
 
 @dataclass
 class PaypalShop(Server):
-    """A server that offers PayPal beside the sandbox."""
+    """A server that offers PayPal in addition to the sandbox."""
 
     paypal_url: str = ""
 
@@ -88,7 +88,7 @@ async def test_p2_3_a_company_pays_with_paypal_and_is_refunded(
 
 
 async def confirmed_purchase(paul: Client) -> str:
-    """A purchase whose billing details are confirmed, of a price that PayPal may be paid for."""
+    """A purchase whose billing details are confirmed, at a price that can be paid with PayPal."""
     offers = await paul.data("{ offers { nodes { prices { id } } } }")
     price = offers["offers"]["nodes"][0]["prices"][0]["id"]
     quote = "query($id: ID!) { purchaseQuote(priceId: $id) { acceptsPaypal } }"
@@ -107,7 +107,7 @@ async def confirmed_purchase(paul: Client) -> str:
 
 
 async def decide(url: str, outcome: str) -> dict[str, list[str]]:
-    """What the customer does on PayPal's page. Returns the query with which they come back."""
+    """Decide as the customer does on PayPal's page. Returns the query with which they return."""
     async with http_client() as browser:
         assert "PayPal" in (await browser.get(url)).text
         response = await browser.post(url, data={"outcome": outcome})

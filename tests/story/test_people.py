@@ -39,8 +39,8 @@ async def test_p1_4_several_people_in_one_company(server: Server) -> None:
 
 
 async def paul_invites_noe(paul: Client) -> None:
-    """In English, once however often he repeats it, and then a second email that replaces the
-    first.
+    """The email is in English, and is sent once however often he repeats it. Then a second one
+    replaces it.
     """
     arguments = {
         "email": "Noe@Boulangerie.example",
@@ -290,7 +290,7 @@ async def noe_switches_accounts(paul: Client, noe: Client) -> None:
 
 
 async def noe_is_removed_while_connected(paul: Client, noe: Client) -> None:
-    """Within a second. He can still sign in to Marie's company."""
+    """It takes effect within a second. He can still sign in to Marie's company."""
     async with noe.socket() as websocket:
         subscription = await websocket.subscribe(EVENTS_SUBSCRIPTION, after=0)
         while (

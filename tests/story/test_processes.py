@@ -45,7 +45,7 @@ async def reply(client: Client, chat: str, body: str) -> None:
 
 
 async def see_typing(writer: Client, watcher: Client, chat: str) -> None:
-    """Lets somebody type until the other one sees it: nothing of it is stored."""
+    """Types until the other person sees it, because typing isn't stored anywhere."""
     async with watcher.socket() as socket, asyncio.timeout(MAX_WAIT):
         seen = await socket.subscribe(TYPING, id=chat)
         while True:
@@ -65,7 +65,7 @@ async def answer_day_and_night(database_url: str) -> None:
 
 
 async def be_routed(customer: Client, agent: Client) -> None:
-    """Lets an agent of one process get the chat of a customer of another."""
+    """Waits until an agent of one process gets the chat of a customer of another one by routing."""
     async with customer.socket() as browser, agent.socket() as laptop:
         service = await browser.subscribe("subscription { chatService { status } }")
         assigned = await laptop.subscribe("subscription { agentEvents { kind ticket { id } } }")

@@ -44,7 +44,7 @@ async def test_the_story(server: Server) -> None:
 
 
 async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
-    """P2.1, P5.7: anonymously, in French and in English."""
+    """P2.1, P5.7: it is read anonymously, in French and in English."""
     visitor = Client(server)
     result = await visitor.data(
         """{ offers(filter: {segment: {eq: TPE}}) { totalCount nodes { slug name english:
@@ -295,8 +295,8 @@ async def post_message(client: Client, ticket: str, body: str, key: str) -> int:
 
 
 async def the_server_is_killed_during_the_chat(paul: Client, alice: Client, chat: str) -> None:
-    """Both reconnect with `after:` and receive the same sequence without gaps: no acknowledged
-    message is lost or duplicated.
+    """Both clients reconnect with `after:` and receive the same sequence without gaps: no
+    acknowledged message is lost or duplicated.
     """
     server = paul.server
     acknowledged_sequences: dict[str, int] = {}

@@ -1,5 +1,5 @@
 """Companies of every territory buy on a real server, with a service for VAT numbers beside it: the
-catalogue, the payment and the invoice have the VAT of docs/tax.md.
+VAT in the catalogue, the payment and the invoice is that of docs/tax.md.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ _keys = count()
 
 @dataclass
 class TaxServer(Server):
-    """A server that asks a service about VAT numbers."""
+    """A server that uses a service for VAT numbers."""
 
     vat_service: str = ""
 
@@ -237,7 +237,7 @@ async def enter_number(client: Client, number: str | None) -> None:
 
 
 async def is_number_pending(client: Client) -> bool:
-    """What a quote says, whose amounts are those of the catalogue."""
+    """What a quote says; its amounts are those of the catalogue."""
     price = await prices(client)
     query = """query($id: ID!) { purchaseQuote(priceId: $id) {
         gross { amountCents } isVatNumberPending } }"""

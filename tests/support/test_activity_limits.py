@@ -66,7 +66,7 @@ async def create_member_viewer(
 
 
 class Sender:
-    """Sends tickets and messages, each with a key of its own, until the server asks to wait."""
+    """Sends tickets and messages, each with a key of its own, until the server asks it to wait."""
 
     def __init__(self, execute: "Execute") -> None:
         self.execute, self.number = execute, 0

@@ -280,7 +280,7 @@ STEPS = st.lists(
 
 
 class Machine:
-    """What people do while automations act, and what has to be true afterwards."""
+    """What people do while automations act, and the invariants that hold afterwards."""
 
     def __init__(self, desktop: Desktop) -> None:
         self.desktop = desktop
@@ -318,7 +318,9 @@ class Machine:
             await ticket.transition_to(self.desktop.action(self.desktop.alice), status)
 
     async def settle(self, count: int) -> None:
-        """Let time pass until nothing is left to do: soon, because each acts once for a root."""
+        """Let time pass until nothing is left to do: this is soon, because each automation acts
+        once for a root.
+        """
         for _ in range(3 * count + 3):
             acted = await self.desktop.run()
             if not acted and not await AutomationTimer.all().exists():

@@ -1,6 +1,7 @@
 """P5.5: a day of live chats, at random: customers open and continue chats, agents of two processes
-come, go, are lost, take, hand over and finish them. After each step the rows, the queue and what
-customers see have to agree, and after the jobs nobody waits whom somebody could answer.
+come, go, lose their connections, and take, hand over and finish chats. After each step the rows,
+the queue and what customers see have to agree, and after the jobs no customer waits whom an agent
+could answer.
 """
 
 import asyncio
@@ -166,7 +167,9 @@ class ChatMachine(RuleBasedStateMachine):
         seconds=st.sampled_from([0, 0, 5, 15, 45, 75, 130]),
     )
     def step(self, name: str, pick: int, number: int, other: int, seconds: int) -> None:
-        """Somebody does something, and time passes. One rule, so that none is left out."""
+        """Somebody does something, and time passes. It is a single rule, so that none is left
+        out.
+        """
         getattr(self, name)(pick, number, other)
         self.pass_time(seconds)
 
@@ -221,7 +224,7 @@ class ChatMachine(RuleBasedStateMachine):
         )
 
     def transfer(self, pick: int, number: int, other: int) -> None:
-        """To another agent or, instead of to oneself, to the team."""
+        """Transfer a chat to another agent or, if both are the same, to the team."""
         agent_id = None if other == number else self.agents[other].pk
         team_id = self.team.pk if other == number else None
         self.attempt(
@@ -263,7 +266,7 @@ class ChatMachine(RuleBasedStateMachine):
         self.start_process(pick % 2)
 
     def pass_time(self, seconds: int) -> None:
-        """Let time pass, with the jobs of both processes."""
+        """Let time pass while the jobs of both processes run."""
         end = self.clock.now() + timedelta(seconds=seconds)
         self.run(self._work())
         while self.clock.now() < end:
@@ -289,7 +292,7 @@ class ChatMachine(RuleBasedStateMachine):
     async def _check_order(
         self, formerly_waiting: Sequence[LiveChat], givers: Mapping[int, int]
     ) -> None:
-        """Of the chats that the same people can answer, the oldest got an agent."""
+        """Check that, of the chats that the same people can answer, the oldest got an agent."""
         queues = defaultdict(list)
         for former in sorted(formerly_waiting, key=lambda chat: (chat.queued_at, chat.ticket_id)):
             chat = await LiveChat.get(pk=former.pk).select_related("ticket")
@@ -334,7 +337,7 @@ class ChatMachine(RuleBasedStateMachine):
         return is_connected and profile.chat_availability is ChatAvailability.AVAILABLE
 
     async def _check_clients(self) -> None:
-        """What customers have been shown is what there is."""
+        """Check that customers have been shown the current state."""
         views = await chat_views(self.keys, self.clock.now())
         assert {key: self.seen[key] for key in self.keys} == views
 
@@ -365,8 +368,8 @@ class ChatMachine(RuleBasedStateMachine):
             assert await positions(keys) == {key: place for place, key in enumerate(keys, 1)}
 
     async def _check_told(self, chat: LiveChat) -> None:
-        """The customer of a chat that has become a ticket was told by an event, or from the
-        start.
+        """Check that the customer of a chat that has become a ticket was told by an event, or from
+        the start.
         """
         events = await Event.filter(
             stream=ticket_stream(chat.ticket_id), kind=EventKind.CHAT_DEFERRED

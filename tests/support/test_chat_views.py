@@ -123,7 +123,7 @@ async def test_chats_that_only_other_agents_can_take_count_for_no_place_and_no_w
 async def test_a_run_takes_as_many_statements_however_many_wait(
     chats: list[int], action: Action, clock: MovableClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Of the router while nobody is free, and of the updates for those who watch."""
+    """This covers the router while nobody is free, and the updates for those who watch."""
     hub = Hub()
     watch = ChatWatch(hub, clock)
 

@@ -151,8 +151,8 @@ async def test_file_names_are_sanitized(
 
 
 async def test_announcements_are_limited_per_company(site: Site, viewer: Viewer) -> None:
-    """Announcements beyond a limit have to wait, including other members'. Other companies and
-    refused ones don't count.
+    """Announcements beyond a limit have to wait, including those of other members. Other companies
+    and refused ones don't count.
     """
     colleagues = [await create_user(site.action(), name) for name in ("Lou", "Max")]
     colleague = colleagues[0]
@@ -215,7 +215,7 @@ async def test_a_video_may_be_larger(site: Site, viewer: Viewer) -> None:
 async def test_a_link_stays_the_same_within_an_hour(
     site: Site, viewer: Viewer, clock: "MovableClock"
 ) -> None:
-    """Clients then find pictures in their cache. Each link is valid for at least an hour."""
+    """Clients can then cache pictures. Each link is valid for at least an hour."""
     announcement = await announce(site, viewer)
     await site.client.put(announcement["uploadUrl"], content=PNG)
 

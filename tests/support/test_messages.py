@@ -250,7 +250,7 @@ async def test_a_reply_with_a_file_to_a_closed_ticket_lands_in_its_follow_up(
 
 
 async def test_a_message_with_a_file_needs_no_text(action: Action, paul: Viewer) -> None:
-    """As when somebody sends a photo. A text that is too long is still refused."""
+    """Such as when somebody sends a photo. A text that is too long is still refused."""
     chat = await open_ticket(action, paul)
     photo = await upload_photo(action, paul)
     with pytest.raises(Refusal, match="TOO_LONG"):

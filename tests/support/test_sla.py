@@ -140,7 +140,9 @@ class Reference:
     def responses(
         self, events: Sequence[tuple[Event, bool]]
     ) -> list[tuple[SlaMeasure, ClockState, datetime, datetime | None]]:
-        """The waits for replies: what is measured, how it ended, since when and until when."""
+        """The waits for replies: what is measured, how it ended, when it began and when it
+        ended.
+        """
         waits = []
         wait: tuple[SlaMeasure, datetime] | None = (SlaMeasure.FIRST_RESPONSE, events[0][0].at)
         for event, is_from_staff in events:
@@ -223,7 +225,7 @@ async def compare_measures(ticket: Ticket, reference: Reference, now: datetime) 
 
 
 class TeamStory(Story):
-    """The same, while the ticket goes from team to team, and teams get other calendars."""
+    """What people do with a ticket that goes from team to team, while teams get other calendars."""
 
     async def prepare(self) -> None:
         at = self.clock.now()
@@ -255,7 +257,7 @@ class TeamStory(Story):
         return await super().run(until)
 
     async def check(self, ticket: Ticket) -> None:
-        """Runs after each step, at random."""
+        """Check the measures, after each step at random."""
         what_else = self.random.choice([self.transfer, self.transfer, self.set_calendar, None])
         if what_else and ticket.status is not TicketStatus.CLOSED:
             await what_else(ticket)

@@ -70,7 +70,9 @@ async def test_p4_2_only_the_button_of_the_page_withdraws(site: Site, person: Us
 async def test_p4_2_a_mail_program_withdraws_with_one_click(
     site: Site, person: User, is_multipart: bool
 ) -> None:
-    """RFC 8058: without cookies, in either encoding, answered without a redirect."""
+    """RFC 8058: it needs no cookies, works in either encoding, and is answered without a
+    redirect.
+    """
     body = {"List-Unsubscribe": "One-Click"}
     request = {"files": {name: (None, value) for name, value in body.items()}}
     response = await site.client.post(

@@ -80,7 +80,7 @@ async def test_an_announced_file_is_stored_and_downloaded(site: Site) -> None:
     ],
 )
 async def test_a_part_of_a_file_can_be_downloaded(site: Site, header: str, part: slice) -> None:
-    """Players of videos ask for parts."""
+    """Video players request parts of a file."""
     file = await announce_file(site.action())
     await site.upload(file, PNG)
     address = f"/downloads/{site.sign(Purpose.FILE_DOWNLOAD, file=file.pk)}"
@@ -314,7 +314,7 @@ async def test_a_damaged_download_link_shows_a_404_page(
 
 
 async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
-    """Its document is made at once when it is missing."""
+    """Its document is generated at once if it is missing."""
     _, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})

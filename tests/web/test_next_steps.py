@@ -1,5 +1,5 @@
 """No page is a dead end, and none leads a customer to the API: each says what to do next, and an
-invalid link can be replaced on the spot.
+invalid link can be replaced there.
 """
 
 import re

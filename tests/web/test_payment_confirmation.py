@@ -1,4 +1,4 @@
-"""The page to which the email about a renewal leads that the bank wants confirmed."""
+"""The page that the email about a renewal leads to when the bank requires a confirmation."""
 
 import re
 from collections.abc import AsyncIterator
@@ -70,7 +70,9 @@ async def test_a_link_works_for_a_week_and_for_its_payment_only(
 
 
 async def unconfirmed_renewal(site: Site, clock: "MovableClock") -> str:
-    """A renewal that the bank wants confirmed. Returns the link in the email about it."""
+    """A renewal for which the bank requires a confirmation. Returns the link in the email about
+    it.
+    """
     purchase, payment = await unconfirmed_payment(site)
     assert payment.confirmation_url
     await site.client.post(payment.confirmation_url, data={"outcome": "approve"})

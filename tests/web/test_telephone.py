@@ -65,7 +65,7 @@ async def post(
 
 
 async def create_customer(site: Site) -> tuple[Account, User]:
-    """Camille's company, who are known by a number."""
+    """Camille's company, which has a known phone number."""
     action = site.action()
     user, account = await create_user(action), await create_account(action)
     await add_member(action, account, user, Role.OWNER)
@@ -218,8 +218,8 @@ async def test_a_call_is_stored_whatever_number_or_ticket_it_names(site: Site) -
 
 
 async def test_a_call_in_the_future_is_refused(site: Site) -> None:
-    """The telephone system takes its own time for UTC. A first response would have been given
-    before it was asked for.
+    """The telephone system sends its local time as UTC. Otherwise a first response would seem to
+    precede the request.
     """
     now = site.services.clock.now()
     for hours, answer in ((2, (400, "UNREADABLE")), (0.05, (200, "STORED"))):
@@ -232,7 +232,7 @@ async def test_a_call_in_the_future_is_refused(site: Site) -> None:
 
 
 async def test_calls_that_are_reported_at_once_get_into_one_ticket(site: Site) -> None:
-    """As when the telephone system repeats what it couldn't report."""
+    """This happens when the telephone system repeats a report that failed."""
     await create_customer(site)
     answers = await asyncio.gather(*(post(site, report(site, f"{n}")) for n in range(4)))
     assert answers == [(200, "STORED")] * 4

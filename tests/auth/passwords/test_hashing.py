@@ -48,7 +48,7 @@ async def test_one_process_serves_successive_requests(
 async def test_new_passwords_are_evaluated_at_a_priority_that_is_not_the_lowest(
     passwords: Passwords, processes: list["hashing_pool._Process"]
 ) -> None:
-    """Whoever signs up waits for it, on busy processors too."""
+    """Whoever signs up waits for it, even on busy processors."""
     await passwords.require_strong(PASSWORD)
     niceness = os.getpriority(os.PRIO_PROCESS, processes[0].process.pid)
     assert niceness == min(os.getpriority(os.PRIO_PROCESS, 0) + 10, 19)

@@ -76,7 +76,7 @@ def read_lines(name: str) -> list[str]:
 
 
 async def refused_passwords(passwords: Sequence[str]) -> list[str]:
-    """Those of the passwords that are refused, for a person without any details."""
+    """Which of the passwords are refused for a person without any details."""
     checker, refused = quick_passwords(), []
     for password in passwords:
         try:
@@ -88,7 +88,9 @@ async def refused_passwords(passwords: Sequence[str]) -> list[str]:
 
 
 async def test_common_french_passwords_are_refused() -> None:
-    """P4.3: names, months, towns, clubs, years, phrases, keyboard walks, in any case and leet."""
+    """P4.3: names, months, towns, clubs, years, phrases and keyboard walks, in any case and in
+    leetspeak.
+    """
     weak_passwords = read_lines("weak_french_passwords.txt")
     assert len(weak_passwords) > 400
     assert await refused_passwords(weak_passwords) == weak_passwords

@@ -87,8 +87,8 @@ async def lock_out(sign_in_client: SignInClient, user: User) -> None:
 async def test_p3_5_an_unlock_email_lets_the_user_sign_in_despite_guesses(
     sign_in_client: SignInClient, owner: User
 ) -> None:
-    """Even from the network that the guesses come from. The guesser still has to wait, and the
-    email works once.
+    """This works even from the network that the guesses come from. The guesser still has to wait,
+    and the email works once.
     """
     await lock_out(sign_in_client, owner)
     assert await sign_in_client.outcome(owner) == "RATE_LIMITED"

@@ -1,5 +1,5 @@
-"""Statements of the seller's bank, as its file would have them: camt.053 in the versions that banks
-send. The files were checked against ISO's schemas of these versions.
+"""Statements as the seller's bank would export them: camt.053 in the versions that banks send. The
+files were checked against ISO's schemas of these versions.
 """
 
 from dataclasses import dataclass, field
@@ -134,7 +134,7 @@ class CamtFile:
 
 
 def camt(*entries: Entry | Transfer, **values: object) -> bytes:
-    """A file with these entries; a transfer is an entry of its own."""
+    """A file with these entries; a transfer becomes an entry of its own."""
     wrapped = tuple(
         Entry(transfers=(each,)) if isinstance(each, Transfer) else each for each in entries
     )

@@ -96,7 +96,7 @@ def test_the_columns_of_the_sellers_file_come_first() -> None:
 
 @pytest.mark.parametrize("name", ["IBAN", "IBAN contrepartie"])
 def test_the_sellers_own_account_is_never_a_payers(name: str) -> None:
-    """Otherwise all lines would seem to come from one customer."""
+    """Otherwise all lines would seem to be from one customer."""
     content = f"Date;Libellé;Montant;{name}\n23/11/2026;x;1,00;{IBAN}\n".encode()
     assert read_csv(content, IBAN).lines[0].counterparty_iban == ""
     other = "FR7610107001011234567890129"

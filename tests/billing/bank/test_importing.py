@@ -1,4 +1,4 @@
-"""Importing statements: each movement once, nothing of a file with a fault."""
+"""Importing statements: each movement is stored once, and nothing of a file with an error."""
 
 import asyncio
 import gzip
@@ -56,7 +56,7 @@ async def test_two_imports_of_a_file_at_once_store_it_once(db: str, action: Acti
 
 
 async def test_a_line_that_another_file_contains_is_stored_once(db: str, action: Action) -> None:
-    """An export from the first to the fifteenth, and one of the whole month."""
+    """One export is from the first to the fifteenth, the other of the whole month."""
     await import_file(action, camt(Transfer(cents=3480), Transfer(cents=1200)))
     longer = camt(
         Transfer(cents=1200), Transfer(cents=3480), Transfer(cents=3480), message_id="S-2"
@@ -92,7 +92,7 @@ async def test_the_first_hundred_faults_are_reported(db: str, action: Action) ->
 async def test_of_money_that_went_out_only_day_and_amount_are_stored(
     db: str, action: Action
 ) -> None:
-    """Salaries and suppliers are nobody's business here."""
+    """Salaries and suppliers are none of our business."""
     salary = Transfer(
         cents=-240_000, payer="Jean Dupont", text="Salaire", end_to_end_id="E", bank_reference="B"
     )

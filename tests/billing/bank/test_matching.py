@@ -206,7 +206,7 @@ async def test_an_iban_pays_all_open_invoices_together_but_chooses_none_of_two(
 
 
 async def test_an_iban_that_paid_for_two_customers_identifies_none(bank: Bank) -> None:
-    """An accountant pays for several companies."""
+    """For example, an accountant pays for several companies."""
     for account in (bank.paul, bank.marie):
         invoice = await bank.invoice(account)
         await bank.receive(Transfer(cents=3480, reference=reference_of(invoice)))
@@ -245,7 +245,7 @@ async def test_the_same_movement_in_another_format_isnt_paid_twice(bank: Bank) -
 
 
 async def test_a_line_becomes_one_payment_whoever_matches_it(bank: Bank) -> None:
-    """Two jobs and two operators at once."""
+    """Two jobs and two operators try at the same time."""
     invoice = await bank.invoice()
     content = camt(Transfer(cents=3480, reference=reference_of(invoice)))
     await import_statement(bank.action, ACCOUNT, name="a.xml", content=content)
@@ -303,7 +303,7 @@ async def test_a_line_that_fails_holds_up_no_other(
 
 
 async def test_a_reversed_line_opens_the_invoice_again(bank: Bank) -> None:
-    """ "Paid" can be reversed."""
+    """A line that was matched can be reversed later."""
     invoice = await bank.invoice()
     paid = Transfer(cents=3480, reference=reference_of(invoice), end_to_end_id="E-1")
     line = await bank.receive_one(paid)

@@ -1,4 +1,4 @@
-"""References are right, and found however a payer or a bank writes them."""
+"""References are correct, and are found however a payer or a bank writes them."""
 
 import pytest
 import stdnum.iso11649

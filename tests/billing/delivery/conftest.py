@@ -19,7 +19,7 @@ def running_platform() -> Iterator[PlatformServer]:
 
 @pytest.fixture
 def platform_server(running_platform: PlatformServer) -> PlatformServer:
-    """The platform, as new."""
+    """The platform, reset to its initial state."""
     fresh = PlatformServer(running_platform.url)
     running_platform.__dict__.update(fresh.__dict__)
     return running_platform

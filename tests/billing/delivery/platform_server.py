@@ -1,5 +1,5 @@
-"""An invoicing platform for tests: the Flow Service of AFNOR XP Z12-013 over HTTP, with what goes
-wrong on demand.
+"""An invoicing platform for tests: the Flow Service of AFNOR XP Z12-013 over HTTP, with failures on
+demand.
 """
 
 import json
@@ -82,7 +82,7 @@ class PlatformServer:
         )
 
     def client(self) -> Platform:
-        """Our client of it."""
+        """Our client for it."""
         return Platform(PlatformOptions(self.url, f"{self.url}/token", CLIENT_ID, SECRET, "org"), 5)
 
     # what tests do
@@ -100,7 +100,7 @@ class PlatformServer:
         ]
 
     def acknowledge(self, flow: StoredFlow, status: str, code: str = "", message: str = "") -> None:
-        """The platform has checked a flow."""
+        """Set the result of the platform's check of a flow."""
         detail = {"level": "Error", "item": "", "reasonCode": code, "reasonMessage": message}
         flow.values["acknowledgement"] = {"status": status, "details": [detail] if code else []}
         flow.values["updatedAt"] = self._next_moment()
@@ -116,7 +116,9 @@ class PlatformServer:
         content: bytes | None = None,
         others: Sequence[tuple[str, int]] = (),
     ) -> StoredFlow:
-        """A status of an invoice, in a message to the seller, which may state those of others."""
+        """Set a status of an invoice, by a message to the seller, which may also state those of
+        others.
+        """
         text = f"<ram:ReasonCode>{escape(code)}</ram:ReasonCode>" if code else ""
         text += f"<ram:Reason>{escape(reason)}</ram:Reason>" if reason else ""
         if text:

@@ -74,7 +74,7 @@ async def delivery() -> InvoiceDelivery:
 
 
 async def pay(action: Action, invoice: Invoice, cents: int) -> Payment:
-    """Money that came in for an invoice."""
+    """Record money that came in for an invoice."""
     payment = await Payment.create(
         account_id=invoice.account_id,
         kind=PaymentKind.TRANSFER,
@@ -249,7 +249,7 @@ async def test_a_message_about_several_invoices_is_applied_to_each(
     platform: Platform,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Also when only one of them could be applied at first."""
+    """This holds even if only one of them could be applied at first."""
     for key in ("1", "2"):
         await shop.buy(action, key)
     await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)
@@ -272,7 +272,7 @@ async def test_a_message_about_several_invoices_is_applied_to_each(
 async def test_a_message_that_the_platform_does_not_give_keeps_no_other_from_being_read(
     shop: Shop, action: Action, platform_server: PlatformServer, platform: Platform, answer: int
 ) -> None:
-    """It is asked for again for a day, in which the platform answers."""
+    """It is requested again for a day, during which the platform answers."""
     invoice = await bought(shop, action)
     await deliver_due(action, platform)
     missing = platform_server.set_status(invoice.number, 202).values["flowId"]

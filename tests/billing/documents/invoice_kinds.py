@@ -48,7 +48,7 @@ class Situation:
 
 
 def company(name: str, street: str, postcode: str, city: str, country: str, **ids: Any) -> Party:
-    """A buyer who is identified by what is named."""
+    """A buyer with these identifiers."""
     address = Address(lines=(street,), postcode=postcode, city=city, country=country)
     return Party(name=name, address=address, **{"siren": "", **ids})
 
@@ -243,7 +243,7 @@ CONTENTS = (_plain, _proration, _rounding, _discounts, _rates, _three_pages, _lo
 
 
 def _documents(name: str, situation: Situation) -> Iterator[tuple[str, InvoiceFacts]]:
-    """One situation in each kind of document, with contents that take turns."""
+    """The documents of each kind for one situation, with alternating contents."""
     contents = cycle(CONTENTS[len(name) % 3 :] + CONTENTS)
     parties: dict[str, Any] = {"buyer": situation.buyer, "seller": situation.seller}
 

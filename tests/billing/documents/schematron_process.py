@@ -2,8 +2,8 @@
 would want a Saxon server).
 
 It reads a JSON string of XML from each line of its input, and writes a JSON list of the messages of
-the rules that failed. Saxon is a program of its own inside, with threads and a heap, which ends the
-process it is in after a fatal error; so it isn't loaded into the process of the tests.
+the rules that failed. Saxon contains a runtime of its own, with threads and a heap, which ends its
+process after a fatal error; so it isn't loaded into the process of the tests.
 """
 
 import json

@@ -144,7 +144,7 @@ LINES = st.builds(
 
 @given(st.lists(LINES, min_size=1, max_size=12))
 def test_random_lines_amount_to_the_same_everywhere(lines: list[Line]) -> None:
-    """The sums of EN 16931 (BR-CO-10 to BR-CO-17), calculated another way, exactly."""
+    """The sums of EN 16931 (BR-CO-10 to BR-CO-17), calculated exactly and in another way."""
     nets = [_half_up(line.quantity * line.unit_price_cents) - line.discount_cents for line in lines]
     bases: dict[int, int] = {}
     for line, net in zip(lines, nets, strict=True):

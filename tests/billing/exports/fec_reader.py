@@ -1,5 +1,5 @@
 """A reader of the file of accounting entries (FEC), written from the text of art. A47 A-1 of the
-Livre des procédures fiscales and not from what writes it.
+Livre des procédures fiscales, independently of the code that writes it.
 """
 
 import re
@@ -35,7 +35,7 @@ class FecLine:
 
 
 def read_fec(name: str, content: bytes) -> list[FecLine]:
-    """The lines of a file. Raises ValueError with everything that the article forbids."""
+    """The lines of a file. Raises ValueError with every violation of the article."""
     text = content.decode("iso8859-15")
     header, *rows = text.removesuffix("\r\n").split("\r\n")
     errors = []
@@ -80,7 +80,7 @@ def _line_errors(line: FecLine) -> list[str]:
 
 
 def _entry_errors(lines: list[FecLine]) -> list[str]:
-    """Entries balance, have one date, and are in the order of their validation."""
+    """Check that entries balance, have one date, and are in the order of their validation."""
     errors = []
     sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     days: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -103,7 +103,9 @@ def _entry_errors(lines: list[FecLine]) -> list[str]:
 
 
 def _letter_errors(lines: list[FecLine]) -> list[str]:
-    """What has the same letter settles itself, unless a part of it is in another year's file."""
+    """Check that lines with the same letter settle each other, unless some of them are in another
+    year's file.
+    """
     sums: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
     for line in lines:
         if line["EcritureLet"]:

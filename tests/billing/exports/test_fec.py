@@ -106,7 +106,7 @@ async def test_what_was_credited_and_refunded_has_a_letter_until_the_refund_come
 
 
 def letters_of(lines: list[FecLine]) -> dict[str, str]:
-    """The letters of the lines of customers, by the number of the invoice."""
+    """The letters of the customers' lines, by invoice number."""
     return {line["PieceRef"]: line["EcritureLet"] for line in lines if line["CompAuxNum"]}
 
 
@@ -131,8 +131,8 @@ async def test_a_year_begins_with_the_balances_of_the_year_before(bank: Bank) ->
 async def test_what_is_open_at_the_end_of_a_year_is_carried_forward_by_document(
     bank: Bank,
 ) -> None:
-    """And settles with what is paid in the next year. The file of the year before stays the same,
-    whenever it is made.
+    """It settles with what is paid in the next year. The file of the year before stays the same,
+    whenever it is generated.
     """
     paid, late, partly = await bank.invoice(), await bank.invoice(), await bank.invoice()
     await bank.receive(

@@ -37,7 +37,7 @@ URL = "https://camcha.example"
 
 
 class Collector(Protocol):
-    """A gateway that collects, and its provider's world."""
+    """A gateway that collects, with what its provider and customers do."""
 
     @property
     def gateway(self) -> ChargeGateway: ...
@@ -48,7 +48,7 @@ class Collector(Protocol):
 
 
 class Provider(Protocol):
-    """A gateway, and its provider's world."""
+    """A gateway, with what its provider and customers do."""
 
     @property
     def gateway(self) -> Gateway: ...
@@ -60,15 +60,15 @@ class Provider(Protocol):
         ...
 
     async def save(self, setup: Setup, token: str) -> None:
-        """What the customer does in the provider's script or on its page."""
+        """Save a method, as the customer does in the provider's script or on its page."""
         ...
 
     async def decide(self, reference: str, *, approves: bool) -> None:
-        """What the customer does at their bank."""
+        """Decide as the customer does at their bank."""
         ...
 
     async def settled(self, key: str, outcome: Outcome) -> Outcome:
-        """The charge once it is not processed any more."""
+        """The charge once it is no longer processed."""
         ...
 
     async def dispute(self, reference: str) -> str:
@@ -82,8 +82,8 @@ class Provider(Protocol):
     async def notification(
         self, subject: Subject, reference: str, at: float | None = None, secret: str = ""
     ) -> tuple[dict[str, str], bytes]:
-        """A notification about an object, `at` seconds from now, signed with a secret if it isn't
-        the provider's.
+        """A notification about an object, `at` seconds from now, signed with this secret, or
+        by default with the provider's.
         """
         ...
 

@@ -29,8 +29,8 @@ _PAGE = """<!doctype html><title>PayPal</title><form method="post">
 @dataclass
 class PaypalServer:
     """PayPal. `declines` is the issue with which captures are refused, `capture_status` and
-    `refund_status` those of new captures and refunds. With `loses_answers` what is asked is done,
-    but the answer gets lost. `body` is an answer instead of the right one.
+    `refund_status` those of new captures and refunds. With `loses_answers`, requests are carried
+    out but the answers get lost. `body` replaces the right answer.
     """
 
     url: str = ""
@@ -57,13 +57,13 @@ class PaypalServer:
         )
 
     def gateway(self, secret: str = SECRET) -> PaypalGateway:
-        """Our client of it."""
+        """Our client for it."""
         return PaypalGateway(CLIENT_ID, secret, SHOP, self.url)
 
     # what tests do
 
     def reset(self) -> None:
-        """Forget another test."""
+        """Clear what an earlier test left."""
         self.orders.clear()
         self._made.clear()
         self.is_down = self.loses_answers = False
@@ -71,7 +71,7 @@ class PaypalServer:
         self.capture_status = self.refund_status = "COMPLETED"
 
     def approve(self, reference: str) -> None:
-        """What the customer does on PayPal's page."""
+        """Approve an order, as the customer does on PayPal's page."""
         self.orders[reference]["status"] = "APPROVED"
 
     def captures(self, reference: str) -> list[dict[str, Any]]:

@@ -1,9 +1,9 @@
-"""A Stripe server for tests: localstripe in a process of its own, behind a layer that adds what it
-lacks.
+"""A Stripe server for tests: localstripe in a process of its own, behind a layer that adds what
+localstripe lacks.
 
-The layer follows https://docs.stripe.com/api: idempotency keys, the search by metadata, the
-refusal of an off-session charge that needs 3-D Secure, redirects, decline codes, mandates, limits
-of refunds, and disputes.
+The layer follows https://docs.stripe.com/api: idempotency keys, the search by metadata, the refusal
+of an off-session charge that needs 3-D Secure, redirects, decline codes, mandates, limits of
+refunds, and disputes.
 """
 
 import json
@@ -67,8 +67,8 @@ class StripeServer:
     # what tests do
 
     async def save_card(self, number: str = CARD, **metadata: str) -> str:
-        """What Stripe's script does in a browser. `decline_code` and `refund_status` in the
-        metadata are what happens to this card.
+        """Save a card as Stripe's script does in a browser. `decline_code` and `refund_status` in
+        the metadata determine what happens to this card.
         """
         params = {
             "type": "card",
@@ -84,13 +84,13 @@ class StripeServer:
         return str((await self._send("POST", "/v1/payment_methods", params))[1]["id"])
 
     async def confirm_setup(self, client_secret: str, method: str) -> None:
-        """What Stripe's script does in a browser."""
+        """Confirm a setup, as Stripe's script does in a browser."""
         reference = client_secret.partition("_secret_")[0]
         params = {"payment_method": method, "client_secret": client_secret}
         await self._setup_confirm(reference, params)
 
     async def authenticate(self, reference: str, *, succeeds: bool) -> None:
-        """What the customer does at their bank."""
+        """Decide as the customer does at their bank."""
         kind = "setup_intents" if reference.startswith("seti_") else "payment_intents"
         _, intent = await self._send("GET", f"/v1/{kind}/{reference}")
         assert intent["status"] == "requires_action"
@@ -280,7 +280,7 @@ class StripeServer:
         return status, page
 
     async def _extended(self, intent: dict[str, Any]) -> dict[str, Any]:
-        """An intent with what localstripe leaves out."""
+        """An intent with the fields that localstripe leaves out."""
         if "status" not in intent:
             return intent
         reference = intent["id"]

@@ -33,7 +33,7 @@ BACK = "https://shop.example/back"
 
 @pytest.fixture
 def key() -> str:
-    """Another key in each test, because the Stripe server is shared."""
+    """A different key in each test, because the Stripe server is shared."""
     return f"key-{secrets.token_hex(8)}"
 
 

@@ -1,4 +1,4 @@
-"""What is Stripe's own: notifications of several installations, and an account that isn't there."""
+"""What is specific to Stripe: notifications of several installations, and an unknown account."""
 
 from collections.abc import AsyncIterator
 

@@ -19,8 +19,8 @@ class Killed(Exception):
 
 
 class Interruptions:
-    """Ends the process at a statement of a transaction, once, when armed with its number. The
-    commit is the last statement, and nothing is lost after it.
+    """Ends the process once, at the statement of a transaction with the number it was armed with.
+    The commit is the last statement; after it nothing is lost.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class Interruptions:
 
     @contextmanager
     def at_statement(self, number: int) -> Iterator[None]:
-        """Strike within the block, if it has so many statements."""
+        """Strike within the block, if it has this many statements."""
         self._left, self.has_struck = number, False
         try:
             yield

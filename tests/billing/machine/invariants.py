@@ -48,8 +48,8 @@ async def assert_books_are_right() -> None:
 
 
 async def assert_credits_do_not_exceed_invoices() -> None:
-    """Nor their net amounts and their VAT, together with the corrective invoice that takes the
-    place of what they have left.
+    """Neither do their net amounts and VAT, together with the corrective invoice that replaces what
+    they have left.
     """
     invoices = {invoice.pk: invoice for invoice in await Invoice.all()}
     documents = _grouped(invoices.values(), lambda invoice: invoice.original_id)
@@ -105,7 +105,7 @@ async def assert_periods_tile_time(day: date) -> None:
 
 
 async def assert_provider_agrees() -> None:
-    """What the provider collected is what was received, or will be asked about."""
+    """What the provider collected is what was received, or what it will be queried about."""
     charges = {charge.key: charge for charge in await SandboxCharge.all()}
     for payment in await Payment.filter(kind__not=PaymentKind.TRANSFER):
         charge = charges.pop(f"camcha-payment-{payment.pk}", None)
@@ -135,7 +135,7 @@ async def assert_provider_agrees() -> None:
 
 
 async def assert_customers_see_the_ledger(account_id: int) -> None:
-    """The last balance of the history of money is what is open minus what was paid ahead."""
+    """The last balance in the list of movements is what is open minus what was paid in advance."""
     last = await LedgerEntry.filter(account_id=account_id).order_by("-id").first()
     if last is None:
         return

@@ -1,6 +1,6 @@
 """One company over two years: it buys, pays by every means, fails to pay, is refunded, disputes and
-cancels, while time passes, jobs run at once and processes are killed. After each step everything
-that billing keeps has to agree (tests/billing/machine/invariants.py).
+cancels, while time passes, jobs run concurrently and processes are killed. After each step
+everything that billing keeps has to agree (tests/billing/machine/invariants.py).
 """
 
 import asyncio
@@ -169,7 +169,7 @@ MAX_PURCHASES = 5
 
 
 def needs(fact: str) -> Callable[[Any], Any]:
-    """For a rule that does nothing without such a row."""
+    """A precondition of rules that would do nothing without such a row."""
     return precondition(lambda machine: machine.facts[f"{fact}_count"] > 0)
 
 
@@ -379,7 +379,7 @@ class BillingMachine(RuleBasedStateMachine):
     @needs("undecided")
     @rule(number=picks, is_approved=st.booleans())
     def decide_at_the_bank(self, number: int, is_approved: bool) -> None:
-        """Also about a payment that was left or has expired here."""
+        """Decide about any open charge, even of an abandoned or expired payment."""
         charges = SandboxCharge.filter(status=PaymentStatus.REQUIRES_ACTION).order_by("id")
         charge = pick(self.run(charges), number)
         if charge is None:
@@ -449,7 +449,7 @@ class BillingMachine(RuleBasedStateMachine):
         quantity=st.sampled_from([None, 1, 2, 5]),
     )
     def change(self, number: int, price: int | None, quantity: int | None) -> None:
-        """An upgrade at once, or anything else from the next period on."""
+        """Order an upgrade at once, or any other change from the next period on."""
         request = ChangeRequest(None if price is None else self.prices[price], quantity)
         self._order(number, PurchaseStatus.ACTIVE, request)
 
@@ -667,7 +667,7 @@ class BillingMachine(RuleBasedStateMachine):
 
     @rule(weeks=st.integers(1, 3))
     def weeks_pass(self, weeks: int) -> None:
-        """In steps of a dunning schedule."""
+        """Weeks pass in the steps of a dunning schedule."""
         for _ in range(weeks):
             self.time_passes(7)
 
@@ -795,7 +795,7 @@ class BillingMachine(RuleBasedStateMachine):
         await invariants.assert_no_email_was_sent_twice()
 
     async def _check_the_customers_view(self) -> None:
-        """What the customer reads over GraphQL is what the ledger has."""
+        """Check that what the customer reads over GraphQL matches the ledger."""
         viewer = await create_viewer(self.action, self.buyer, self.account)
         hub = Hub()
         services = Services(
@@ -829,7 +829,7 @@ class BillingMachine(RuleBasedStateMachine):
             self.stack.close()
 
     async def _settle_everything(self) -> None:
-        """Let a week pass, in which nobody does anything."""
+        """Let a week pass in which nobody does anything."""
         self.gateway.loses_answer = self.gateway.loses_request = False
         for _ in range(7):
             self.clock.advance(timedelta(days=1))

@@ -7,4 +7,4 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def collect_all_garbage(collect_garbage: None) -> None:
-    """After each of these tests."""
+    """Collect garbage after each of these tests."""

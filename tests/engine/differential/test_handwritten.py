@@ -46,7 +46,7 @@ BATCH_RESULTS = (
 
 @pytest.mark.parametrize("field", [*LEAVES, *LISTS, *OBJECTS, *ABSTRACT])
 async def test_values_in_each_kind_of_field_match_graphql_core(field: str) -> None:
-    """Each named value in each kind of field, alone, twice and beside others."""
+    """Each named value in each kind of field: alone, twice, and next to others."""
     name, _, below = field.partition(" ")
     for value in NAMED_VALUES:
         selection = f'{name}(value: "{value}") {below}'
@@ -60,7 +60,7 @@ async def test_values_in_each_kind_of_field_match_graphql_core(field: str) -> No
     "field", ["edge%s { id name }", "edgeNonNull%s { id failsNonNull }", "edges%s", "number%s"]
 )
 async def test_batches_match_graphql_core(field: str) -> None:
-    """For one parent, for several, for several in lists, and twice in one selection set."""
+    """Batches for one parent, for several, for several in lists, and twice in one selection set."""
     for value in BATCH_RESULTS:
         selection = field % f'(value: "{value}")'
         await COMPARISON.check(f"{{ {selection} }}", {}, SeededContext)

@@ -171,7 +171,7 @@ async def test_existing_people_can_be_searched_after_the_migration() -> None:
 
 
 async def store_waiting_email() -> None:
-    """Under the table and the template name of an earlier version."""
+    """Store an email in the table, and with the template name, of an earlier version."""
     await execute(
         "INSERT INTO letter (id, template, recipient, subject, text, html, attempts, created_at, "
         "next_attempt_at) VALUES (15, 'email_change_asked.fr', 'e@x.example', '-', 'cam_ec_1', "
@@ -257,7 +257,7 @@ async def store_companies() -> None:
 
 @pytest.mark.usefixtures("upgraded")
 async def test_only_entered_vat_numbers_are_kept_by_the_migration() -> None:
-    """They are pending, and the rules of VAT are there for the next purchase."""
+    """They are pending, and the VAT rules exist for the next purchase."""
     companies = Account.filter(pk__in=(301, 302)).order_by("id")
     numbers = await companies.values_list("siren", "vat_number")
     assert numbers == [("404833048", "FR83404833048"), ("404833048", None)]
@@ -292,7 +292,7 @@ STORED_AFTER: dict[str, Callable[[], Awaitable[None]]] = {
 
 async def test_existing_invoices_get_what_later_ones_are_issued_with(upgraded_url: str) -> None:
     """Up, down and up again, the amounts and the confirmed addresses are the same. The last test of
-    this database: others don't expect that it was reverted.
+    this database: other tests don't expect a reverted database.
     """
     await connect(upgraded_url)
     await _verify_migrated_invoices()
@@ -563,7 +563,7 @@ async def _default_expressions() -> dict[tuple[str, str], str]:
 
 
 async def test_columns_have_the_defaults_of_the_models(db: str) -> None:
-    """A column's `db_default` is what the database stores in it when nobody gives a value."""
+    """A column's `db_default` is what the database stores in it when no value is given."""
     found, declared = await _default_expressions(), {}
     for model in Tortoise.apps["models"].values():
         for name, column in model._meta.fields_db_projection.items():
@@ -599,7 +599,7 @@ def test_migrations_are_in_a_linear_order() -> None:
 
 
 async def test_all_migrations_can_be_reverted_and_applied_again(database_url: str) -> None:
-    """Each step down leaves the same columns and indexes as the way up."""
+    """Each step down leaves the same columns and indexes as there were on the way up."""
     assert {"account", "ticket", "invoice", "stream"} <= await table_names(database_url)
     full_schema = schema(database_url)
     schemas_downwards = await schema_after_each_migration(database_url, "backward")

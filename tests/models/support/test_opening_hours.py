@@ -37,7 +37,7 @@ def paris(text: str) -> datetime:
 
 
 def is_open_slowly(hours: OpeningHours, at: datetime, holidays: set[date]) -> bool:
-    """Whether an instant is open, by the definition."""
+    """Whether an instant is open, computed from the definition."""
     local = at.astimezone(hours.zone)
     minute = local.hour * 60 + local.minute
     return (

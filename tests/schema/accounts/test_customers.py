@@ -143,7 +143,7 @@ async def test_results_are_paginated(execute: "Execute", alice: Viewer) -> None:
 async def test_only_agents_and_operators_can_search(
     execute: "Execute", dataset: Dataset, action: Action
 ) -> None:
-    """Operators may search as well. Analysts see no personal data."""
+    """Operators can search as well. Analysts see no personal data."""
     omar = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     for viewer in (dataset.alice, omar):
         assert (await execute(viewer, SEARCH_QUERY, s="paulmark"))["data"]["users"][

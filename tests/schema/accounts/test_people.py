@@ -61,7 +61,7 @@ MEMBER_MUTATIONS = {"accountLeave", "sessionSwitchAccount"}
 async def execute_mutation(
     execute: "Execute", viewer: Viewer, name: str, **input_fields: Any
 ) -> dict[str, Any]:
-    """The whole response to one mutation, with only `userErrors` selected."""
+    """The complete response to one mutation, with only `userErrors` selected."""
     if not INPUTS[name]:
         return await execute(viewer, f"mutation {{ {name} {{ userErrors {{ code field }} }} }}")
     kind = f"{name[0].upper()}{name[1:]}Input"

@@ -1,5 +1,5 @@
-"""Twelve companies with tickets, purchases and payments in numbers that can be added by hand, and
-an analyst who asks over HTTP.
+"""Twelve companies with tickets, purchases and payments in numbers that can be added up by hand,
+and an analyst who sends queries over HTTP.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -50,7 +50,7 @@ TABLE = """query ($query: AnalyticsQueryInput!) { analytics(query: $query) {
 
 @cache
 def application() -> Starlette:
-    """The application, at the same time for ever."""
+    """The application, with a clock that stands still."""
     settings = read_settings(
         {"CAMCHA_DATABASE_URL": "sqlite://unused", "CAMCHA_SECRET_KEY": SECRET_KEY}
     )
@@ -76,7 +76,7 @@ class Analyst:
         return dict(response["data"]["analytics"])
 
     async def rows(self, **query: Any) -> list[tuple[Any, ...]]:
-        """The keys and numbers of each row of the answer: `-` is hidden."""
+        """The keys and numbers of each row of the answer. A hidden number is `-`."""
         table = await self.table(**query)
         return [(*row["keys"], *map(number, row["cells"])) for row in table["rows"]]
 
@@ -211,7 +211,7 @@ async def create_market() -> Market:
 
 
 async def sell(market: Market) -> None:
-    """The first six companies buy the monthly offer of 29.00 in September, of which the first one
+    """The first six companies buy the monthly offer of 29.00 in September, and the first of them
     ends it on 1 November. The others buy the yearly one of 1,200.00.
     """
     for index, company in enumerate(market.companies):
@@ -234,7 +234,7 @@ async def sell(market: Market) -> None:
 
 
 async def try_out(market: Market) -> None:
-    """Six trials in October: three are billed, two end, and one runs on."""
+    """Six trials in October: three are billed, two end, and one is still running."""
     for index, company in enumerate(market.companies[6:]):
         status = PurchaseStatus.ACTIVE if index < 3 else PurchaseStatus.CANCELED
         purchase = await Purchase.create(

@@ -1,5 +1,5 @@
-"""P6.3: the questions of a boss, answered over HTTP on both databases, with answers computed by
-hand from query_fixtures.py.
+"""P6.3: typical questions of managers, answered over HTTP on both databases, with results computed
+by hand from query_fixtures.py.
 """
 
 import csv

@@ -51,7 +51,7 @@ async def test_p3_6_a_change_is_paid_with_another_saved_method_and_renewals_are_
 async def paid_with(
     subscriber: Subscriber, quantity: int = 2, **chosen: Any
 ) -> tuple[str | None, str | None]:
-    """What the preview of another quantity says about its payment."""
+    """What the preview of a new quantity says about its payment."""
     previewed = await subscriber.preview(quantity=quantity, **chosen)
     method = previewed["paymentMethod"]
     return previewed["paymentKind"], method["id"] if method else None

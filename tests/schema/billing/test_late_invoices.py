@@ -57,7 +57,7 @@ async def purchase(dataset: Dataset, action: Action, services: Services, price: 
 
 
 async def suspend(purchase: Purchase, action: Action, services: Services) -> Invoice:
-    """Lets the card fail for the period of 23 December, until the purchase is suspended."""
+    """Makes the card fail for the period of 23 December, until the purchase is suspended."""
     await Payment.filter(purchase_id=purchase.pk).update(method="pm_sandbox_declined")
     checkout_services = services.checkout
     await bill_due_periods(on(action, date(2026, 12, 23)), checkout_services)
@@ -210,7 +210,7 @@ CONFIRM = """mutation($i: PaymentConfirmInput!) { paymentConfirm(input: $i) {
 async def unconfirmed_renewal(
     dataset: Dataset, purchase: Purchase, action: Action, services: Services
 ) -> Payment:
-    """A renewal with a saved card, which the bank wants confirmed."""
+    """A renewal with a saved card that the bank wants confirmed."""
     session, user = dataset.paul.owner.session, dataset.paul.owner.user
     assert session
     assert user

@@ -405,7 +405,7 @@ async def test_a_setup_that_nobody_finishes_is_applied_or_dropped_by_the_job(
 async def test_what_is_saved_after_it_was_removed_here_is_removed_at_the_provider(
     methods: Methods, services: Services, action: Action
 ) -> None:
-    """The provider didn't respond when the setup was to be canceled."""
+    """The provider didn't respond when the setup should have been canceled."""
     payload = await methods.add("pm_sandbox_confirmation")
     await PaymentMethod.all().update(status=PaymentMethodStatus.REMOVED, removed_at=action.at)
     reference = payload["confirmationUrl"].rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""P2.2: promotion codes, from the operator who creates them to the invoices that they lower."""
+"""P2.2: promotion codes, from the operator who creates them to the invoices that they reduce."""
 
 import asyncio
 from dataclasses import replace

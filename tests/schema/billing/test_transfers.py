@@ -274,7 +274,7 @@ async def test_an_order_that_is_never_paid_is_canceled_and_nothing_is_due(
     services: Services,
 ) -> None:
     """Nothing was supplied, so the invoice is credited, and money that comes nevertheless waits for
-    a person. What was paid in part is on the balance.
+    a person. A partial payment stays on the balance.
     """
     owner = dataset.paul.owner
     purchase = await confirmed_purchase(action, dataset, price, execute)

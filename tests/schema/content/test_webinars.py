@@ -79,8 +79,8 @@ async def webinars(execute: "Execute", dataset: "Dataset", action: Action) -> We
 
 
 async def new_emails() -> list[tuple[str, str, str | None]]:
-    """What was written since the last call: recipient's initial, subject, and what the calendar
-    does.
+    """The emails written since the last call: the recipient's initial, the subject, and the method
+    of the calendar file.
     """
     rows = await Email.filter(template__startswith="webinar_notice.").order_by("id")
     await Email.filter(pk__in=[row.pk for row in rows]).update(template="read")
@@ -229,7 +229,9 @@ async def test_p5_7_the_calendar_file_is_valid_and_follows_changes(
 
 
 async def test_p5_7_the_time_zone_of_calendar_files_is_that_of_paris(action: Action) -> None:
-    """To the second at the changes of the clocks: RFC 5545, 3.6.5, has their times before them."""
+    """To the second at the changes of the clocks: RFC 5545, 3.6.5, states them in the time before
+    the change.
+    """
     starts_at = datetime(2027, 3, 28, 0, 30, tzinfo=UTC)
     texts: Any = {"title": "É,;\\\n" * 40, "summary": "🎉" * 100, "body": "-"}
     article = Article(

@@ -47,7 +47,7 @@ async def token_sent(template: str) -> str:
 
 @pytest.fixture
 async def zoe(execute: "Execute", dataset: Dataset) -> User:
-    """Signed up under one spelling and verified."""
+    """Zoé, who signed up with one spelling and is verified."""
     errors = await mutate(
         execute,
         Viewer(),

@@ -345,7 +345,7 @@ async def test_owners_read_failed_sign_ins_of_members_only(
 async def test_a_sign_in_as_another_user_is_recorded_for_that_user(
     execute: "Execute", scenario: Scenario, oscar: Viewer
 ) -> None:
-    """A customer who uses the credentials or the refresh token of a staff user."""
+    """This covers a customer who uses the credentials or the refresh token of a staff user."""
     before = len(await list_entries(execute, scenario.owner))
     alice = scenario.dataset.alice.user
     assert alice is not None

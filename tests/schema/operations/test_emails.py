@@ -116,7 +116,7 @@ async def test_p4_3_an_operator_lists_emails_by_state(
 async def test_p4_3_a_retried_email_gets_as_many_attempts_as_a_new_one(
     execute: "Execute", omar: Viewer, action: Action
 ) -> None:
-    """A repeat changes nothing, and one entry is in the audit log."""
+    """A repeat changes nothing, and the audit log has one entry."""
     email = (await create_email_of_each_state(action))["given up"]
     await Email.filter(pk=email.pk).update(attempts=20)
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""P4.1: a person gets what is kept about them in a form that programs can read, and nothing of
+"""P4.1: a person gets what is kept about them in a form that programs can read, and nothing about
 anybody else.
 """
 

@@ -129,7 +129,7 @@ class ChatDesk:
             await process.services.chats.refresh()
 
     async def pass_time(self, duration: timedelta) -> None:
-        """Let the time pass, with the jobs running."""
+        """Let time pass while the jobs run."""
         end = self.clock.now() + duration
         while self.clock.now() < end:
             self.clock.advance(min(STEP, end - self.clock.now()))

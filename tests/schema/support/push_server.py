@@ -63,7 +63,7 @@ class Device:
 
     @property
     def fields(self) -> dict[str, str]:
-        """What the browser tells the page."""
+        """The subscription as the browser gives it to the page."""
         p256dh = encoded(_point(self.key.public_key()))
         return {"endpoint": self.endpoint, "p256dh": p256dh, "auth": encoded(self.auth)}
 
@@ -99,7 +99,7 @@ class Received:
 
 class PushServer:
     """What the service received. `answers` are the statuses and headers of the next answers; it
-    answers nothing while `is_open` isn't set.
+    doesn't answer while `is_open` isn't set.
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -219,7 +219,7 @@ def write_certificate(folder: Path) -> tuple[Path, Path]:
 async def serve_push(
     files: tuple[Path, Path], now: Callable[[], datetime]
 ) -> AsyncIterator[PushServer]:
-    """The running service. It must have met no invalid request in the end."""
+    """Run the service. Fails if it has met an invalid request by the end."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*files)
     service = PushServer(now)

@@ -1,4 +1,4 @@
-"""P6.2: everything about a customer in one query, which docs/clients.md has."""
+"""P6.2: everything about a customer in one query, as shown in docs/clients.md."""
 
 import re
 from pathlib import Path

@@ -90,7 +90,9 @@ async def read_until(events: AsyncGenerator[Any, None], kind: str) -> dict[str, 
 
 
 async def test_p6_2_whoever_answers_a_new_ticket_gets_it(agents: Agents) -> None:
-    """An answer opens a new ticket. It is the answering agent's, unless somebody has it."""
+    """An answer opens a new ticket. It is assigned to the answering agent, unless somebody has
+    it.
+    """
     ticket = await agents.answer(agents.alice, "Bonjour")
     assert (ticket["status"], ticket["assignee"]) == ("OPEN", {"name": "Alice"})
     ticket = await agents.answer(agents.bruno, "Je complète")

@@ -1,4 +1,6 @@
-"""P6.2: automations act by themselves, once, as their log says, and do only what people could."""
+"""P6.2: automations act by themselves, only once, as their log says, and do only what people
+could.
+"""
 
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -75,7 +77,7 @@ class Automations:
         return changed
 
     async def run(self, minutes: int = 0) -> int:
-        """Let time pass, and the job run."""
+        """Let time pass, and run the job."""
         self.clock.advance(timedelta(minutes=minutes))
         return await run_automations(self.action())
 
@@ -111,7 +113,7 @@ class Automations:
         return log
 
     async def reasons(self, ticket: str) -> list[Any]:
-        """What each run in a ticket was refused for."""
+        """The reasons for which each run in a ticket was refused."""
         runs = (await self.log(ticket))["automationRuns"]
         return [[each["reason"] for each in run["refusals"]] for run in runs]
 

@@ -1,4 +1,4 @@
-"""P6.2: agents answer with texts that they use again and again."""
+"""P6.2: agents answer with texts that they use repeatedly."""
 
 from typing import Any
 

@@ -38,7 +38,7 @@ async def create_teams(agents: Agents) -> dict[str, Any]:
 
 
 async def open_ticket(agents: Agents, action: Action, **values: Any) -> Ticket:
-    """A ticket of Paul's company, to which `agents` changes from now on."""
+    """Open a ticket of Paul's company, on which `agents` acts from now on."""
     paul = agents.dataset.paul
     assert paul.owner.user
     defaults: dict[str, Any] = {"channel": Channel.WEB, "category": Category.USAGE}

@@ -1,4 +1,4 @@
-"""P5.5 and P5.8: live chats over real websockets: the queue, routing, agents who go."""
+"""P5.5 and P5.8: live chats over real websockets: the queue, routing, and agents who leave."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -186,8 +186,8 @@ async def test_p5_5_a_chat_is_routed_handed_over_and_goes_back_to_its_old_place(
 
 
 async def test_p5_8_chats_go_to_agents_with_the_skill_and_of_the_team(desk: ChatDesk) -> None:
-    """The oldest first, as far as somebody can take them. Others don't wait behind those that
-    nobody can.
+    """The oldest come first, as far as somebody can take them. The others don't wait behind chats
+    that nobody can take.
     """
     paul = await desk.customer("Paul")
     sonia = await desk.staff("Sonia", Staff.SUPERVISOR)
@@ -364,7 +364,7 @@ async def test_p5_5_a_chat_doesnt_come_back_to_who_passed_it_on(desk: ChatDesk) 
 
 
 async def test_p5_5_no_chat_waits_without_being_told(desk: ChatDesk) -> None:
-    """After hours, in a chat that nobody continues, and after its end."""
+    """Not after hours, not in a chat that nobody continues, and not after its end."""
     paul = await desk.customer("Paul")
     alice = await desk.staff("Alice", Staff.AGENT)
     async with alice.socket():

@@ -56,7 +56,7 @@ class EmailSupport:
         return Action(None, self.services.clock.now(), self.services.hub)
 
     async def receive(self, name: str) -> str:
-        """An email of the corpus arrives. Returns its global ID."""
+        """Receive an email of the corpus. Returns its global ID."""
         raw = (EMAILS / f"{name}.eml").read_bytes()
         await store_email(self.mail.files.store, self.action.at, IncomingEmailSource.LMTP, raw)
         await process_due(self.action, self.mail)

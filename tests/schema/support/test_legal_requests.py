@@ -175,7 +175,10 @@ async def test_staff_give_a_reason_which_the_requester_and_the_owners_read(
 async def test_a_reason_sent_by_email_is_not_sent_again_as_a_reply(
     execute: Execute, dataset: Dataset, action: Action, *, has_earlier_reply: bool
 ) -> None:
-    """Only to a member who wrote in the ticket but wasn't notified, or with an earlier reply."""
+    """The reason is emailed as a reply only to a member who wrote in the ticket but wasn't
+    notified,
+    or together with an earlier reply.
+    """
     ticket = await open_request(action, dataset.paul.owner)
     writer = await member(action, dataset, "Wanda", Role.MEMBER)
     assert writer.user

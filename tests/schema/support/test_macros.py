@@ -66,7 +66,7 @@ class Macros:
         return [each["name"] for each in found["nodes"]]
 
     async def state(self) -> list[Any]:
-        """All that a macro could change."""
+        """Everything that a macro could change."""
         key = (decode(self.ticket_id) or ("", 0))[1]
         ticket = await Ticket.get(pk=key)
         return [

@@ -345,7 +345,7 @@ async def test_a_copy_in_a_ticket_that_was_split_off_changes_with_the_message(ch
 async def test_who_deletes_the_only_reply_leaves_the_customer_waiting_whatever_else_was_posted(
     chat: Chat,
 ) -> None:
-    """An attempt to call, and what an automation posts, are from staff, and are no replies."""
+    """An attempt to call, and what an automation posts, are from staff, but aren't replies."""
     owner, alice, ticket_id = chat.owner, chat.alice, chat.scenario.ticket_id
     await chat.post(owner, "Toujours rien ?")
     waiting = (await chat.ticket(alice))["replyAwaitedSince"]

@@ -69,7 +69,9 @@ async def test_p6_2_agents_write_notes_and_mention_each_other(agents: Agents) ->
 async def test_p6_2_customers_notice_nothing_of_a_note(
     agents: Agents, dataset: Dataset, engine: Engine, services: Services, action: Action
 ) -> None:
-    """Neither lists, counts, times, events and emails differ after a note, nor does its ID help."""
+    """Lists, counts, times, events and emails are the same after a note, and its ID reveals
+    nothing.
+    """
     owner = dataset.paul.owner
     query = """query($id: ID!) {
         viewer { unreadTickets accountSequence }

@@ -1,4 +1,4 @@
-"""P5.5: both sides of a ticket see what has arrived at the other one and what was read there."""
+"""P5.5: both sides of a ticket see what the other side has received and read."""
 
 import asyncio
 from contextlib import aclosing

@@ -1,5 +1,5 @@
-"""P5.2 and P6.1: people who look at nothing are notified on their devices, if they want to be (web
-push: RFC 8030, 8291 and 8292). The push service is a real one on this machine.
+"""P5.2 and P6.1: people who aren't using the app are notified on their devices, if they want to be
+(web push: RFC 8030, 8291 and 8292). The push service is a real one on this machine.
 """
 
 import asyncio
@@ -122,7 +122,7 @@ class PushScenario:
     async def subscribe(
         self, viewer: Viewer, device: Device | None = None, **fields: Any
     ) -> dict[str, Any]:
-        """Subscribe a device, a new one by default, with the key that the API tells."""
+        """Subscribe a device, a new one by default, with the key from the API."""
         key = (await self.execute(viewer, "{ pushPublicKey }"))["data"]["pushPublicKey"]
         device = device or self.server.subscribe(key)
         payload = await mutate(
@@ -437,7 +437,7 @@ async def _sign_out(scenario: PushScenario, viewer: Viewer) -> None:
 
 
 async def _end_all(scenario: PushScenario, viewer: Viewer) -> None:
-    """As a password reset does."""
+    """End all sessions, as a password reset does."""
     async with scenario.action().transaction() as tx:
         assert viewer.user
         await sessions.end_all(tx, viewer.user)
@@ -478,7 +478,7 @@ async def test_notifications_end_with_the_session(scenario: PushScenario, end: S
 async def test_agents_who_leave_are_not_notified(
     scenario: PushScenario, action: Action, staff_role: Staff | None
 ) -> None:
-    """Dismissed or demoted, even if their session was still valid."""
+    """They may be dismissed or demoted, with a session still valid."""
     bruno = await create_staff_viewer(action, "Bruno", Staff.AGENT)
     await scenario.subscribe(bruno)
     bruno_id = encode("User", bruno.user_id or 0)
@@ -489,7 +489,7 @@ async def test_agents_who_leave_are_not_notified(
 
 
 async def test_a_request_never_reaches_a_private_address(scenario: PushScenario) -> None:
-    """Not even when the name of a known service leads there."""
+    """Not even when the name of a known service resolves to one."""
     await scenario.subscribe(scenario.dataset.paul.owner)
     await scenario.reply(scenario.dataset.alice)
     scenario.clock.advance(DELAY)

@@ -80,7 +80,7 @@ class Watcher:
             self.subscriptions[name] = messages
 
     async def _document(self, name: str) -> str:
-        """The subscription from before the latest event, if it has events."""
+        """The document of the subscription, from before the latest event if it has events."""
         head = await self._head(name) if "after" in FIELDS[name].args else 1
         return self._document_from(name, head - 1)
 
@@ -110,7 +110,7 @@ class Watcher:
         return int(value or 1)
 
     async def public(self) -> set[str]:
-        """The subscriptions that nobody has to be signed in for."""
+        """The subscriptions that work without signing in."""
         return {
             name
             for name in FIELDS
@@ -146,7 +146,7 @@ async def _set_typing(desk: ChatDesk, writer: Client, ticket_id: str, typing: bo
 
 
 async def _take_access_away(people: dict[str, Client], desk: ChatDesk, chat: str) -> None:
-    """Everything through the first process."""
+    """Take all access away through the first process."""
     sonia, omar = people["Sonia"], people["Omar"]
     for name in ("Paul", "Sonia", "Omar"):
         session = await Session.get(access_hash=token_hash(people[name].token or ""))
@@ -170,8 +170,8 @@ async def _take_access_away(people: dict[str, Client], desk: ChatDesk, chat: str
 async def test_who_loses_access_in_another_process_receives_nothing_more(
     desk: ChatDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """P5.5: a removed member, a signed-out device, a suspended account, a demoted, a dismissed and
-    a former agent.
+    """P5.5: a removed member, a signed-out device, a suspended account, and agents who were
+    demoted, dismissed or left.
     """
     monkeypatch.setattr(broadcast, "ACCESS_SECONDS", 0)
     bakery, other = await create_account(desk.action()), await create_account(desk.action())

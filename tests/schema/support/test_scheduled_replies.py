@@ -101,7 +101,7 @@ class Schedule:
         return await send_due(self.action())
 
     async def bodies(self) -> list[str]:
-        """What staff has posted."""
+        """The messages that staff have posted."""
         messages = Message.filter(from_staff=True).order_by("id")
         return [message.body for message in await messages]
 
@@ -162,7 +162,7 @@ async def test_p6_2_a_scheduled_reply_is_sent_at_its_time_as_its_author(
 async def test_p6_2_a_reply_is_sent_once_whoever_runs_and_whenever_they_are_killed(
     schedule: Schedule, agents: Agents
 ) -> None:
-    """Each run is stopped one step later than the one before, until one isn't stopped."""
+    """Each run is stopped one step later than the previous one, until one completes."""
     before = await schedule.bodies()
     await schedule.scheduled("Une fois")
     schedule.clock.advance(timedelta(hours=1))
@@ -393,7 +393,7 @@ async def test_p6_2_a_customer_who_writes_in_between_holds_a_reply_back_if_wante
 async def test_p6_2_a_message_at_the_last_moment_holds_a_reply_back(
     schedule: Schedule, agents: Agents
 ) -> None:
-    """Also if the job has told about it for nobody before."""
+    """This holds even if the job hasn't noticed the message before."""
     before = await schedule.bodies()
     reply = await schedule.scheduled("Relancez le serveur")
     schedule.clock.advance(timedelta(hours=1))

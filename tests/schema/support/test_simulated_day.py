@@ -136,7 +136,7 @@ class SupportDay:
         heapq.heappush(self.plan, (time, next(self.numbers), work))
 
     async def run(self) -> None:
-        """Everything in order, until the evening, with the jobs."""
+        """Run everything in order until the evening, with the jobs."""
         while self.plan and self.plan[0][0] < ENDS:
             self.clock.time, _, work = heapq.heappop(self.plan)
             await work()
@@ -147,7 +147,7 @@ class SupportDay:
         await handle_chats(self.action(), self.services.presence.agents, ChatOptions())
 
     async def watch(self) -> None:
-        """The job of the clocks, now and then: the measures don't depend on when it runs."""
+        """Run the job of the clocks now and then: the measures don't depend on when it runs."""
         await check_clocks(self.action())
         self.after(45, self.watch)
 
@@ -181,7 +181,7 @@ class SupportDay:
         self.expect_answer(customer, ticket_id, channel, 1)
 
     async def write(self, customer: Customer, ticket_id: int, channel: Channel, turn: int) -> None:
-        """The customer goes on, which opens the ticket again."""
+        """The customer continues, which reopens the ticket."""
         if channel is Channel.EMAIL:
             key = f"k{next(self.numbers)}"
             await self.write_email(customer, self.addresses.for_ticket(ticket_id), key)
@@ -205,7 +205,7 @@ class SupportDay:
             client.sendmail(sender, [to], raw)
 
     async def call(self, customer: Customer, agent: Viewer | None) -> None:
-        """The customer calls in vain, or an agent calls back; the call ends now."""
+        """Log a missed call of the customer, or a call back by an agent, that ends now."""
         now, is_outbound = self.clock.now(), agent is not None
         data = {
             "id": f"call-{next(self.numbers)}",
@@ -274,7 +274,7 @@ class SupportDay:
         assert payload["userErrors"] == []
 
     async def move(self, agent: Viewer, ticket_id: int, status: TicketStatus) -> None:
-        """A move that isn't possible any more is refused."""
+        """Make a move, which is refused if it isn't possible any more."""
         fields = {"ticketId": encode("Ticket", ticket_id), "status": status.value}
         await mutate(self.execute, agent, "ticketMove", "ticket { id }", **fields)
 
@@ -283,7 +283,7 @@ class SupportDay:
 async def support_day(
     seed: int, clock: MovableClock, services: Services, execute: "Execute", folder: Path
 ) -> AsyncIterator[SupportDay]:
-    """A day with its channels open, and nobody there yet."""
+    """A day with open channels, and nobody there yet."""
     addresses = ReplyAddresses(SUPPORT, "k8Zp2vQx7Lr4Ns9Tb3Wc6Yd1Hf5Jg0Ma")
     files = FileService(FolderStore(folder))
     mail = IncomingMailServices(
@@ -326,7 +326,7 @@ class Figure:
 
 
 def business_seconds(begin: datetime, end: datetime) -> float:
-    """Of this one day, whose hours are from 9:00 to 18:00."""
+    """The business seconds of this one day, open from 9:00 to 18:00."""
     return max(0.0, (min(end, CLOSES) - max(begin, OPENS)).total_seconds())
 
 

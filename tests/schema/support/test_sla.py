@@ -1,4 +1,4 @@
-"""P5.6: answers are promised, watched, measured, and the measures shown."""
+"""P5.6: answers are promised, watched and measured, and the measures are shown."""
 
 import asyncio
 from datetime import timedelta

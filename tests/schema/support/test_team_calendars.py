@@ -71,7 +71,7 @@ class Teams:
         return team
 
     async def open(self, category: Category, channel: Channel = Channel.WEB) -> Ticket:
-        """A ticket of Paul's company, which `agents` changes from now on."""
+        """Open a ticket of Paul's company, on which `agents` acts from now on."""
         paul = self.agents.dataset.paul
         assert paul.owner.user
         async with self.schedule.action().transaction() as tx:

@@ -80,7 +80,7 @@ class MailDesk:
         return ticket
 
     async def answer(self, ticket: Ticket, body: str = "Quelle version utilisez-vous ?") -> Email:
-        """Alice replies, and Paul, who doesn't look, is sent an email."""
+        """Alice replies, and Paul, who is away, is sent an email."""
         key = f"reply-{await Message.all().count()}"
         await messages.reply(self.action, self.services.auth, self.alice, ticket.pk, body, key)
         delay = timedelta(0)
@@ -88,7 +88,7 @@ class MailDesk:
         return (await Email.filter(ticket_id=ticket.pk).order_by("id"))[-1]
 
     def sent(self, email: Email) -> EmailMessage:
-        """An email as it is sent."""
+        """An email as the message that is sent."""
         addresses = self.services.reply_addresses
         return message(
             email, Sender(OUR_MAILBOX, "https://camcha.example", reply_addresses=addresses)
@@ -98,7 +98,7 @@ class MailDesk:
         return await Message.filter(ticket_id=ticket.pk).order_by("sequence")
 
     async def deliver(self, raw: bytes, recipients: list[str] | None = None) -> None:
-        """An email arrives by SMTP, from a real client."""
+        """Deliver an email by SMTP, from a real client."""
         await asyncio.to_thread(self._send, smtplib.SMTP, raw, recipients or [SUPPORT])
 
     def _send(self, kind: type[smtplib.SMTP], raw: bytes, recipients: list[str]) -> None:
@@ -107,13 +107,13 @@ class MailDesk:
             client.sendmail("paul@fournil.example", recipients, raw)
 
     async def receive(self, raw: bytes) -> IncomingEmail:
-        """An email is stored and read."""
+        """Store and read an email."""
         store = self.services.files.store
         await store_email(store, self.clock.now(), IncomingEmailSource.LMTP, raw)
         return await self.read()
 
     async def read(self) -> IncomingEmail:
-        """The job runs. Returns the most recent email."""
+        """Run the job. Returns the most recent email."""
         await process_due(self.action, self.services)
         return (await IncomingEmail.all().order_by("id"))[-1]
 

@@ -35,7 +35,7 @@ class _Protocol(asyncio.DatagramProtocol):
 
 @asynccontextmanager
 async def dns_server(records: dict[str, str]) -> AsyncIterator[dns.resolver.Resolver]:
-    """Runs the server. Yields a resolver that asks it."""
+    """Runs the server. Yields a resolver that queries it."""
     loop = asyncio.get_running_loop()
     transport, _ = await loop.create_datagram_endpoint(
         lambda: _Protocol(records), local_addr=("127.0.0.1", 0)

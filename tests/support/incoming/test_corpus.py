@@ -1,5 +1,5 @@
-"""Emails as mail programs really write them: each ends in the right ticket, or is ignored for the
-reason that it should be. tests/support/emails has them, and what is expected of each.
+"""Emails as mail programs really write them: each ends up in the right ticket, or is ignored for
+the right reason. tests/support/emails has them, and what is expected of each.
 """
 
 import tomllib
@@ -72,7 +72,7 @@ class Corpus:
 
 
 async def outcome(email: IncomingEmail, ticket: Ticket, answered: Email) -> dict[str, Any]:
-    """Everything that an expectation may be about."""
+    """Every result that an expectation may state."""
     message = await Message.get_or_none(pk=email.posted_message_id or 0)
     posted_ticket = await Ticket.get_or_none(pk=message.ticket_id if message else 0)
     files = await File.filter(message_id=message.pk if message else 0).order_by("id")
@@ -94,7 +94,7 @@ async def outcome(email: IncomingEmail, ticket: Ticket, answered: Email) -> dict
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
-    """What isn't as expected, with what was found."""
+    """The differences from what was expected."""
     html, body = found["html"], found["body"]
     wrong = {
         key: found[key] for key, value in expected.items() if key in found and found[key] != value
