@@ -25,8 +25,10 @@ from support.opening_hours_text import hours_text
 CategoryArgument = Annotated[
     Category | None,
     strawberry.argument(
-        description="The category of the chat. When omitted, of any: then some categories may "
-        "still be unattended."
+        description=(
+            "The category of the chat. When omitted, chats of any category are considered, and "
+            "some categories may still be unattended."
+        )
     ),
 ]
 

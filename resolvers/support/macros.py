@@ -57,7 +57,7 @@ class MacroCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A macro with its new name and all of its new actions.")
+@strawberry.input(description="The macro to update, with its new name and all of its new actions.")
 class MacroUpdateInput:
     macro_id: strawberry.ID = strawberry.field(description="The ID of the macro.")
     name: str = strawberry.field(description="Its name (at most 60 characters).")

@@ -21,8 +21,10 @@ _TEXT = f"at most 8,000 characters. Variables: {_VARIABLES}. Others are refused"
 
 
 @strawberry.input(
-    description="Actions on a ticket, at least one. What is omitted isn't done. They are applied "
-    "together: all of them or none."
+    description=(
+        "Actions on a ticket, at least one. Omitted actions aren't taken. They are applied "
+        "together: all of them or none."
+    )
 )
 class TicketActionsInput:
     reply_fr: str | None = strawberry.field(
@@ -56,7 +58,10 @@ class TicketActionsInput:
     )
     assign_to_viewer: bool = strawberry.field(
         default=False,
-        description="Whether the ticket goes to whoever applies the macro. Not for automations.",
+        description=(
+            "Whether the ticket is assigned to the agent who applies the macro. Not for "
+            "automations."
+        ),
     )
     status: TicketStatus | None = strawberry.field(
         default=None, description="The new status. Not NEW."

@@ -15,15 +15,15 @@ from support.chat_views import ChatServiceStatus
 
 @strawberry.type(description="Whether chats are answered now.")
 class ChatService:
-    status: ChatServiceStatus = field("Whether a chat that is opened now is answered.")
+    status: ChatServiceStatus = field("Whether a chat opened now is answered.")
     expected_wait_seconds: int | None = field(
         "How long a chat that is opened now is expected to wait, in seconds: 0 when an agent is "
         "free. Null unless the status is ANSWERED.",
         chat_resolvers.expected_wait_seconds,
     )
     opens_at: datetime | None = field(
-        "When chats will be answered next. Null unless the status is CLOSED, or if it isn't "
-        "planned."
+        "When chats will be answered next. Null unless the status is CLOSED, and when no opening "
+        "is planned."
     )
     closes_at: datetime | None = field(
         "Until when chats are answered today. Null while the status is CLOSED, or around the clock."
@@ -61,11 +61,13 @@ class ChatMutation:
         "agent",
         allow=agent,
         audit=Unaudited("Agents do it all day, and the rights of nobody change."),
-        description="Sets whether the viewer takes new chats. While they do and one of their "
-        "devices is connected, chats are assigned to them, up to their capacity "
-        "(`Agent.chatCapacity`). When they go away, chats that they haven't answered return to the "
-        "queue. Whoever leaves a new chat unanswered for minutes is sent away; `agentEvents` says "
-        "so (AVAILABILITY_CHANGED).",
+        description=(
+            "Sets whether the viewer takes new chats. While they do and one of their devices is "
+            "connected, chats are assigned to them, up to their capacity (`Agent.chatCapacity`). "
+            "When they become AWAY, chats that they haven't answered return to the queue. Agents "
+            "who leave a new chat unanswered for a few minutes become AWAY; `agentEvents` reports "
+            "it (AVAILABILITY_CHANGED)."
+        ),
     )
 
 

@@ -33,7 +33,7 @@ class Macro(Node):
     actions: TicketActions = field("What it does.", action_resolvers.of_row, needs=("actions",))
     updated_at: datetime = field("When it was last changed.")
     archived_at: datetime | None = field(
-        "When it was archived: it can't be applied any more. Null until then."
+        "When it was archived. It can no longer be applied since. Null until then."
     )
     owner: User | None = edge(
         macro_resolvers.owners,
@@ -58,7 +58,8 @@ class Macro(Node):
 class MacroUse(Node):
     at: datetime = field("When the macro was applied.")
     kinds: list[TicketActionKind] = field(
-        "What the macro did, in this order. What was already as the macro sets it stayed so.",
+        "What the macro did, in this order, including actions that changed nothing because the "
+        "ticket already was that way.",
         macro_resolvers.kinds,
         needs=("kinds",),
     )
@@ -129,7 +130,7 @@ class MacroMutation:
         "macro",
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_ARCHIVE,
-        description="Archives a macro: it can't be applied any more. What it did stays.",
+        description="Archives a macro: it can no longer be applied. What it did stays.",
     )
     macro_apply: MacroApplyPayload | None = mutation(
         macro_resolvers.apply,
