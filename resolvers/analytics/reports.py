@@ -208,7 +208,7 @@ def unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
     if not 1 <= len(group_by) <= MAX_DIMENSIONS:
         raise BadInput(
             "groupBy",
-            _("“%(argument)s” must name 1 to %(maximum)s dimensions."),
+            _("“%(argument)s” must contain 1 to %(maximum)s dimensions."),
             maximum=MAX_DIMENSIONS,
         )
     return list(dict.fromkeys(group_by))

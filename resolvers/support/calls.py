@@ -281,7 +281,7 @@ async def _ticket(check: Checks, viewer: Viewer, input: CallTargetInput) -> Tick
     if input.ticket_id is None:
         return None
     if input.account_id is not None or input.requester_id is not None:
-        message = _("Name either a ticket, or a company and its member.")
+        message = _("Specify either a ticket, or a company and one of its members.")
         check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "accountId", message=message))
     return await check.wait(load_visible(Ticket, input.ticket_id, viewer, "ticketId"))
 

@@ -122,7 +122,7 @@ def notice(root: Any, info: Info) -> str | None:
     return sentence
 
 
-_PASSED_ON = _("Your chat is passed on to another agent. You have your place in line again.")
+_PASSED_ON = _("Your chat is being passed to another agent. You are back at your place in line.")
 
 
 def _notice(view: ChatView) -> Translatable | None:
@@ -141,12 +141,12 @@ def _notice(view: ChatView) -> Translatable | None:
         )
     if view.due_at is None:
         return _(
-            "Nobody can chat with you at the moment. We keep what you wrote as a request and will "
-            "answer it as soon as possible."
+            "Nobody can chat with you at the moment. We have saved what you wrote as a request "
+            "and will answer it as soon as possible."
         )
     return _(
-        "Nobody can chat with you at the moment. We keep what you wrote as a request and will "
-        "answer it by %(on)s at %(time)s."
+        "Nobody can chat with you at the moment. We have saved what you wrote as a request and "
+        "will answer it by %(on)s at %(time)s."
     )
 
 
