@@ -19,7 +19,7 @@ from resolvers.descriptions import describe_enum
 describe_enum(
     Locale,
     "A language that texts for customers are available in.",
-    {"FR": "French, the default.", "EN": "English."},
+    {"FR": "The French language, which is the default.", "EN": "The English language."},
 )
 
 

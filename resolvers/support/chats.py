@@ -47,8 +47,10 @@ async def set_availability(info: Info, input: AgentSetChatAvailabilityInput) -> 
 TeamArgument = Annotated[
     strawberry.ID | None,
     strawberry.argument(
-        description="The ID of a team whose chats are meant. When omitted, the team of the "
-        "category. For staff only: others get NOT_FOUND."
+        description=(
+            "The ID of a team, to consider only its chats. Defaults to the team of the category. "
+            "For members of the staff only: for others, the error is NOT_FOUND."
+        )
     ),
 ]
 

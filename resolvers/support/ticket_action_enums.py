@@ -13,7 +13,7 @@ describe_enum(
         "REPLY": "A message to the customer.",
         "ASSIGN": "The ticket goes to a team or an agent.",
         "STATUS": "The status is changed.",
-        "CATEGORY": "Another category.",
+        "CATEGORY": "The category is changed.",
         "PRIORITY": "The priority is changed.",
         "TAGS": "Tags are added or removed.",
         "NOTE": "An internal note.",
@@ -54,12 +54,14 @@ describe_enum(
         "STATUS_IMPOSSIBLE": "The ticket's status couldn't be changed to this one.",
         "LEGAL_REQUEST": "Only people can solve or close legal requests.",
         "OPEN_DISPUTE": "A ticket with an open dispute can't be solved or closed.",
-        "CATEGORY_FIXED": "The law sets a deadline for the ticket, so its category stays.",
+        "CATEGORY_FIXED": (
+            "The law sets a deadline for the ticket, so its category can't be changed."
+        ),
         "TOO_MANY_TAGS": "The ticket would have had more than 20 tags.",
         "TEXT_TOO_LONG": "With its variables filled in, the text had more than 8,000 characters.",
         "MESSAGE_LIMIT": "Automations had already sent 2 messages in the ticket, or 5 to the "
         "customer, within 24 hours.",
         "CHAIN_LIMIT": "Too many automations had triggered each other in a chain.",
-        "FAILED": "An unexpected error, each time that it was tried. Operators find it in the log.",
+        "FAILED": "An unexpected error occurred at every attempt. Operators find it in the log.",
     },
 )

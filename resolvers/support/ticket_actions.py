@@ -38,8 +38,10 @@ class TicketActionsInput:
     note: str | None = strawberry.field(default=None, description=f"An internal note: {_TEXT}.")
     category: Category | None = strawberry.field(
         default=None,
-        description="The new category. A ticket that nobody has goes to its team, as with "
-        "`ticketChangeCategory`. Not SECURITY.",
+        description=(
+            "The new category. A ticket without an assignee goes to the team of the category, as "
+            "with `ticketChangeCategory`. Not SECURITY."
+        ),
     )
     priority: Priority | None = strawberry.field(default=None, description="The new priority.")
     add_tags: list[str] = strawberry.field(

@@ -151,8 +151,10 @@ class Automation(Node):
         Annotated["AutomationFailure", strawberry.lazy("schema.support.automations")]
     ] = edge(
         automation_resolvers.failures,
-        description="The tickets on which the automation has failed and is tried again. When "
-        "it is given up, `runs` says so (FAILED).",
+        description=(
+            "The tickets on which the automation has failed and will be tried again. Once no more "
+            "attempts are made, `runs` contains the failure (FAILED)."
+        ),
     )
 
 
@@ -164,10 +166,10 @@ class AutomationFailure:
         needs=("ticket_id",),
         description="The number of the ticket.",
     )
-    attempts: int = field("How often it has failed.")
+    attempts: int = field("The number of times it has failed.")
     error: str = field("The type of the last error. The operators' log contains the details.")
     retry_at: datetime = field(
-        "When it is tried again.", lambda root: root.due_at, needs=("due_at",)
+        "When the next attempt is made.", lambda root: root.due_at, needs=("due_at",)
     )
 
 

@@ -26,7 +26,8 @@ class ChatService:
         "is planned."
     )
     closes_at: datetime | None = field(
-        "Until when chats are answered today. Null while the status is CLOSED, or around the clock."
+        "When chats stop being answered today. Null while the status is CLOSED, and when chats "
+        "are answered around the clock."
     )
     opening_hours: str = field(
         "The hours in which these chats are answered, in the viewer's language.",
@@ -39,8 +40,8 @@ class ChatService:
 class LiveChat:
     state: ChatState = field("The state of the chat.")
     position: int | None = field(
-        "The place of the chat among those of its queue that wait for the same agents: 1 for the "
-        "next one. Chats that only other agents can take don't count. Null unless it waits."
+        "The position of the chat in its queue, counting only chats that the same agents can "
+        "take: 1 for the next one. Null unless it waits."
     )
     expected_wait_seconds: int | None = field(
         "How long the chat is expected to wait, in seconds. Null unless it waits, and while no "
