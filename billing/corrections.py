@@ -244,7 +244,7 @@ async def _require_same_tax(
         )
         if not is_same:
             message = _(
-                "The VAT would be another one. Credit the invoice instead, and bill it again."
+                "The VAT would be different. Credit the invoice instead, and bill it again."
             )
             raise Refusal(BillingErrorCode.NOT_CORRECTABLE, "input", "renewsBuyer", message=message)
 

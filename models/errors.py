@@ -171,7 +171,8 @@ class StreamReset(BadInput):
 
     def __init__(self) -> None:
         super().__init__(
-            "epoch", _("The events have started anew. Load everything again, and begin from there.")
+            "epoch",
+            _("The event stream has been reset. Load everything again, and resume from there."),
         )
 
 

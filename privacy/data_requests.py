@@ -80,7 +80,7 @@ async def record(
         if received_at > action.at:
             check.refuse(Refusal(PrivacyErrorCode.TIME_FUTURE, "input", "receivedAt"))
         elif received_at < GDPR_APPLIES_FROM:
-            message = _("The GDPR did not apply yet at this time.")
+            message = _("The GDPR did not apply yet on this date.")
             check.refuse(
                 Refusal(CommonErrorCode.VALUE_INVALID, "input", "receivedAt", message=message)
             )
@@ -136,7 +136,8 @@ async def extend(action: Action, loading: Awaitable[DataRequest], reason: str) -
             return request
         if request.decision or request.extended_at or request.deadline_at <= action.at:
             message = _(
-                "A deadline can be extended once, before it has passed and the request is decided."
+                "A deadline can be extended only once, before it passes and before the request is "
+                "decided."
             )
             raise Refusal(
                 CommonErrorCode.TRANSITION_ILLEGAL, "input", "dataRequestId", message=message

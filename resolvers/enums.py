@@ -30,8 +30,9 @@ describe_enum(
         "TICKET_OPENED": "A ticket was opened.",
         "MESSAGE_POSTED": "A message was posted; see `message`.",
         "MESSAGE_EDITED": "The text of a message was changed by its author; see `message`.",
-        "MESSAGE_DELETED": "A message was deleted by its author; see `message`, which has no text "
-        "any more.",
+        "MESSAGE_DELETED": (
+            "A message was deleted by its author; see `message`, whose text is now empty."
+        ),
         "REACTIONS_CHANGED": "A reaction was added to a message or removed; see "
         "`message { reactions }`.",
         "TICKET_ASSIGNED": "A ticket was claimed, released or transferred; see "
@@ -45,14 +46,18 @@ describe_enum(
         "Agents only.",
         "SCHEDULED_REPLY_CHANGED": "A reply was scheduled, changed, sent or canceled; see "
         "`ticket { scheduledReplies }`. Agents only.",
-        "SCHEDULED_REPLY_OVERTAKEN": "The customer wrote after a reply was scheduled, which is "
-        "held back if its author wanted that; see `ticket { scheduledReplies }`. Agents only.",
+        "SCHEDULED_REPLY_OVERTAKEN": (
+            "The customer wrote after a reply was scheduled. The reply is held back if its author "
+            "chose that; see `ticket { scheduledReplies }`. Agents only."
+        ),
         "SCHEDULED_REPLY_NOT_SENT": "A scheduled reply couldn't be sent; see "
         "`ticket { scheduledReplies { problem } }`. Agents only.",
         "NOTE_ADDED": "An internal note was added; see `ticket { notes }`. In `agentEvents`, it "
         "mentions the viewer. Agents only.",
-        "CALL_UNMATCHED": "A phone call was reported whose customer isn't certain; see "
-        "`calls(filter: {isLinked: false})`. Agents only.",
+        "CALL_UNMATCHED": (
+            "A phone call was reported, but its customer isn't certain; see `calls(filter: "
+            "{isLinked: false})`. Agents only."
+        ),
         "TEAM_CHANGED": "A team was created, changed or archived; see `teams`. Agents only.",
         "SLA_WARNING": "A target of a ticket will be missed soon; see `ticket { slaClocks }`.",
         "SLA_BREACHED": "A target of a ticket was missed; see `ticket { slaClocks }`.",
@@ -60,17 +65,22 @@ describe_enum(
         "ESCALATION_RESOLVED": "A supervisor resolved the escalation of a ticket.",
         "TICKET_MERGED": "A ticket was merged into another one; see `ticket { mergedInto }` and "
         "`ticket { mergedTickets }`.",
-        "TICKET_SPLIT": "A ticket was opened with copies of messages of this one; see "
-        "`Ticket.splitFrom`.",
+        "TICKET_SPLIT": (
+            "A ticket was opened with copies of messages from this one; see `Ticket.splitFrom`."
+        ),
         "TICKET_UNMERGED": "The merge of a ticket was undone.",
         "RATING_REQUESTED": "The customer is asked to rate a ticket (`ticketRate`).",
         "TICKET_RATED": "A ticket was rated, or its rating changed; see `ticket { rating }`.",
-        "CHAT_QUEUED": "A chat that an agent had waits for another one, at its old place; see "
-        "`ticket { chat }`.",
+        "CHAT_QUEUED": (
+            "A chat left its agent and waits for another one at its former place in the queue; "
+            "see `ticket { chat }`."
+        ),
         "CHAT_DEFERRED": "A chat isn't answered live and has become a ticket; see "
         "`ticket { chat }`.",
-        "AVAILABILITY_CHANGED": "The viewer began or ceased to take chats, on any of their "
-        "devices or because they left one unanswered; see `viewer { agent }`. Agents only.",
+        "AVAILABILITY_CHANGED": (
+            "The viewer started or stopped taking chats, on any of their devices or because they "
+            "left one unanswered; see `viewer { agent }`. Agents only."
+        ),
         "PURCHASE_CHANGED": "The status of a purchase changed.",
         "PAYMENT_CHANGED": "The status of a payment changed.",
         "PAYMENT_METHOD_CHANGED": "A payment method was saved, changed or removed, or expires "

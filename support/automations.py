@@ -60,7 +60,10 @@ def check_delay(check: Checks, event: AutomationEvent, minutes: int | None) -> N
         return
     message = None
     if event in SLA_EVENTS:
-        message = _("Automations act at once when a target is missed or will be soon.")
+        message = _(
+            "Automations act at once when a target is missed or about to be missed. Remove the "
+            "delay."
+        )
     elif not 1 <= minutes <= MAX_DELAY_MINUTES:
         message = _("Choose a delay of at most a year.")
     if message:

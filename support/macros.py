@@ -34,7 +34,7 @@ _ARCHIVED = _("This macro has been archived.")
 def require_team_choice(team_id: object, *, is_personal: bool) -> None:
     """Raise VALUE_INVALID for a macro that would belong both to its author and to a team."""
     if is_personal and team_id is not None:
-        message = _("A macro of a team isn’t your own.")
+        message = _("A team’s macro can’t be personal.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "teamId", message=message)
 
 

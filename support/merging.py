@@ -83,13 +83,13 @@ async def _require_mergeable(
             message = _("A closed ticket can’t be merged, and nothing can be merged into it.")
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", field, message=message)
         if each.deadline_at:
-            message = _("The law sets a deadline for this request, so it stays on its own.")
+            message = _("The law sets a deadline for this request, so it can’t be merged.")
             raise Refusal(SupportErrorCode.MERGE_REFUSED, "input", field, message=message)
     if ticket.pk == target.pk or ticket.account_id != target.account_id:
         raise Refusal(SupportErrorCode.MERGE_REFUSED, "input", "intoTicketId")
     escalations = Escalation.filter(ticket_id=ticket.pk, resolved_at=None).using_db(tx.db)
     if await escalations.exists():
-        message = _("This ticket is escalated. Merge the other one into it.")
+        message = _("This ticket has been escalated. Merge the other one into it.")
         raise Refusal(SupportErrorCode.MERGE_REFUSED, "input", "ticketId", message=message)
 
 

@@ -101,6 +101,6 @@ async def _messages(tx: Transaction, ticket: Ticket, keys: Sequence[int]) -> lis
     ).exclude(body="")
     messages = await found.using_db(tx.db).order_by("sequence").select_related("author")
     if len(messages) != len(set(keys)):
-        message = _("Choose messages with a text that customers wrote in this ticket.")
+        message = _("Choose messages that customers wrote in this ticket and that contain text.")
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "messageIds", message=message)
     return messages

@@ -109,7 +109,7 @@ def check_actions(
         check.refuse(Refusal(CommonErrorCode.BLANK, "input", message=message))
     _refuse_contradictions(check, actions, is_automation=is_automation)
     if {*checked.add_tags} & {*checked.remove_tags}:
-        message = _("A tag can’t be added and removed at once.")
+        message = _("A tag can’t be both added and removed.")
         check.refuse(_invalid("removeTags", message))
     if actions.category in LEGAL_DEADLINES:
         check.refuse(Refusal(SupportErrorCode.CATEGORY_FIXED, "input", "category"))
@@ -120,7 +120,7 @@ def _refuse_contradictions(check: Checks, actions: TicketActions, *, is_automati
     if actions.assigns_actor and (actions.assignee_id or is_automation):
         message = _("Choose either an agent or whoever applies the macro.")
         if is_automation:
-            message = _("Nobody applies an automation. Choose an agent or a team.")
+            message = _("No agent applies an automation. Choose an agent or a team.")
         check.refuse(_invalid("assignToViewer", message))
     if actions.status is TicketStatus.NEW:
         check.refuse(_invalid("status", _("A ticket can’t become new again.")))

@@ -39,9 +39,9 @@ _DATE_FORMATS = ("%d/%m/%Y", "%d-%m-%Y", "%d.%m.%Y", "%d/%m/%y", "%Y/%m/%d")
 
 _NO_HEADER = _(
     "Line %(line)s: no row has the columns of a statement: a date, and an amount or a debit and a "
-    "credit. Name the bank’s columns in the seller’s file."
+    "credit. Specify the bank’s columns in the seller’s file."
 )
-_NOT_TEXT = _("Line %(line)s: the file isn’t a text in UTF-8 or Windows-1252.")
+_NOT_TEXT = _("Line %(line)s: the file isn’t text in UTF-8 or Windows-1252.")
 _NOT_CSV = _("Line %(line)s: the file isn’t valid CSV (%(error)s).")
 _BAD_DATE = _("Line %(line)s: “%(date)s” isn’t a date.")
 _BAD_AMOUNT = _("Line %(line)s: “%(amount)s” isn’t an amount in euros and cents.")

@@ -45,7 +45,7 @@ _UNDOABLE = (BankLineStatus.MATCHED, *_SET_ASIDE, BankLineStatus.REVERSAL)
 # What is possible instead, where it isn't to undo the decision.
 _REASONS = {
     BankLineStatus.NEW: _("This line hasn’t been matched yet."),
-    BankLineStatus.REVERSED: _("A reversal took this line back. Undo the reversal first."),
+    BankLineStatus.REVERSED: _("This line was reversed by another one. Undo the reversal first."),
     BankLineStatus.OUTGOING: _("This money went out of the account. It can’t be matched."),
 }
 
@@ -391,7 +391,7 @@ async def match_by_hand(
                 BillingErrorCode.BANK_LINE_DECIDED,
                 "input",
                 "lineId",
-                message=_("This line takes an earlier one back. Match it with that line instead."),
+                message=_("This line reverses an earlier one. Match it with that line instead."),
             )
         account_id = await _require_matchable(tx, line, account_id, invoices)
         await _store_payment(tx, line, Match(account_id, tuple(invoices), BankLineMatch.MANUAL))

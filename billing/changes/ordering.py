@@ -47,7 +47,7 @@ from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.translations import _
 
 _TOTAL_CHANGED = _("The total is now %(total)s. Check the change again.")
-_IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result.")
+_IN_PROGRESS = _("A payment for this purchase is in progress. Wait for its result.")
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from models.translations import Translatable, _, text
 Terms = tuple[Price, int]
 _CREDIT = _("Deduction of the unused days: %(days)s of %(all_days)s")
 _CHARGE = _("Remaining days of the period: %(days)s of %(all_days)s")
-_IN_PROGRESS = _("A payment of this purchase is in progress. Wait for its result.")
+_IN_PROGRESS = _("A payment for this purchase is in progress. Wait for its result.")
 _DISPUTED = _("An invoice of this purchase is disputed. Wait for the decision.")
 _CREDITED = _("An invoice of this period was credited. Contact support to change the purchase.")
 

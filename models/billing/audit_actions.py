@@ -8,11 +8,11 @@ class BillingAuditAction(AuditAction):
 
     ACCOUNT_EXPORT_INVOICES = (
         "account.export_invoices",
-        "A link to the invoices of a year of a company was made.",
+        "A link to a company's invoices of one year was created.",
     )
     ACCOUNT_EXPORT_MOVEMENTS = (
         "account.export_movements",
-        "A link to the movements of money of a company was made.",
+        "A link to a company's movements of money was created.",
     )
     BANK_LINE_DISMISS = (
         "bank_line.dismiss",
@@ -20,11 +20,13 @@ class BillingAuditAction(AuditAction):
     )
     BANK_LINE_MATCH = (
         "bank_line.match",
-        "A line of a bank statement became the payment of a company (`match` says by what).",
+        "A line of a bank statement was recorded as a payment of a company (`match` says how it "
+        "was matched).",
     )
     BANK_LINE_REVERSE = (
         "bank_line.reverse",
-        "The bank took a line back, and the payment that it had become was reversed.",
+        "The bank reversed a line of a statement, and the payment of that line was reversed with "
+        "it.",
     )
     BANK_LINE_UNDO = (
         "bank_line.undo",
@@ -32,20 +34,23 @@ class BillingAuditAction(AuditAction):
     )
     BANK_STATEMENT_IMPORT = (
         "bank_statement.import",
-        "A bank statement was imported, with so many lines, of which so many were new.",
+        "A bank statement was imported (`lines` is the number of its lines, `new` of those that "
+        "were new).",
     )
     DISPUTE_DECIDE = (
         "dispute.decide",
         "A dispute of an invoice was accepted or rejected (`status`).",
     )
-    FEC_EXPORT = "fec.export", "A link to the file of accounting entries of a year was made."
+    FEC_EXPORT = "fec.export", "A link to the file of accounting entries of one year was created."
     INVOICE_CREDIT = (
         "invoice.credit",
-        "A credit note of an invoice was issued (`refund` says what became of the paid part).",
+        "A credit note for an invoice was issued (`refund` says what happened to the part that "
+        "was already paid).",
     )
     INVOICE_DUN = (
         "invoice.dun",
-        "A step of the dunning schedule was taken for a late invoice (`days` after it was due).",
+        "A step of the dunning schedule was taken for a late invoice (`days` is the number of "
+        "days after it was due).",
     )
     INVOICE_CORRECT = (
         "invoice.correct",
@@ -57,7 +62,7 @@ class BillingAuditAction(AuditAction):
     )
     INVOICE_DELIVERY_RETRY = (
         "invoice.delivery_retry",
-        "An operator had an invoice, or the reports of its payments, handed over again.",
+        "An operator retried the delivery of an invoice or of the reports of its payments.",
     )
     INVOICE_STATUS = (
         "invoice.status",
@@ -68,7 +73,7 @@ class BillingAuditAction(AuditAction):
     INVOICE_PAY = "invoice.pay", "A payment of an issued invoice was attempted."
     INVOICE_RETRY_PAYMENT = (
         "invoice.retry_payment",
-        "The staff charged what is open on an invoice again.",
+        "A member of the staff charged what is open on an invoice again.",
     )
     INVOICE_RECIPIENT_ADD = (
         "invoice_recipient.add",
@@ -80,12 +85,12 @@ class BillingAuditAction(AuditAction):
     )
     INVOICE_RECIPIENT_REMOVE = "invoice_recipient.remove", "A recipient of invoices was removed."
     OFFER_CREATE = "offer.create", "An offer was drafted."
-    OFFER_PUBLISH = "offer.publish", "An offer was put on sale, or is going to be (`day`)."
+    OFFER_PUBLISH = "offer.publish", "An offer was put on sale, or scheduled to be (`day`)."
     OFFER_REORDER = "offer.reorder", "The order of the catalogue was changed."
     OFFER_UPDATE = "offer.update", "The texts or the segment of an offer were changed."
     OFFER_WITHDRAW = (
         "offer.withdraw",
-        "An offer was withdrawn from sale, or is going to be (`day`).",
+        "An offer was withdrawn from sale, or scheduled to be (`day`).",
     )
     PRICE_CREATE = (
         "price.create",
@@ -93,20 +98,21 @@ class BillingAuditAction(AuditAction):
     )
     PRICE_END = (
         "price.end",
-        "A version of a price is off sale, or is going to be (`day`), and none follows.",
+        "A version of a price was taken off sale, or scheduled to be (`day`), and no other "
+        "version follows.",
     )
     PRICE_DELETE = "price.delete", "A version of a price that was never on sale was deleted."
     PAYMENT_REPORT_NO_ACCESS = (
         "payment.report_no_access",
-        "A member of a company reported a payment after which a purchase can't be used.",
+        "A member of a company reported that a purchase can't be used although it was paid.",
     )
     PAYMENT_CHANGE = "payment.change", "The status of a payment changed."
-    PAYMENT_CONFIRM = "payment.confirm", "The confirmation of a payment was begun."
+    PAYMENT_CONFIRM = "payment.confirm", "The confirmation of a payment was started."
     PAYMENT_TAKE_BACK = (
         "payment.take_back",
-        "A customer’s bank took back a payment, whose invoices are open again.",
+        "A customer’s bank reversed a payment, and its invoices are open again.",
     )
-    PAYMENT_METHOD_ADD = "payment_method.add", "Saving a payment method was begun."
+    PAYMENT_METHOD_ADD = "payment_method.add", "A member started to save a payment method."
     PAYMENT_METHOD_CHANGE = (
         "payment_method.change",
         "A payment method was saved, removed or changed, or a notice of its expiry was sent.",
@@ -114,7 +120,7 @@ class BillingAuditAction(AuditAction):
     PAYMENT_METHOD_REMOVE = "payment_method.remove", "A payment method was removed by a member."
     PAYMENT_METHOD_REPLACE = (
         "payment_method.replace",
-        "Saving a payment method that replaces another one was begun.",
+        "A member started to save a payment method that replaces another one.",
     )
     PAYMENT_METHOD_SET_DEFAULT = (
         "payment_method.set_default",
@@ -165,7 +171,7 @@ class BillingAuditAction(AuditAction):
     )
     PURCHASE_RESTORE = (
         "purchase.restore",
-        "A purchase is active again because nothing is overdue any more.",
+        "A purchase is active again because nothing is overdue anymore.",
     )
     PURCHASE_GRANT_ACCESS = (
         "purchase.grant_access",
@@ -181,7 +187,7 @@ class BillingAuditAction(AuditAction):
     )
     PURCHASE_REMIND_RESUMPTION = (
         "purchase.remind_resumption",
-        "The members were told when a paused purchase resumes by itself.",
+        "The members were told when a paused purchase will resume automatically.",
     )
     PURCHASE_PAY = "purchase.pay", "A payment of a purchase was attempted."
     PURCHASE_PAY_BY_TRANSFER = (
@@ -196,7 +202,7 @@ class BillingAuditAction(AuditAction):
     PURCHASE_RENEW = "purchase.renew", "A period of a purchase was billed (`period_index`)."
     PURCHASE_CANCEL = (
         "purchase.cancel",
-        "A purchase was canceled at the end of the period that is paid.",
+        "A purchase was canceled as of the end of the paid period.",
     )
     PURCHASE_UNDO_CANCELLATION = (
         "purchase.undo_cancellation",

@@ -9,16 +9,19 @@ class BillingErrorCode(ErrorCode):
 
     ALREADY_RECIPIENT = (
         "ALREADY_RECIPIENT",
-        _("This address already receives your invoices, was already asked, or has declined them."),
+        _(
+            "This address already receives your invoices, has already been asked to confirm, or "
+            "has declined them."
+        ),
     )
     RECIPIENTS_FULL = (
         "RECIPIENTS_FULL",
         _("A company can have at most %(maximum)s additional recipients. Remove one first."),
     )
-    INVOICE_SETTLED = ("INVOICE_SETTLED", _("Nothing is left to pay on this invoice."))
+    INVOICE_SETTLED = ("INVOICE_SETTLED", _("There is nothing left to pay on this invoice."))
     PAYMENT_IN_PROGRESS = (
         "PAYMENT_IN_PROGRESS",
-        _("A payment of this invoice is in progress. Wait for its result."),
+        _("A payment for this invoice is in progress. Wait for its result."),
     )
     INVOICE_NOT_POSSIBLE = (
         "INVOICE_NOT_POSSIBLE",
@@ -73,7 +76,7 @@ class BillingErrorCode(ErrorCode):
     )
     BANK_MATCH_TOO_LARGE = (
         "BANK_MATCH_TOO_LARGE",
-        _("The amounts exceed what the line or the invoice has left."),
+        _("The amounts exceed what is left of the line or the invoice."),
     )
     BANK_MATCH_OTHER_CUSTOMER = (
         "BANK_MATCH_OTHER_CUSTOMER",
@@ -93,7 +96,7 @@ class BillingErrorCode(ErrorCode):
     )
     CREDIT_TOO_LARGE = (
         "CREDIT_TOO_LARGE",
-        _("This is more than what earlier credit notes have left of the invoice."),
+        _("This exceeds what is left of the invoice after earlier credit notes."),
     )
     CREDIT_LIMIT_EXCEEDED = (
         "CREDIT_LIMIT_EXCEEDED",
@@ -105,7 +108,10 @@ class BillingErrorCode(ErrorCode):
     )
     REFUND_REQUIRED = (
         "REFUND_REQUIRED",
-        _("A part of this was already paid. Choose whether to refund it or keep it as a balance."),
+        _(
+            "Part of this has already been paid. Choose whether to refund it or keep it on the "
+            "balance."
+        ),
     )
     NOT_CORRECTABLE = (
         "NOT_CORRECTABLE",
@@ -165,7 +171,7 @@ class BillingErrorCode(ErrorCode):
     CODE_TAKEN = "CODE_TAKEN", _("Another promotion has this code. Choose another one.")
     NOTHING_TO_PAY = (
         "NOTHING_TO_PAY",
-        _("Nothing is to be paid for the first period. Start the purchase without a payment."),
+        _("There is nothing to pay for the first period. Start the purchase without a payment."),
     )
     AMOUNT_TOO_SMALL = (
         "AMOUNT_TOO_SMALL",

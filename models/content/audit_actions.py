@@ -11,7 +11,7 @@ class ContentAuditAction(AuditAction):
     ARTICLE_UPDATE = "article.update", "A version of an article was written (`version`)."
     ARTICLE_PUBLISH = (
         "article.publish",
-        "A version of an article was published, or will be (`version`).",
+        "A version of an article was published, or scheduled to be (`version`).",
     )
     ARTICLE_UNPUBLISH = "article.unpublish", "An article was withdrawn from the library."
     WEBINAR_SCHEDULE = "webinar.schedule", "The date, capacity or link of a webinar was set."

@@ -18,5 +18,8 @@ class ContentErrorCode(ErrorCode):
     )
     ARTICLE_CHANGED = (
         "ARTICLE_CHANGED",
-        _("Somebody has written another version of this article. Read it, then change it again."),
+        _(
+            "Someone has written another version of this article. Read it, then make your change "
+            "again."
+        ),
     )

@@ -15,7 +15,7 @@ class PrivacyAuditAction(AuditAction):
         "consent.withdraw",
         "A person withdrew a consent, or it ended with their erasure (`purpose`, `channel`).",
     )
-    PERSON_EXPORT = "person.export", "A person made a link to the archive of their data."
+    PERSON_EXPORT = "person.export", "A person created a link to the archive of their data."
     MAILING_SEND = (
         "mailing.send",
         "An operator sent a mailing to everybody who consented to its `purpose`.",

@@ -10,7 +10,7 @@ class PrivacyErrorCode(ErrorCode):
     TIME_FUTURE = "TIME_FUTURE", _("This time is in the future.")
     INCIDENT_INCOMPLETE = (
         "INCIDENT_INCOMPLETE",
-        _("The register isn’t complete. What is missing: %(missing)s."),
+        _("The register isn’t complete. Missing: %(missing)s."),
     )
     NOTIFICATION_NOT_REQUIRED = (
         "NOTIFICATION_NOT_REQUIRED",

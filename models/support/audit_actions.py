@@ -8,7 +8,7 @@ class SupportAuditAction(AuditAction):
 
     AUTOMATION_ARCHIVE = "automation.archive", "An automation was archived."
     AUTOMATION_CREATE = "automation.create", "An automation was created."
-    AUTOMATION_MOVE = "automation.move", "An automation got another `position`."
+    AUTOMATION_MOVE = "automation.move", "An automation was moved to another `position`."
     AUTOMATION_RUN = (
         "automation.run",
         "An automation acted on a ticket (`automation`, `version`, and the kinds of its "
@@ -17,13 +17,14 @@ class SupportAuditAction(AuditAction):
     AUTOMATION_SET_ENABLED = "automation.set_enabled", "An automation was enabled or disabled."
     AUTOMATION_UPDATE = (
         "automation.update",
-        "The name of an automation or what it does was changed (`version` is the one in force).",
+        "The name or the definition of an automation was changed (`version` is the version in "
+        "force).",
     )
     BOARD_RENEW = "status_board.renew", "An owner replaced the link to the company's status board."
     BOARD_TURN_OFF = "status_board.turn_off", "An owner turned the company's status board off."
     ACCOUNT_EXPORT_MESSAGES = (
         "account.export_messages",
-        "A link to all that a company exchanged with support was made (`format`).",
+        "A link to an export of a company's exchanges with support was created (`format`).",
     )
     CALENDAR_CREATE = "calendar.create", "A calendar was created."
     CALENDAR_SET_DEFAULT = "calendar.set_default", "A calendar became the default."
@@ -55,7 +56,7 @@ class SupportAuditAction(AuditAction):
     )
     INCOMING_EMAIL_RETRY = (
         "incoming_email.retry",
-        "An operator had a received email read again that couldn't be read.",
+        "An operator retried reading a received email that couldn't be read.",
     )
     MACRO_APPLY = (
         "macro.apply",
@@ -65,7 +66,7 @@ class SupportAuditAction(AuditAction):
     MACRO_ARCHIVE = "macro.archive", "A macro was archived."
     MACRO_CREATE = (
         "macro.create",
-        "A macro was created (`personal` is whether it is its author's own).",
+        "A macro was created (`personal` says whether it is its author's own).",
     )
     MACRO_UPDATE = "macro.update", "The name or the actions of a macro were changed."
     MESSAGE_DELETE = (
@@ -109,7 +110,7 @@ class SupportAuditAction(AuditAction):
     )
     TICKET_EXPORT = (
         "ticket.export",
-        "A link to all that was exchanged in a ticket was made (`format`, `notes`).",
+        "A link to an export of a ticket was created (`format`, `notes`).",
     )
     TICKET_SEND_TRANSCRIPT = (
         "ticket.send_transcript",
@@ -124,7 +125,7 @@ class SupportAuditAction(AuditAction):
     TEAM_UPDATE = "team.update", "The name, the categories or the members of a team were changed."
     TEAM_SET_CALENDAR = (
         "team.set_calendar",
-        "A team got another calendar, or the default one (`before`, `calendar`).",
+        "A team was assigned another calendar, or the default one (`before`, `calendar`).",
     )
     TEAM_ARCHIVE = "team.archive", "A team was archived."
     AGENT_UPDATE = "agent.update", "The skills or the chat capacity of an agent were changed."
@@ -136,7 +137,7 @@ class SupportAuditAction(AuditAction):
     TICKET_MERGE = "ticket.merge", "A ticket was merged into another one (`target`)."
     TICKET_SPLIT = (
         "ticket.split",
-        "A ticket was opened with copies of messages of another one (`original`).",
+        "A ticket was opened with copies of messages from another one (`original`).",
     )
     TICKET_UNMERGE = "ticket.unmerge", "The merge of a ticket was undone (`target`)."
     TICKET_ESCALATE = "ticket.escalate", "A ticket was escalated to a supervisor."

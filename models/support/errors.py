@@ -10,7 +10,7 @@ class SupportErrorCode(ErrorCode):
     ALREADY_CLAIMED = "ALREADY_CLAIMED", _("%(agent)s has already taken this ticket.")
     NOT_ASSIGNED = "NOT_ASSIGNED", _("You can only release a ticket that is assigned to you.")
     DRAFT_CHANGED = "DRAFT_CHANGED", _("You have changed this draft on another device.")
-    ANSWERED_MEANWHILE = "ANSWERED_MEANWHILE", _("%(agent)s has answered meanwhile.")
+    ANSWERED_MEANWHILE = "ANSWERED_MEANWHILE", _("%(agent)s has answered in the meantime.")
     REPLY_SETTLED = "REPLY_SETTLED", _("This reply has already been sent or canceled.")
     NOT_AUTHOR = "NOT_AUTHOR", _("You can only change your own messages.")
     MESSAGE_FINAL = (
@@ -27,13 +27,13 @@ class SupportErrorCode(ErrorCode):
     SHORTCUT_INVALID = (
         "SHORTCUT_INVALID",
         _(
-            "A shortcut consists of letters without accents and digits, with single hyphens or "
-            "underscores between them."
+            "A shortcut can contain unaccented letters and digits, separated by single hyphens or "
+            "underscores."
         ),
     )
     VARIABLE_UNKNOWN = (
         "VARIABLE_UNKNOWN",
-        _("There are no such variables: %(names)s. Those that exist are %(variables)s."),
+        _("These variables don’t exist: %(names)s. The available ones are %(variables)s."),
     )
     RECIPIENT_LEFT = (
         "RECIPIENT_LEFT",
@@ -46,21 +46,21 @@ class SupportErrorCode(ErrorCode):
             "one."
         ),
     )
-    NAME_TAKEN = "NAME_TAKEN", _("There is already one with this name.")
+    NAME_TAKEN = "NAME_TAKEN", _("This name is already in use.")
     CATEGORY_TAKEN = (
         "CATEGORY_TAKEN",
-        _("Tickets of one of these categories already go to the team %(team)s."),
+        _("Tickets in one of these categories already go to the team %(team)s."),
     )
     CATEGORY_FIXED = (
         "CATEGORY_FIXED",
         _(
-            "The law sets a deadline for this request, or for those of the other category, so "
+            "The law sets a deadline for this request, or for requests in the other category, so "
             "its category can’t be changed."
         ),
     )
     ALREADY_ESCALATED = (
         "ALREADY_ESCALATED",
-        _("This ticket has already been escalated. A supervisor takes care of it."),
+        _("This ticket has already been escalated. A supervisor is handling it."),
     )
     CALL_LINKED = "CALL_LINKED", _("This call already belongs to a ticket.")
     NOT_ESCALATED = "NOT_ESCALATED", _("This ticket has no open escalation.")

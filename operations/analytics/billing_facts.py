@@ -63,12 +63,13 @@ def _sign_ups(dialect: str) -> Fact:
         {
             "PURCHASED": Value(
                 flag(f"{first_purchase} IS NOT NULL"),
-                "Whether the company has ever held an offer, also as a trial.",
+                "Whether the company has ever held an offer, including as a trial.",
                 Unit.SHARE,
             ),
             "TIME_TO_PURCHASE": Value(
                 days_between(day, paris_day(first_purchase, dialect), dialect),
-                "The time until it held its first offer, of those that did.",
+                "The time until the company held its first offer. Only companies that have held "
+                "one count.",
                 Unit.DAYS,
             ),
         },
@@ -160,8 +161,8 @@ def _mrr(dialect: str) -> Fact:
         {
             "MRR": Value(
                 "measured.yearly",
-                "What the billed periods cost for a month, excluding VAT: a yearly one divided by "
-                "twelve, discounts deducted.",
+                "The monthly price of the billed periods, excluding VAT and after discounts. A "
+                "yearly price is divided by twelve.",
                 Unit.EUR,
                 12,
             ),
@@ -176,8 +177,8 @@ def _churn(dialect: str) -> Fact:
     lost = "purchase.ended_on IS NOT NULL AND purchase.ended_on <= measured.day"
     return Fact(
         "churn",
-        "Purchases with a billed period that contains the day before each bucket, which can be "
-        "lost in the bucket.",
+        "Purchases with a billed period that contains the day before each bucket: those that can "
+        "be lost in the bucket.",
         f"""(
             SELECT measured.bucket, measured.first_day, measured.day, item.purchase_id,
                 CAST({yearly_cents(dialect)} AS BIGINT) AS yearly
@@ -249,7 +250,7 @@ def _invoices(dialect: str, today: date) -> Fact:
     settled_day = paris_day("receivable.settled_at", dialect)
     return Fact(
         "invoices",
-        "Issued invoices and what is open on them, on the day of issue.",
+        "Issued invoices and what is still to be paid on them, on the day of issue.",
         "receivable JOIN invoice ON invoice.id = receivable.invoice_id "
         "JOIN account ON account.id = invoice.account_id",
         "invoice.account_id",
@@ -271,11 +272,11 @@ def _invoices(dialect: str, today: date) -> Fact:
                 Unit.EUR,
             ),
             "PAID": Value(
-                flag("receivable.open_cents = 0"), "Whether nothing is open.", Unit.SHARE
+                flag("receivable.open_cents = 0"), "Whether nothing is left to pay.", Unit.SHARE
             ),
             "TIME_TO_PAY": Value(
                 days_between("invoice.issued_on", settled_day, dialect),
-                "The time until nothing was open, of invoices on which nothing is.",
+                "The time until nothing was left to pay. Only settled invoices count.",
                 Unit.DAYS,
             ),
         },
@@ -300,7 +301,7 @@ def _payments(dialect: str) -> Fact:
             "KIND": Dimension("payment.kind", "The kind of payment method.", PaymentKind),
             "REASON": Dimension(
                 "payment.decline_code",
-                "The provider's code of the reason why it was declined. Null without one.",
+                "The provider's code for the reason of the decline. Null when there is none.",
             ),
             "PROVIDER": Dimension("payment.provider", "The payment provider."),
             **company_dimensions(day, dialect),
@@ -310,12 +311,12 @@ def _payments(dialect: str) -> Fact:
             "REFUNDED": Value("payment.refunded_cents", "What was refunded of it.", Unit.EUR),
             "DECLINED": Value(
                 f"CASE WHEN {final} THEN {flag(_is(PaymentStatus.DECLINED))} END",
-                "Whether it was declined, of payments whose status is final.",
+                "Whether the payment was declined. Only payments with a final status count.",
                 Unit.SHARE,
             ),
             "SUCCEEDED": Value(
                 f"CASE WHEN {final} THEN {flag(_is(PaymentStatus.SUCCEEDED))} END",
-                "Whether it succeeded, of payments whose status is final.",
+                "Whether the payment succeeded. Only payments with a final status count.",
                 Unit.SHARE,
             ),
         },
@@ -355,12 +356,12 @@ def _dunning(dialect: str) -> Fact:
             "CREDITED": Value(flag(credited), "Whether it was credited.", Unit.SHARE),
             "SUSPENDED": Value(
                 flag("receivable.open_cents > 0 AND purchase.status = 'SUSPENDED'"),
-                "Whether it is open and its purchase is suspended.",
+                "Whether it is still open and its purchase is suspended.",
                 Unit.SHARE,
             ),
             "CANCELED": Value(
                 flag("receivable.open_cents > 0 AND purchase.status = 'CANCELED'"),
-                "Whether it is open and its purchase has ended.",
+                "Whether it is still open and its purchase has ended.",
                 Unit.SHARE,
             ),
             "PAID": Value(

@@ -28,12 +28,12 @@ def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> di
     return dimensions | {
         "OFFER": Dimension(
             _held_offer_column("slug", day, dialect),
-            "The offer that the company held on the day, by its slug: the most recent one of "
-            "several. Null without one.",
+            "The slug of the offer that the company held on the day: the most recent one if it "
+            "held several. Null when it held none.",
         ),
         "SEGMENT": Dimension(
             _held_offer_column("segment", day, dialect),
-            "The segment of the offer that the company held on the day. Null without one.",
+            "The segment of the offer that the company held on the day. Null when it held none.",
             Segment,
         ),
     }

@@ -83,7 +83,7 @@ class AnalyticsQuery:
             until = self.until or today + timedelta(days=1)
             since = self.since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS))
         if not 0 < (until - since).days <= MAX_DAYS or (self.last and self.last[0] < 1):
-            message = _("The range must have 1 to %(maximum)s days.")
+            message = _("The range must be 1 to %(maximum)s days long.")
             raise BadInput("last" if self.last else "since", message, maximum=MAX_DAYS)
         return since, until
 
@@ -107,7 +107,7 @@ class AnalyticsQuery:
                     name, _("“%(argument)s” can hold at most %(maximum)s values."), maximum=maximum
                 )
         if len(set(self.dimensions)) < len(self.dimensions):
-            raise BadInput("by", _("“%(argument)s” names the same dimension twice."))
+            raise BadInput("by", _("“%(argument)s” contains the same dimension twice."))
         if not 1 <= self.first <= MAX_ROWS:
             raise BadInput(
                 "first",
@@ -133,7 +133,11 @@ class AnalyticsQuery:
         series = [each for each in self.periods if each in SERIES]
         if fact.is_snapshot and (len(series) > 1 or len(self.periods) > len(series)):
             raise BadInput(
-                "by", _("“%(argument)s” can name one series of days, weeks, months or longer.")
+                "by",
+                _(
+                    "“%(argument)s” can contain only one series of days, weeks, months or longer "
+                    "periods."
+                ),
             )
 
     @property

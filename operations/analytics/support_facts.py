@@ -28,13 +28,13 @@ _CHANNEL = Dimension("ticket.channel", "The channel that the ticket was opened t
 _CATEGORY = Dimension("ticket.category", "The category of the ticket.", Category)
 _PRIORITY = Dimension("ticket.priority", "The current priority of the ticket.", Priority)
 _TICKET_TEAM = Dimension(
-    "team.name", "The name of the current team of the ticket. Null without one."
+    "team.name", "The name of the current team of the ticket. Null when there is none."
 )
 _AGENT_TEAM = Dimension(
     "(SELECT MIN(agent_team.name) FROM team_member JOIN team AS agent_team "
     "ON agent_team.id = team_member.team_id WHERE team_member.user_id = ticket.assignee_id)",
-    "The name of the team of the agent who has the ticket: the first one by name of several. "
-    "Null without one.",
+    "The name of the team of the ticket's agent: the first in alphabetical order if the agent has "
+    "several. Null when there is none.",
 )
 _REOPENED = (
     "EXISTS (SELECT 1 FROM event AS solved JOIN event AS reopened "  # noqa: S608 - constants
@@ -73,13 +73,13 @@ def support_facts(dialect: str) -> list[Fact]:
             {
                 "FIRST_RESPONSE": Value(
                     "ticket.first_response_seconds",
-                    "The time to the first response of the staff, of answered tickets.",
+                    "The time to the staff's first response. Only answered tickets count.",
                     Unit.SECONDS,
                 ),
                 "RESOLUTION": Value(
                     f"CASE WHEN {_FINISHED} THEN "
                     f"{seconds_between('ticket.created_at', 'ticket.solved_at', dialect)} END",
-                    "The time until the ticket was solved, of solved tickets.",
+                    "The time until the ticket was solved. Only solved tickets count.",
                     Unit.SECONDS,
                 ),
                 "ANSWERED": Value(
@@ -177,7 +177,7 @@ def support_facts(dialect: str) -> list[Fact]:
                 "CHANNEL": _CHANNEL,
                 "CATEGORY": _CATEGORY,
                 "TEAM": Dimension(
-                    "team.name", "The name of the team that was rated. Null without one."
+                    "team.name", "The name of the team that was rated. Null when there is none."
                 ),
                 "SCORE": Dimension("ticket_rating.score", "The score, 1 to 5.", is_number=True),
                 **company_dimensions("ticket_rating.rated_on", dialect),
@@ -195,8 +195,8 @@ def support_facts(dialect: str) -> list[Fact]:
         ),
         Fact(
             "backlog",
-            "Tickets that were neither solved nor closed at the end of a day. A ticket that was "
-            "reopened counts in between, too.",
+            "Tickets that were neither solved nor closed at the end of a day. A reopened ticket "
+            "also counts on the days on which it was solved.",
             "measured JOIN ticket ON ticket.opened_on <= measured.day "
             f"AND NOT ({_FINISHED} AND COALESCE({finished_day} <= measured.day, TRUE)) "
             f"{_COMPANY} {_TEAM}",

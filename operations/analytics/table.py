@@ -191,7 +191,7 @@ async def _fetch(
     if len(rows) > MAX_CELLS:
         raise BadInput(
             "by",
-            _("“%(argument)s” makes more than %(maximum)s groups. Use fewer dimensions."),
+            _("“%(argument)s” results in more than %(maximum)s groups. Use fewer dimensions."),
             maximum=MAX_CELLS,
         )
     size = len(query.dimensions)
@@ -301,7 +301,7 @@ def _fill_gaps(rows: Sequence[Row], query: AnalyticsQuery, days: tuple[date, dat
     if size > MAX_CELLS:
         raise BadInput(
             "fillGaps",
-            _("“%(argument)s” makes more than %(maximum)s groups. Use fewer dimensions."),
+            _("“%(argument)s” results in more than %(maximum)s groups. Use fewer dimensions."),
             maximum=MAX_CELLS,
         )
     for other in others:

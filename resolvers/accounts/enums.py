@@ -22,10 +22,14 @@ describe_enum(
     VatNumberStatus,
     "What is known about a VAT number.",
     {
-        "PENDING": "The tax authorities haven't answered yet and are asked again. Until then the "
-        "company is invoiced as one without a VAT number.",
+        "PENDING": (
+            "The tax authorities haven't answered yet and will be asked again. Until they answer, "
+            "the company is invoiced as if it had no VAT number."
+        ),
         "VALID": "The tax authorities confirmed the number.",
-        "INVALID": "The tax authorities don't know the number, or no longer. They are asked again.",
+        "INVALID": (
+            "The tax authorities don't know the number, or no longer do. They will be asked again."
+        ),
         "UNKNOWN": "The tax authorities aren't asked, because no service is configured.",
     },
 )

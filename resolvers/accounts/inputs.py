@@ -28,8 +28,10 @@ class AccountSignUpInput:
         description="The user's email address. A verification email is sent to it."
     )
     password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other "
-        "rules."
+        description=(
+            "A password of 12 to 128 characters that is hard to guess. There are no other "
+            "requirements."
+        )
     )
     name: str = strawberry.field(description="The user's name as colleagues and agents see it.")
     legal_name: str = strawberry.field(

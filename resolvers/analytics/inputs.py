@@ -55,24 +55,24 @@ describe_enum(
 )
 describe_enum(
     Unit,
-    "What a number is.",
+    "The unit of a number.",
     {
         "COUNT": "A number of things.",
         "EUR": "An amount of money.",
         "SECONDS": "A time in seconds.",
         "DAYS": "A time in days.",
         "SCORE": "A score of 1 to 5.",
-        "SHARE": "A part of all, 0 to 1.",
+        "SHARE": "A share, from 0 to 1.",
     },
 )
 describe_enum(
     Function,
     "How the values of a group become one number.",
     {
-        "COUNT": "The number of rows. It is `of` nothing.",
+        "COUNT": "The number of rows. Takes no `of`.",
         "DISTINCT": "The number of different companies, tickets, purchases or invoices.",
-        "SUM": "The sum. Of yes-or-no values, how often the answer is yes.",
-        "MEAN": "The mean. Of yes-or-no values, the part of yes.",
+        "SUM": "The sum. For yes-or-no values, the number of times the value is yes.",
+        "MEAN": "The mean. For yes-or-no values, the share of yes.",
         "MEDIAN": "The median: the mean of the middle two of an even number of values.",
         "P90": "The 90th percentile (nearest rank).",
     },
@@ -81,18 +81,20 @@ describe_enum(
     Comparison,
     "An earlier range of days. Buckets of time correspond by their position in the range.",
     {
-        "PREVIOUS_PERIOD": "The range of the same length that ends where this one begins: of as "
-        "many months if the range is of whole months.",
+        "PREVIOUS_PERIOD": (
+            "The range of the same length that ends where this one begins. A range of whole "
+            "months is compared with the same number of months."
+        ),
         "PREVIOUS_YEAR": "The same range one year earlier.",
     },
 )
 _PERIODS = {
-    Period.HOUR: "The hour, as its beginning in UTC.",
+    Period.HOUR: "The hour, as the time in UTC at which it begins.",
     Period.DAY: "The day, in Europe/Paris.",
-    Period.WEEK: "The week, as its Monday.",
-    Period.MONTH: "The month, as its first day.",
-    Period.QUARTER: "The quarter, as its first day.",
-    Period.YEAR: "The year, as its first day.",
+    Period.WEEK: "The week, as the date of its Monday.",
+    Period.MONTH: "The month, as the date of its first day.",
+    Period.QUARTER: "The quarter, as the date of its first day.",
+    Period.YEAR: "The year, as the date of its first day.",
     Period.WEEKDAY: "The day of the week: 1 is Monday, 7 is Sunday.",
     Period.HOUR_OF_DAY: "The hour of the day in Europe/Paris, 0 to 23.",
 }
@@ -164,7 +166,7 @@ def _fact_input(fact: Fact) -> type[Any]:
     prefix = f"Analytics{fact.name[0].upper()}{fact.name[1:]}"
     dimension = _enum(
         f"{prefix}Dimension",
-        f"A dimension of: {fact.description}",
+        f"A dimension of the table `{fact.name}`. {fact.description}",
         {
             **{each.value: _PERIODS[each] for each in _periods(fact)},
             **{name: each.description for name, each in fact.dimensions.items()},
@@ -172,12 +174,12 @@ def _fact_input(fact: Fact) -> type[Any]:
     )
     of = _enum(
         f"{prefix}Value",
-        f"What can be measured of: {fact.description}",
+        f"A value of the table `{fact.name}` that can be measured. {fact.description}",
         {
             "COMPANY": "Companies, for DISTINCT.",
             **{name: f"{each.description} For DISTINCT." for name, each in fact.keys.items()},
             **{
-                name: f"{each.description} In {_UNITS[each.unit]}."
+                name: f"{each.description} Unit: {_UNITS[each.unit]}."
                 for name, each in fact.values.items()
             },
         },
@@ -193,23 +195,30 @@ def _fact_input(fact: Fact) -> type[Any]:
             "of": (Optional[of], _declared("The values. Null for COUNT.")),
             "having": (
                 Optional[NumberRange],
-                _declared("Only rows whose number is in this range."),
+                _declared("The range that the number must be in. Other rows are left out."),
             ),
             "order": (
                 Optional[OrderDirection],
                 _declared(
-                    "Order the rows by this number. By default, they are ordered by the dimensions."
+                    "Orders the rows by this number. By default, they are ordered by the "
+                    "dimensions."
                 ),
             ),
             "running_total": (
                 bool,
-                _declared("Whether each number is also added to those before it.", default=False),
+                _declared(
+                    (
+                        "Whether to return the running total as well: the sum of the numbers up to "
+                        "each row."
+                    ),
+                    default=False,
+                ),
             ),
         },
     )
     filters = _input(
         f"{prefix}Filter",
-        "Conditions on rows. All given conditions must be met.",
+        "Conditions on facts. All given conditions must be met.",
         {
             **{
                 name.lower(): (Optional[_filter_type(each)], _declared(each.description))
@@ -223,7 +232,7 @@ def _fact_input(fact: Fact) -> type[Any]:
     )
     return _input(
         f"{prefix}Input",
-        f"A query of: {fact.description}",
+        f"A query of the table `{fact.name}`. {fact.description}",
         {
             "measures": (
                 _list_of(measure),
@@ -232,8 +241,8 @@ def _fact_input(fact: Fact) -> type[Any]:
             "by": (
                 _list_of(dimension),
                 _declared(
-                    "The dimensions, at most 4: there is a row for each combination of their "
-                    "values. One row without any.",
+                    "The dimensions, at most 4. There is a row for each combination of their "
+                    "values, or a single row when there are no dimensions.",
                     default_factory=list,
                 ),
             ),
@@ -248,12 +257,15 @@ def _fact_input(fact: Fact) -> type[Any]:
                 Optional[date],
                 _declared("The day after the last day. Defaults to tomorrow."),
             ),
-            "last": (Optional[LastPeriods], _declared("The days, instead of `since` and `until`.")),
-            "where": (Optional[filters], _declared("Which rows.")),
+            "last": (
+                Optional[LastPeriods],
+                _declared("The range of days, instead of `since` and `until`."),
+            ),
+            "where": (Optional[filters], _declared("Conditions on the facts to count.")),
             "compare": (Optional[Comparison], _declared("An earlier range to compare with.")),
             "fill_gaps": (
                 bool,
-                _declared("Whether periods without anything have a row, too.", default=False),
+                _declared("Whether to include rows for periods without any facts.", default=False),
             ),
             "first": (
                 int,
@@ -264,12 +276,12 @@ def _fact_input(fact: Fact) -> type[Any]:
 
 
 _UNITS = {
-    Unit.COUNT: "units",
+    Unit.COUNT: "count",
     Unit.EUR: "cents",
     Unit.SECONDS: "seconds",
     Unit.DAYS: "days",
     Unit.SCORE: "points",
-    Unit.SHARE: "yes or no",
+    Unit.SHARE: "yes (1) or no (0)",
 }
 
 

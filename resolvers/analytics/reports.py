@@ -65,7 +65,7 @@ describe_enum(
         "CATEGORY": "The category of the ticket.",
         "STATUS": "The current status of the ticket.",
         "DAY": "The day on which the ticket was opened, in Europe/Paris.",
-        "MONTH": "The month in which the ticket was opened, as its first day.",
+        "MONTH": "The month in which the ticket was opened, as the date of its first day.",
     },
 )
 describe_enum(
@@ -76,7 +76,7 @@ describe_enum(
         "SEGMENT": "The size of business that the offer is for.",
         "INTERVAL": "The renewal interval of the purchase.",
         "DAY": "The date of issue, in Europe/Paris.",
-        "MONTH": "The month of issue, as its first day.",
+        "MONTH": "The month of issue, as the date of its first day.",
     },
 )
 
@@ -208,7 +208,7 @@ def unique_dimensions(group_by: Sequence[Any]) -> list[Any]:
     if not 1 <= len(group_by) <= MAX_DIMENSIONS:
         raise BadInput(
             "groupBy",
-            _("“%(argument)s” must name 1 to %(maximum)s dimensions."),
+            _("“%(argument)s” must contain 1 to %(maximum)s dimensions."),
             maximum=MAX_DIMENSIONS,
         )
     return list(dict.fromkeys(group_by))

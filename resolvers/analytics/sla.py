@@ -54,7 +54,7 @@ describe_enum(
         "CATEGORY": "The category of the ticket.",
         "TEAM": "The current team of the ticket.",
         "DAY": "The day on which the measure began, in Europe/Paris.",
-        "MONTH": "The month in which the measure began, as its first day.",
+        "MONTH": "The month in which the measure began, as the date of its first day.",
     },
 )
 

@@ -13,7 +13,9 @@ MAX_NET_CENTS = 1_000_000_000
 MAX_TRIAL_DAYS = 365
 
 _OFFER_ID = "The ID of an offer."
-_DAY = "The day, in Europe/Paris, at most two years ahead. Today, at once, when omitted."
+_DAY = (
+    "The day, in Europe/Paris, at most two years ahead. When omitted, today with immediate effect."
+)
 
 
 @strawberry.input(description="The texts of an offer in one language.")
@@ -45,7 +47,7 @@ class OfferCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The offer to change. What is omitted stays as it is.")
+@strawberry.input(description="The offer to change. Omitted fields keep their values.")
 class OfferUpdateInput:
     offer_id: strawberry.ID = strawberry.field(description=_OFFER_ID)
     segment: Segment | None = strawberry.field(
@@ -95,8 +97,10 @@ class PriceCreateInput:
     )
     valid_from: date | None = strawberry.field(
         default=None,
-        description="The day on which the version goes on sale and ends the former one, in "
-        "Europe/Paris, at most two years ahead. Today, at once, when omitted.",
+        description=(
+            "The day on which the version goes on sale and ends the former one, in Europe/Paris, "
+            "at most two years ahead. When omitted, today with immediate effect."
+        ),
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -122,7 +126,7 @@ class PriceDeleteInput:
 )
 class PromotionCreateInput:
     code: str = strawberry.field(
-        description="The code: 4 to 40 letters, digits and hyphens. Stored in capitals."
+        description="The code: 4 to 40 letters, digits and hyphens. Stored in uppercase."
     )
     percent_basis_points: int | None = strawberry.field(
         default=None,
@@ -136,17 +140,24 @@ class PromotionCreateInput:
     )
     periods: int | None = strawberry.field(
         default=None,
-        description="For how many billed periods of a purchase, at most 120. All when omitted.",
+        description=(
+            "The number of billed periods of a purchase that it applies to, at most 120. All of "
+            "them when omitted."
+        ),
     )
     valid_from: date | None = strawberry.field(
         default=None,
-        description="The first day on which the code can be redeemed, in Europe/Paris. Today, at "
-        "once, when omitted.",
+        description=(
+            "The first day on which the code can be redeemed, in Europe/Paris. When omitted, "
+            "today with immediate effect."
+        ),
     )
     valid_until: date | None = strawberry.field(
         default=None,
-        description="The day from which the code can't be redeemed any more, in Europe/Paris. No "
-        "end when omitted.",
+        description=(
+            "The day from which the code can no longer be redeemed, in Europe/Paris. When "
+            "omitted, there is no end."
+        ),
     )
     max_redemptions: int | None = strawberry.field(
         default=None, description="How often it can be redeemed in all. Any number when omitted."

@@ -11,13 +11,13 @@ from resolvers.scalars import BigInt
 PURCHASE = "The ID of a purchase that is active."
 PRICE = (
     "The ID of a price on sale: of another offer, or of another interval. When omitted, the price "
-    "stays, even if it isn't on sale any more."
+    "stays the same, even if it is no longer on sale."
 )
 QUANTITY = "The number of units, 1 to 1,000. When omitted, it stays."
 ANCHOR = (
-    "Another billing day, not together with a price or a quantity: a day after `billsOn` and "
-    "before the end of the period that follows. A short period up to it is billed on `billsOn`, "
-    "then whole periods from it. Possible once per period."
+    "Another billing day, which can't be combined with a price or a quantity: a day after "
+    "`billsOn` and before the end of the period that follows. A short period up to that day is "
+    "billed on `billsOn`, and whole periods from then on. Possible once per period."
 )
 PAYMENT_METHOD = (
     "The payment provider's token for what pays this change instead of the payment method of the "
@@ -29,8 +29,8 @@ PAYMENT_METHOD_ID = (
     "`paymentMethod` null, it is the payment method of the purchase."
 )
 _RENEW = (
-    "Whether the saved payment method of `paymentMethodId` is also that of the purchase once the "
-    "change is paid. Otherwise the purchase renews as before."
+    "Whether `paymentMethodId` also becomes the payment method of the purchase once the change is "
+    "paid. Otherwise, the purchase renews as before."
 )
 _RETURN_URL = (
     "The page to which the bank or PayPal sends the customer back. It must be one that the "
@@ -71,8 +71,10 @@ class PurchasePauseInput:
     )
     resumes_on: date | None = strawberry.field(
         default=None,
-        description="The day on which the purchase resumes by itself, at most a year after the "
-        "pause begins. When omitted, it stays paused until `purchaseResume`.",
+        description=(
+            "The day on which the purchase resumes automatically, at most a year after the pause "
+            "begins. When omitted, it stays paused until `purchaseResume`."
+        ),
     )
 
 

@@ -136,7 +136,7 @@ def _renews_with(input: PurchaseChangeInput | PurchaseResumeInput) -> bool:
             CommonErrorCode.VALUE_INVALID,
             "input",
             "renewWithPaymentMethod",
-            message=_("Name the saved payment method with which the purchase renews."),
+            message=_("Specify the saved payment method with which the purchase renews."),
         )
     return input.renew_with_payment_method
 

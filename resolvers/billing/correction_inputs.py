@@ -7,28 +7,29 @@ from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.scalars import BigInt
 
 LINES = "The lines that change, at most 100. The others stay as they are."
-RENEWS_BUYER = (
-    "True to issue it to the company as it is now: its legal name, address and VAT number."
+RENEWS_BUYER = "True to use the company's current legal name, address and VAT number."
+ORDER_NUMBER = "The corrected order number of the company, at most 50 characters."
+REMOVES_ORDER_NUMBER = "True to leave out the order number."
+
+
+@strawberry.input(
+    description=("The corrections to a line of an invoice. Omitted fields keep their values.")
 )
-ORDER_NUMBER = "Another order number of the company, at most 50 characters."
-REMOVES_ORDER_NUMBER = "True to state no order number."
-
-
-@strawberry.input(description="What changes of a line of an invoice. What is omitted stays.")
 class InvoiceCorrectLineInput:
     line_id: strawberry.ID = strawberry.field(description="The ID of the line (`Invoice.lines`).")
     label: str | None = strawberry.field(
-        default=None, description="Another description of what is billed, at most 300 characters."
+        default=None,
+        description=("The corrected description of what is billed, at most 300 characters."),
     )
     quantity: int | None = strawberry.field(
-        default=None, description="Another number of units. 0 leaves the line out."
+        default=None, description="The corrected number of units. 0 removes the line."
     )
     unit_net_cents: BigInt | None = strawberry.field(
-        default=None, description="Another price per unit in cents, excluding VAT."
+        default=None, description="The corrected price per unit in cents, excluding VAT."
     )
 
 
-@strawberry.input(description="The invoice and what to correct of it.")
+@strawberry.input(description="The invoice and what to correct in it.")
 class InvoiceCorrectInput:
     invoice_id: strawberry.ID = strawberry.field(
         description="The ID of an invoice that is neither credited in full nor replaced."

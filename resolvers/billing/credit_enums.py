@@ -20,8 +20,9 @@ describe_enum(
     "The type of a document.",
     {
         "INVOICE": "An invoice (UNTDID 1001: 380).",
-        "CREDIT_NOTE": "A credit note, which takes an amount of an invoice back (381). Its amounts "
-        "are positive.",
+        "CREDIT_NOTE": (
+            "A credit note, which reduces or cancels an invoice (381). Its amounts are positive."
+        ),
         "CORRECTIVE_INVOICE": "An invoice that replaces another one (384).",
     },
 )
@@ -34,7 +35,7 @@ describe_enum(
         "UNPAID": "Nothing has been paid.",
         "PARTIALLY_PAID": "A part has been paid or credited.",
         "PAID": "Everything has been paid.",
-        "DISPUTED": "The company disputes the invoice, which is not dunned meanwhile.",
+        "DISPUTED": "The company disputes the invoice, which isn't dunned in the meantime.",
         "CREDITED": "Credit notes cover the whole invoice, or a corrective invoice replaces it.",
     },
 )

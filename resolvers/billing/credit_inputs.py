@@ -25,15 +25,18 @@ class InvoiceCreditLineInput:
 class InvoiceCreditInput:
     invoice_id: strawberry.ID = strawberry.field(description="The ID of an invoice.")
     whole: bool = strawberry.field(
-        default=False, description="True to credit all that earlier credit notes have left of it."
+        default=False,
+        description=("True to credit everything that earlier credit notes haven't credited yet."),
     )
     lines: list[InvoiceCreditLineInput] = strawberry.field(
         default_factory=list, description="The lines to credit, at most 100."
     )
     amount_cents: BigInt | None = strawberry.field(
         default=None,
-        description="An amount in cents, including VAT. It is split in the proportions of what is "
-        "left of the invoice at each VAT rate.",
+        description=(
+            "An amount in cents, including VAT. It is split in proportion to what is left of the "
+            "invoice at each VAT rate."
+        ),
     )
     reason: str = strawberry.field(
         description="The reason, at most 200 characters. It is printed on the credit note."

@@ -14,7 +14,7 @@ describe_enum(
     "How an invoice is delivered.",
     {
         "MAIL": "By email.",
-        "PLATFORM": "Through the invoicing platform. The emails have a copy.",
+        "PLATFORM": "Through the invoicing platform. A copy is sent by email.",
     },
 )
 

@@ -75,7 +75,7 @@ class InvoiceDisputeInput:
 class DisputeAcceptInput:
     dispute_id: strawberry.ID = strawberry.field(description="The ID of an open dispute.")
     whole: bool = strawberry.field(
-        default=False, description="True to credit all that is left of the invoice."
+        default=False, description="True to credit everything that is left of the invoice."
     )
     lines: list[InvoiceCreditLineInput] = strawberry.field(
         default_factory=list, description="The lines to credit, at most 100."
@@ -101,7 +101,7 @@ class DisputeRejectInput:
     )
 
 
-@strawberry.input(description="The payment after which a purchase can't be used.")
+@strawberry.input(description="The payment of a purchase that can't be used.")
 class PaymentReportNoAccessInput:
     payment_id: strawberry.ID = strawberry.field(description="The ID of a payment.")
     body: str = strawberry.field(description="What doesn't work, at most 4,000 characters.")

@@ -30,7 +30,7 @@ describe_enum(
     {
         "DRAFT": "The offer isn't published. Only operators see it.",
         "ON_SALE": "The offer can be bought.",
-        "WITHDRAWN": "The offer can't be bought any more. Purchases of it renew.",
+        "WITHDRAWN": "The offer can no longer be bought. Existing purchases keep renewing.",
     },
 )
 
@@ -112,7 +112,7 @@ describe_enum(
         "SUCCEEDED": "The money was collected.",
         "DECLINED": "The bank or the customer declined the payment. Another payment method can be "
         "used.",
-        "CANCELED": "The customer left the payment before it was confirmed.",
+        "CANCELED": "The customer canceled the payment before it was confirmed.",
         "EXPIRED": "The payment wasn't confirmed with the bank in time.",
     },
 )
@@ -141,15 +141,15 @@ describe_enum(
 
 describe_enum(
     BankLineStatus,
-    "What became of a line of a bank statement.",
+    "The status of a line of a bank statement.",
     {
-        "NEW": "The line was imported and is going to be matched.",
+        "NEW": "The line was imported and will be matched.",
         "UNMATCHED": "The line waits for a person. `problem` says why.",
         "MATCHED": "The line is the payment of a company.",
         "DISMISSED": "The line isn't the payment of a customer.",
         "TO_RETURN": "The money is to be sent back.",
         "REVERSED": "The bank took the money back; the payment was reversed.",
-        "REVERSAL": "The line took an earlier line back.",
+        "REVERSAL": "The line reverses an earlier one.",
         "OUTGOING": "The money went out of the account. Only day and amount are stored.",
     },
 )
@@ -157,7 +157,7 @@ describe_enum(
 
 describe_enum(
     BankLineMatch,
-    "By what a line was matched with what it pays.",
+    "How a line was matched with what it pays.",
     {
         "REFERENCE_AND_AMOUNT": "By the reference or the number of an invoice, with the exact "
         "amount.",
@@ -178,11 +178,11 @@ describe_enum(
         "UNKNOWN_REFERENCE": "No invoice has the reference.",
         "AMOUNT_DIFFERS": "The line names an invoice by its number, which has no check digits, "
         "and the amount isn't what is open on it.",
-        "SEVERAL_CUSTOMERS": "The line names invoices of several companies.",
+        "SEVERAL_CUSTOMERS": "The line refers to invoices of several companies.",
         "ACCOUNT_ERASED": "The company's account was erased.",
         "POSSIBLE_DUPLICATE": "A statement in another format has a line with the same day and "
         "amount, which may be the same movement.",
-        "ORIGINAL_NOT_FOUND": "The line takes an earlier one back, but doesn't say which.",
+        "ORIGINAL_NOT_FOUND": "The line reverses an earlier one, but doesn't say which.",
         "UNDONE": "An earlier decision about the line was undone.",
         "PURCHASE_ENDED": "Nothing is open on the invoice, and its purchase has ended, so that "
         "nothing is left to pay: send the money back, or keep it on the company's balance.",
@@ -213,12 +213,13 @@ describe_enum(
     {
         "INVOICE": "An invoice was issued.",
         "CREDIT_NOTE": "A credit note was issued.",
-        "INVOICE_REPLACED": "What was left of an invoice was taken back, because a corrective "
-        "invoice replaces it.",
+        "INVOICE_REPLACED": (
+            "The rest of an invoice was canceled because a corrective invoice replaces it."
+        ),
         "PAYMENT": "Money was received.",
-        "PAYMENT_REVERSED": "A payment was taken back by the bank, or was a mistake.",
+        "PAYMENT_REVERSED": "A payment was reversed by the bank, or was recorded by mistake.",
         "REFUND": "Money was paid back.",
-        "REFUND_FAILED": "Money that was paid back has returned.",
+        "REFUND_FAILED": "A refund was returned.",
     },
 )
 
@@ -236,11 +237,11 @@ describe_enum(
 
 describe_enum(
     ProviderEventStatus,
-    "What became of a payment provider's notification.",
+    "The status of a payment provider's notification.",
     {
-        "RECEIVED": "It is handled soon, or again after an error.",
+        "RECEIVED": "It will be handled soon, or retried after an error.",
         "APPLIED": "The state of its object was read from the provider and applied.",
-        "IGNORED": "It is about nothing that we know or need.",
+        "IGNORED": "It is about an object that isn't known here, or a change that isn't needed.",
         "FAILED": "Every attempt to handle it failed, for three days.",
     },
 )

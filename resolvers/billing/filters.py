@@ -132,10 +132,10 @@ class BankLineOrder:
 )
 class BankLineFilter:
     status: Filter[BankLineStatus] | None = strawberry.field(
-        default=None, description="What became of the line. UNMATCHED is the queue for people."
+        default=None, description="The status of the line. UNMATCHED lines wait for an operator."
     )
     account_id: IdFilter | None = strawberry.field(
-        default=None, description="The ID of the company whose payment the line is."
+        default=None, description="The ID of the company that made the payment."
     )
     booked_on: DateFilter | None = strawberry.field(
         default=None, description="The day on which the bank booked the line."
@@ -200,7 +200,7 @@ class ProviderEventOrder:
 )
 class ProviderEventFilter:
     status: Filter[ProviderEventStatus] | None = strawberry.field(
-        default=None, description="What became of the notification."
+        default=None, description="The status of the notification."
     )
 
 

@@ -21,7 +21,7 @@ class PurchaseDraftInput:
         default=1, description="The number of units, 1 to 1,000, each at the price."
     )
     promotion_code: str | None = strawberry.field(
-        default=None, description="A promotion code, in capital or small letters."
+        default=None, description="A promotion code, in uppercase or lowercase."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
@@ -32,8 +32,9 @@ class PurchaseApplyPromotionInput:
         description="The ID of a purchase that isn't paid, and has no payment in progress."
     )
     promotion_code: str | None = strawberry.field(
-        description="The code, in capital or small letters, which replaces a former one. Null "
-        "removes it."
+        description=(
+            "The code, in uppercase or lowercase, which replaces a former one. Null removes it."
+        )
     )
 
 
@@ -67,7 +68,7 @@ class PurchaseRepriceInput:
     )
 
 
-@strawberry.input(description="The payment to leave.")
+@strawberry.input(description="The payment to cancel.")
 class PaymentCancelInput:
     payment_id: strawberry.ID = strawberry.field(
         description="The ID of a payment whose status is REQUIRES_ACTION."
@@ -266,8 +267,10 @@ class BankStatementImportInput:
         description="The name of the file, at most 200 characters, to recognize it later."
     )
     content: str = strawberry.field(
-        description="The file in Base64, compressed with gzip or not, at most 20 MB: a camt.053 "
-        "statement or a CSV export. Larger ones are for the command `import-statement`."
+        description=(
+            "The file in Base64, optionally compressed with gzip, at most 20 MB: a camt.053 "
+            "statement or a CSV export. Import larger files with the command `import-statement`."
+        )
     )
     iban: str | None = strawberry.field(
         default=None,
@@ -282,7 +285,10 @@ class BankLineInvoiceInput:
     invoice_id: strawberry.ID = strawberry.field(description="The ID of the invoice.")
     amount_cents: BigInt | None = strawberry.field(
         default=None,
-        description="How much of the line it takes, in cents. Defaults to all that is open.",
+        description=(
+            "How much of the line goes to the invoice, in cents. Defaults to what is open on the "
+            "invoice."
+        ),
     )
 
 
@@ -291,8 +297,10 @@ class BankLineMatchInput:
     line_id: strawberry.ID = strawberry.field(description="The ID of an unmatched line.")
     invoices: list[BankLineInvoiceInput] = strawberry.field(
         default_factory=list,
-        description="The invoices that it pays, all of the same company, in this order, at most "
-        "100. What is left over stays on the company's balance.",
+        description=(
+            "The invoices that the line pays, in this order: at most 100, all of the same "
+            "company. What is left over is added to the company's balance."
+        ),
     )
     account_id: strawberry.ID | None = strawberry.field(
         default=None,
@@ -302,11 +310,11 @@ class BankLineMatchInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The reversal on a bank statement and what it takes back.")
+@strawberry.input(description="A reversal on a bank statement and the line that it reverses.")
 class BankLineMatchReversalInput:
     line_id: strawberry.ID = strawberry.field(description="The ID of an unmatched reversal.")
     original_id: strawberry.ID = strawberry.field(
-        description="The ID of the line of the opposite amount that it takes back."
+        description="The ID of the line that it reverses, which has the opposite amount."
     )
 
 
@@ -319,8 +327,10 @@ class BankLineDismissInput:
 @strawberry.input(description="The line of a bank statement whose decision is undone.")
 class BankLineUndoInput:
     line_id: strawberry.ID = strawberry.field(
-        description="The ID of a line that was matched, that takes another one back, or that was "
-        "set aside."
+        description=(
+            "The ID of a line that was matched or set aside, or of a reversal that was matched "
+            "with the line it reverses."
+        )
     )
 
 

@@ -103,7 +103,7 @@ async def payment_choice(
             CommonErrorCode.VALUE_INVALID,
             "input",
             "paymentMethod",
-            message=_("Name either a saved payment method or a token."),
+            message=_("Specify either a saved payment method or a token."),
         )
     method = await load_visible(PaymentMethod, method_id, context.viewer, "paymentMethodId")
     if method.account_id != context.account.pk:

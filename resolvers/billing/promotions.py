@@ -49,7 +49,7 @@ MAX_PERIODS = 120
 MAX_REDEMPTIONS = 1_000_000
 MAX_OFFERS = 100
 CodeArgument = Annotated[
-    str, strawberry.argument(description="The code, in capital or small letters.")
+    str, strawberry.argument(description="The code, in uppercase or lowercase.")
 ]
 
 

@@ -103,7 +103,7 @@ async def purchase_quote(
     ] = 1,
     promotion_code: Annotated[
         str | None,
-        strawberry.argument(description="A promotion code, in capital or small letters."),
+        strawberry.argument(description="A promotion code, in uppercase or lowercase."),
     ] = None,
 ) -> PurchaseQuote | None:
     """What the viewer's company would pay for the first period today, None for a price that isn't

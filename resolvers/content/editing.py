@@ -59,12 +59,15 @@ class ArticleCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The article to change. What is omitted stays as it is.")
+@strawberry.input(description="The article to change. Omitted fields keep their values.")
 class ArticleUpdateInput:
     article_id: strawberry.ID = strawberry.field(description=_ARTICLE_ID)
     version: int = strawberry.field(
-        description="The `latestVersion` that the change is based on. When somebody else has "
-        "written another one meanwhile, nothing is changed: ARTICLE_CHANGED."
+        description=(
+            "The `latestVersion` that the change is based on. If somebody else has written "
+            "another version in the meantime, nothing is changed and the user error is "
+            "ARTICLE_CHANGED."
+        )
     )
     fr: ArticleTextsInput | None = strawberry.field(
         default=None, description="All texts in French."
@@ -94,13 +97,17 @@ class ArticlePublishInput:
     article_id: strawberry.ID = strawberry.field(description=_ARTICLE_ID)
     version: int | None = strawberry.field(
         default=None,
-        description="The number of the version to publish. An earlier one brings that back. The "
-        "latest when omitted.",
+        description=(
+            "The number of the version to publish, which may be an earlier one. Defaults to the "
+            "latest."
+        ),
     )
     at: datetime | None = strawberry.field(
         default=None,
-        description="When to publish it, at most two years ahead. At once when omitted. Until then "
-        "readers see what they see now.",
+        description=(
+            "When to publish it, at most two years ahead. Defaults to now. Nothing changes for "
+            "readers until then."
+        ),
     )
 
 

@@ -54,7 +54,7 @@ describe_enum(
     {
         "UNCLEAR": "It is hard to understand.",
         "INCOMPLETE": "Something is missing.",
-        "OUTDATED": "It describes an earlier state.",
+        "OUTDATED": "It is out of date.",
         "WRONG": "Something in it isn't true.",
         "OTHER_TOPIC": "It doesn't answer the question.",
     },

@@ -18,12 +18,13 @@ class PolicyAcceptInput:
     )
 
 
-@strawberry.input(description="What a reader thinks of an article.")
+@strawberry.input(description="A reader's feedback on an article.")
 class ArticleGiveFeedbackInput:
     article_id: strawberry.ID = strawberry.field(description="The ID of the article.")
     is_useful: bool = strawberry.field(description="Whether the article was useful.")
     reason: FeedbackReason | None = strawberry.field(
-        default=None, description="Why it wasn't useful. Null when it was, and without a reason."
+        default=None,
+        description=("Why it wasn't useful. Null when it was useful, and when no reason is given."),
     )
     comment: str | None = strawberry.field(
         default=None,

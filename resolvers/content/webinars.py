@@ -34,8 +34,10 @@ class WebinarScheduleInput:
     )
     capacity: int | None = strawberry.field(
         default=None,
-        description="How many people can take part. Null when there is no limit. A lower number "
-        "than before takes nobody's place away.",
+        description=(
+            "How many people can take part. Null when there is no limit. Lowering the number "
+            "doesn't take away anyone's place."
+        ),
     )
     join_url: str | None = strawberry.field(
         default=None,

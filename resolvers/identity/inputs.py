@@ -166,8 +166,10 @@ class PasswordResetInput:
         description="The token from the email's link. Valid for 30 minutes and one use."
     )
     password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other "
-        "rules."
+        description=(
+            "A password of 12 to 128 characters that is hard to guess. There are no other "
+            "requirements."
+        )
     )
     code: str | None = strawberry.field(
         default=None,
@@ -180,8 +182,10 @@ class PasswordResetInput:
 class PasswordChangeInput:
     current_password: str = strawberry.field(description="The current password.")
     new_password: str = strawberry.field(
-        description="A password of 12 to 128 characters that is hard to guess. There are no other "
-        "rules."
+        description=(
+            "A password of 12 to 128 characters that is hard to guess. There are no other "
+            "requirements."
+        )
     )
 
 

@@ -3,7 +3,7 @@
 import strawberry
 
 
-@strawberry.input(description="How far to move the clock of the demonstration.")
+@strawberry.input(description="How far to move the clock of a demonstration.")
 class ClockAdvanceInput:
     seconds: int = strawberry.field(
         description="The number of seconds to move the clock forward, at most 366 days. The clock "

@@ -37,7 +37,9 @@ def data_requests(
     info: Info,
     pending: Annotated[
         bool | None,
-        strawberry.argument(description="Only those that are not decided yet, or only others."),
+        strawberry.argument(
+            description=("True for requests that aren't decided yet, false for those that are.")
+        ),
     ] = None,
     first: FirstArgument = None,
     after: AfterArgument = None,

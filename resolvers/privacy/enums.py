@@ -12,7 +12,7 @@ from resolvers.descriptions import describe_enum
 
 describe_enum(
     ConsentPurpose,
-    "What a person can agree to. Nothing of it happens without their consent.",
+    "What a person can agree to. None of it happens without their consent.",
     {
         "NEWSLETTER": "The newsletter, by email.",
         "OFFERS": "Emails about the vendor's offers.",
@@ -26,21 +26,23 @@ describe_enum(
     {
         "WEB": "In a browser, while signed in.",
         "APP": "In another application, while signed in.",
-        "EMAIL_LINK": "By the link of an email.",
-        "ERASURE": "By the erasure of the person.",
+        "EMAIL_LINK": "With the link in an email.",
+        "ERASURE": "By the erasure of the person's data.",
     },
 )
 describe_enum(
     DataRequestKind,
     "The right that a person uses over their personal data.",
     {
-        "ACCESS": "To know which data there are (GDPR, Article 15).",
-        "PORTABILITY": "To get them in a form that programs can read (Article 20).",
-        "RECTIFICATION": "To have them corrected (Article 16).",
-        "ERASURE": "To have them erased (Article 17). The deletion of a company's account is "
-        "requested with `accountRequestDeletion`.",
-        "RESTRICTION": "To have their use restricted (Article 18).",
-        "OBJECTION": "To object to their use (Article 21).",
+        "ACCESS": "To know which data is kept (GDPR, Article 15).",
+        "PORTABILITY": "To get the data in a machine-readable form (Article 20).",
+        "RECTIFICATION": "To have the data corrected (Article 16).",
+        "ERASURE": (
+            "To have the data erased (Article 17). To delete a company's account, use "
+            "`accountRequestDeletion`."
+        ),
+        "RESTRICTION": "To have the use of the data restricted (Article 18).",
+        "OBJECTION": "To object to the use of the data (Article 21).",
     },
 )
 describe_enum(

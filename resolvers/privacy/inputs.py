@@ -14,7 +14,7 @@ _INCIDENT_ID = "The ID of the incident."
 
 @strawberry.input(description="A consent to give or to withdraw.")
 class ConsentUpdateInput:
-    purpose: ConsentPurpose = strawberry.field(description="What the viewer agrees to, or not.")
+    purpose: ConsentPurpose = strawberry.field(description="The purpose of the consent.")
     given: bool = strawberry.field(description="Whether the viewer agrees.")
     channel: ConsentChannel = strawberry.field(
         description="Where the viewer was asked: WEB or APP."
@@ -30,7 +30,9 @@ class DataRequestMakeInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A data request that somebody made in another way.")
+@strawberry.input(
+    description=("A data request that somebody made by other means, such as a letter or a call.")
+)
 class DataRequestRecordInput:
     user_id: strawberry.ID = strawberry.field(description="The ID of the person.")
     kind: DataRequestKind = strawberry.field(description="The right that the person uses.")
@@ -38,13 +40,14 @@ class DataRequestRecordInput:
         description="What the person asks for (at most 8,000 characters)."
     )
     received_at: datetime = strawberry.field(
-        description="When the request was received, since 25 May 2018. The deadline counts from "
-        "then."
+        description=(
+            "When the request was received, on or after 25 May 2018. The deadline counts from then."
+        )
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A data request that takes more time.")
+@strawberry.input(description="The data request whose deadline to extend.")
 class DataRequestExtendInput:
     data_request_id: strawberry.ID = strawberry.field(description="The ID of the request.")
     reason: str = strawberry.field(

@@ -63,8 +63,10 @@ class TicketUpdateInput:
     )
     add_tags: list[str] = strawberry.field(
         default_factory=list,
-        description="Tags to add (at most 40 characters each, and 20 for a ticket). They are "
-        "stored in small letters.",
+        description=(
+            "Tags to add (at most 40 characters each, and at most 20 tags per ticket). They are "
+            "stored in lowercase."
+        ),
     )
     remove_tags: list[str] = strawberry.field(default_factory=list, description="Tags to remove.")
 
@@ -72,11 +74,13 @@ class TicketUpdateInput:
 @strawberry.input(description="The ticket, and its category.")
 class TicketChangeCategoryInput:
     ticket_id: strawberry.ID = strawberry.field(
-        description="The ID of a ticket that isn't closed and no legal request."
+        description="The ID of a ticket that is neither closed nor a legal request."
     )
     category: Category = strawberry.field(
-        description="The category that the ticket belongs to. SECURITY is refused: such a request "
-        "has a legal deadline from when it is made."
+        description=(
+            "The category that the ticket belongs to. SECURITY is refused, because requests about "
+            "security have a legal deadline that starts when they are made."
+        )
     )
 
 

@@ -34,8 +34,10 @@ _NAME = "Its name (at most 60 characters), unique among automations."
 
 
 @strawberry.input(
-    description="Conditions on a ticket. What is omitted doesn't matter. Each list has 1 to 20 "
-    "values, one of which has to be met."
+    description=(
+        "Conditions on a ticket. Omitted conditions don't apply. Each list has 1 to 20 values, of "
+        "which the ticket must match one."
+    )
 )
 class AutomationConditionsInput:
     channel: list[Channel] | None = strawberry.field(
@@ -92,16 +94,16 @@ class AutomationConditionsInput:
     )
 
 
-@strawberry.input(
-    description="When an automation acts, if which conditions are met, and what it then does."
-)
+@strawberry.input(description="When an automation acts, under which conditions, and what it does.")
 class AutomationDefinitionInput:
-    event: AutomationEvent = strawberry.field(description="What it acts for.")
+    event: AutomationEvent = strawberry.field(description="The event that it acts on.")
     delay_minutes: int | None = strawberry.field(
         default=None,
-        description="How many minutes after the event it acts, at most 525,600, unless something "
-        "newer makes the event obsolete: any message after a reply, another status or assignment. "
-        "Null for at once, as for SLA events.",
+        description=(
+            "How many minutes after the event it acts, at most 525,600. It doesn't act if "
+            "something newer makes the event obsolete: a message after a reply, another status or "
+            "another assignment. Null to act at once, as is required for SLA events."
+        ),
     )
     delay_in_business_time: bool = strawberry.field(
         default=False,
@@ -114,7 +116,7 @@ class AutomationDefinitionInput:
         default=None, description="The conditions. Null for every ticket."
     )
     exceptions: AutomationConditionsInput | None = strawberry.field(
-        default=None, description="Conditions of which none may be met."
+        default=None, description="Conditions that must not be met."
     )
     actions: TicketActionsInput = strawberry.field(description="What it does.")
 
@@ -124,12 +126,14 @@ class AutomationCreateInput:
     name: str = strawberry.field(description=_NAME)
     definition: AutomationDefinitionInput = strawberry.field(description="What it does, and when.")
     enabled: bool = strawberry.field(
-        default=False, description="Whether it acts, for what happens from now on."
+        default=False, description="Whether it is enabled. If so, it acts on events from now on."
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="An automation with its new name and its whole new definition.")
+@strawberry.input(
+    description=("The automation to update, with its new name and its complete new definition.")
+)
 class AutomationUpdateInput:
     automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
     name: str = strawberry.field(description=_NAME)
@@ -141,14 +145,16 @@ class AutomationUpdateInput:
 @strawberry.input(description="The automation to enable or disable.")
 class AutomationSetEnabledInput:
     automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
-    enabled: bool = strawberry.field(description="Whether it acts, for what happens from now on.")
+    enabled: bool = strawberry.field(
+        description=("Whether it is enabled. If so, it acts on events from now on.")
+    )
 
 
-@strawberry.input(description="The automation, and its new place.")
+@strawberry.input(description="The automation and its new position.")
 class AutomationMoveInput:
     automation_id: strawberry.ID = strawberry.field(description="The ID of the automation.")
     position: int = strawberry.field(
-        description="Its new position, 1 for the first one. The others make room."
+        description="The new position, starting at 1. The other automations move accordingly."
     )
 
 

@@ -236,7 +236,7 @@ async def try_automation(
     definition: Annotated[
         AutomationDefinitionInput | None,
         strawberry.argument(
-            description="The definition to try, instead of that of the automation in force."
+            description="The definition to try, instead of the automation's current one."
         ),
     ] = None,
     days: Annotated[int, strawberry.argument(description="For how many past days, 1 to 90.")] = 30,

@@ -12,7 +12,8 @@ _CALENDAR_ID = "The ID of a calendar."
 _NAME = "The name, which staff see (at most 100 characters)."
 _TIME_ZONE = "The time zone, by its name in the IANA database, such as Europe/Paris."
 _WEEKLY_HOURS = (
-    "The hours of the week, at most 70, which don't overlap. Days without any are closed."
+    "The hours of the week: at most 70 entries, which can't overlap. The calendar is closed on "
+    "days without an entry."
 )
 _HOLIDAYS = "The public holidays on which the calendar is closed."
 
@@ -37,7 +38,7 @@ class CalendarCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The calendar to change. What is omitted stays as it is.")
+@strawberry.input(description="The calendar to change. Omitted fields keep their values.")
 class CalendarUpdateInput:
     calendar_id: strawberry.ID = strawberry.field(description=_CALENDAR_ID)
     name: str | None = strawberry.field(default=None, description=_NAME)

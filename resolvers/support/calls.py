@@ -73,8 +73,10 @@ class CallFilter:
     )
     is_linked: bool | None = strawberry.field(
         default=None,
-        description="Whether the call belongs to a ticket. Those that don't wait for an agent, "
-        "unless they were dismissed.",
+        description=(
+            "Whether the call belongs to a ticket. Unless they were dismissed, calls without a "
+            "ticket wait for an agent."
+        ),
     )
     is_dismissed: bool | None = strawberry.field(
         default=None, description="Whether an agent dismissed the call."
@@ -85,13 +87,17 @@ class CallFilter:
 
 
 @strawberry.input(
-    description="Where a phone call belongs: a ticket, or a new one of a member of a company."
+    description=(
+        "Where a phone call belongs: an existing ticket, or a new one for a member of a company."
+    )
 )
 class CallTargetInput:
     ticket_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The ID of a ticket. A closed one gets a follow-up. Opens a new ticket of the "
-        "channel PHONE when omitted.",
+        description=(
+            "The ID of a ticket. If the ticket is closed, a follow-up is opened. When omitted, a "
+            "new ticket with the channel PHONE is opened."
+        ),
     )
     account_id: strawberry.ID | None = strawberry.field(
         default=None, description="The ID of the company, for a new ticket."
@@ -138,8 +144,10 @@ class CallLinkInput:
     target: CallTargetInput = strawberry.field(description="Where the call belongs.")
     saves_number: bool = strawberry.field(
         default=False,
-        description="Whether the number becomes one of the requester's, so that their next call "
-        "is linked by itself.",
+        description=(
+            "Whether to save the number as one of the requester's, so that their next call is "
+            "linked automatically."
+        ),
     )
 
 
@@ -184,7 +192,7 @@ def calls(
 async def caller(
     info: Info,
     number: Annotated[
-        str, strawberry.argument(description="The number of the caller, in any way of writing it.")
+        str, strawberry.argument(description="The number of the caller, in any common format.")
     ],
 ) -> SimpleNamespace:
     """The people who may be calling."""
@@ -273,7 +281,7 @@ async def _ticket(check: Checks, viewer: Viewer, input: CallTargetInput) -> Tick
     if input.ticket_id is None:
         return None
     if input.account_id is not None or input.requester_id is not None:
-        message = _("Name either a ticket, or a company and its member.")
+        message = _("Specify either a ticket, or a company and one of its members.")
         check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "accountId", message=message))
     return await check.wait(load_visible(Ticket, input.ticket_id, viewer, "ticketId"))
 

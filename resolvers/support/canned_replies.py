@@ -52,13 +52,15 @@ class CannedReplyCreateInput:
     personal: bool = strawberry.field(default=True, description="Whether only the viewer uses it.")
     team_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The ID of the team that uses it, when it isn't personal. Null for all "
-        "agents: only supervisors create such a reply.",
+        description=(
+            "The ID of the team that uses it, if it isn't personal. Null for all agents, which "
+            "only supervisors can choose."
+        ),
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A canned reply with all of its new texts.")
+@strawberry.input(description="The canned reply to update, with all of its new texts.")
 class CannedReplyUpdateInput:
     canned_reply_id: strawberry.ID = strawberry.field(description="The ID of the canned reply.")
     shortcut: str = strawberry.field(description=_SHORTCUT)

@@ -25,8 +25,10 @@ from support.opening_hours_text import hours_text
 CategoryArgument = Annotated[
     Category | None,
     strawberry.argument(
-        description="The category of the chat. When omitted, of any: then some categories may "
-        "still be unattended."
+        description=(
+            "The category of the chat. When omitted, chats of any category are considered, and "
+            "some categories may still be unattended."
+        )
     ),
 ]
 
@@ -45,8 +47,10 @@ async def set_availability(info: Info, input: AgentSetChatAvailabilityInput) -> 
 TeamArgument = Annotated[
     strawberry.ID | None,
     strawberry.argument(
-        description="The ID of a team whose chats are meant. When omitted, the team of the "
-        "category. For staff only: others get NOT_FOUND."
+        description=(
+            "The ID of a team, to consider only its chats. Defaults to the team of the category. "
+            "For members of the staff only: for others, the error is NOT_FOUND."
+        )
     ),
 ]
 
@@ -120,7 +124,7 @@ def notice(root: Any, info: Info) -> str | None:
     return sentence
 
 
-_PASSED_ON = _("Your chat is passed on to another agent. You have your place in line again.")
+_PASSED_ON = _("Your chat is being passed to another agent. You are back at your place in line.")
 
 
 def _notice(view: ChatView) -> Translatable | None:
@@ -139,12 +143,12 @@ def _notice(view: ChatView) -> Translatable | None:
         )
     if view.due_at is None:
         return _(
-            "Nobody can chat with you at the moment. We keep what you wrote as a request and will "
-            "answer it as soon as possible."
+            "Nobody can chat with you at the moment. We have saved what you wrote as a request "
+            "and will answer it as soon as possible."
         )
     return _(
-        "Nobody can chat with you at the moment. We keep what you wrote as a request and will "
-        "answer it by %(on)s at %(time)s."
+        "Nobody can chat with you at the moment. We have saved what you wrote as a request and "
+        "will answer it by %(on)s at %(time)s."
     )
 
 

@@ -27,12 +27,16 @@ class DraftSaveInput:
         description="The text (at most 8,000 characters). Card numbers are masked."
     )
     is_note: bool = strawberry.field(
-        default=False, description="Whether it will be an internal note, not an answer."
+        default=False,
+        description=("Whether it is a draft of an internal note rather than of an answer."),
     )
     version: int = strawberry.field(
         default=0,
-        description="The `version` of the draft that this one replaces, 0 for a new one. When "
-        "another device has saved another one meanwhile, nothing is changed: DRAFT_CHANGED.",
+        description=(
+            "The `version` of the draft that this one replaces, 0 for a new one. If another "
+            "device has saved another draft in the meantime, nothing is changed and the user "
+            "error is DRAFT_CHANGED."
+        ),
     )
 
 

@@ -46,7 +46,8 @@ describe_enum(
 
 describe_enum(
     ReactionKind,
-    "What a person feels about a message. There are few, so that every client can show them.",
+    "How a person reacts to a message. There are only a few reactions, so that every client can "
+    "show all of them.",
     {
         "THUMBS_UP": "👍 Thumbs up: agreement.",
         "THUMBS_DOWN": "👎 Thumbs down: disagreement.",
@@ -109,11 +110,16 @@ describe_enum(
     {
         "MINE": "The tickets that are assigned to the viewer.",
         "MY_TEAMS": "The tickets of the viewer's teams.",
-        "UNASSIGNED": "The tickets that nobody has.",
-        "BREACHING": "The tickets of the viewer, of their teams and of nobody, for supervisors of "
-        "everybody, with a target that was missed or will be soon (`Ticket.slaClocks`).",
-        "MENTIONED": "The tickets with notes that mention the viewer, who hasn't read them "
-        "(`ticketMarkRead`).",
+        "UNASSIGNED": "The tickets without an assignee.",
+        "BREACHING": (
+            "The tickets with a target that was missed or will be soon (`Ticket.slaClocks`): for "
+            "agents, those assigned to them, to their teams or to nobody; for supervisors, all of "
+            "them."
+        ),
+        "MENTIONED": (
+            "The tickets with unread notes that mention the viewer. `ticketMarkRead` marks them "
+            "as read."
+        ),
         "SNOOZED": "The snoozed tickets that are assigned to the viewer, to one of their teams or "
         "to nobody.",
     },
@@ -159,14 +165,14 @@ describe_enum(
 
 describe_enum(
     IncomingEmailStatus,
-    "What has become of a received email.",
+    "The status of a received email.",
     {
         "RECEIVED": "It is stored, and will be read within seconds.",
         "POSTED": "It is a message in a ticket.",
         "UNMATCHED": "It belongs to no ticket or company that could be found. An agent links it to "
         "one (`incomingEmailLink`) or dismisses it (`incomingEmailDismiss`).",
-        "IGNORED": "It became nothing, for the reason that is given.",
-        "FAILED": "It couldn't be read. An operator has it read again (`incomingEmailRetry`).",
+        "IGNORED": "It wasn't posted, for the reason in `reason`.",
+        "FAILED": "It couldn't be read. An operator can retry it (`incomingEmailRetry`).",
     },
 )
 
@@ -176,7 +182,9 @@ describe_enum(
     "Why a received email has its status.",
     {
         "REPLY": "POSTED: it answers an email about this ticket.",
-        "FOLLOW_UP": "POSTED: it answers an email about a closed ticket, and continues that one.",
+        "FOLLOW_UP": (
+            "POSTED: it answers an email about a closed ticket, in a follow-up of that ticket."
+        ),
         "NEW_TICKET": "POSTED: a customer wrote about something new.",
         "LINKED": "POSTED: an agent linked it.",
         "UNKNOWN_SENDER": "UNMATCHED: the sender's address isn't that of a customer, or isn't "
@@ -186,7 +194,7 @@ describe_enum(
         "NO_SENDER": "UNMATCHED: the email doesn't say who sent it.",
         "NOT_AUTHENTICATED": "UNMATCHED: the sender is probably forged, because DMARC failed.",
         "TOO_LARGE": "UNMATCHED: only the headers were stored, because the email is too large.",
-        "AUTOMATIC_REPLY": "IGNORED: a program answered, such as a note of absence.",
+        "AUTOMATIC_REPLY": "IGNORED: an automatic reply, such as an out-of-office message.",
         "BULK": "IGNORED: a newsletter, or an email to a mailing list.",
         "BOUNCE": "IGNORED: a mail server's report about an email of ours, which is marked when "
         "it couldn't be delivered.",
@@ -204,7 +212,7 @@ describe_enum(
     "Whether an agent takes new chats.",
     {
         "AVAILABLE": "The agent gets chats while one of their devices is connected.",
-        "AWAY": "The agent gets no chats by themselves, and keeps those that they have answered.",
+        "AWAY": "The agent isn't assigned new chats, and keeps those that they have answered.",
     },
 )
 
@@ -213,8 +221,8 @@ describe_enum(
     "Whether chats are answered now.",
     {
         "ANSWERED": "A chat is answered at once, or after a wait.",
-        "UNATTENDED": "No agent is available. What is written becomes a ticket.",
-        "CLOSED": "It isn't opening hours. What is written becomes a ticket.",
+        "UNATTENDED": "No agent is available. A new chat becomes a ticket.",
+        "CLOSED": "It is outside opening hours. A new chat becomes a ticket.",
     },
 )
 

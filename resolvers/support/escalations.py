@@ -17,7 +17,7 @@ from resolvers.rows import RowByForeignKey, RowsByParent
 from support import escalations
 
 
-@strawberry.input(description="A problem that persists.")
+@strawberry.input(description="The ticket to escalate, and the problem that persists.")
 class TicketEscalateInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
     details: str = strawberry.field(

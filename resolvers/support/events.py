@@ -36,9 +36,12 @@ CursorArgument = Annotated[
 EpochArgument = Annotated[
     str | None,
     strawberry.argument(
-        description="The `epoch` of the last event you received, or `streamEpoch` as of when you "
-        "loaded what `after` refers to. When another epoch has begun since, events that you have "
-        "seen may be missing: the subscription fails with STREAM_RESET. Null doesn't notice that."
+        description=(
+            "The `epoch` of the last event you received, or `streamEpoch` as of when you loaded "
+            "what `after` refers to. If another epoch has begun since, events that you have seen "
+            "may be missing, and the subscription fails with STREAM_RESET. With null, this isn't "
+            "detected."
+        )
     ),
 ]
 

@@ -108,7 +108,7 @@ class IncomingEmailOrder:
 @strawberry.input(description="Conditions on received emails. All given conditions must be met.")
 class IncomingEmailFilter:
     status: Filter[IncomingEmailStatus] | None = strawberry.field(
-        default=None, description="What has become of the email."
+        default=None, description="The status of the email."
     )
     reason: Filter[IncomingEmailReason] | None = strawberry.field(
         default=None, description="Why the email has its status."

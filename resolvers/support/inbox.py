@@ -20,7 +20,7 @@ from support import snoozing
 class TicketSnoozeInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ID of the ticket.")
     until: datetime = strawberry.field(
-        description="When the ticket comes back to the views: within the next year."
+        description="When the ticket returns to the views: within the next year."
     )
 
 

@@ -46,9 +46,11 @@ class TicketReplyInput:
     )
     seen_sequence: BigInt | None = strawberry.field(
         default=None,
-        description="For agents: the `sequence` of the last message that the viewer had seen when "
-        "they began to write. When another agent has answered after it, nothing is posted, and the "
-        "draft stays: ANSWERED_MEANWHILE. Null to post in any case.",
+        description=(
+            "For agents: the `sequence` of the last message that the viewer had seen when they "
+            "began to write. If another agent has answered since, nothing is posted, the draft is "
+            "kept and the user error is ANSWERED_MEANWHILE. Null to post in any case."
+        ),
     )
 
 

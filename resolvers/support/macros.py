@@ -46,18 +46,22 @@ class MacroCreateInput:
     actions: TicketActionsInput = strawberry.field(description="What it does.")
     personal: bool = strawberry.field(
         default=True,
-        description="Whether it is the viewer's own. Supervisors and operators create those of all "
-        "agents and of teams.",
+        description=(
+            "Whether it is the viewer's own. Only supervisors and operators can create macros for "
+            "teams and for all agents."
+        ),
     )
     team_id: strawberry.ID | None = strawberry.field(
         default=None,
-        description="The ID of the team whose members use it. When omitted, all agents use one "
-        "that isn't `personal`.",
+        description=(
+            "The ID of the team whose members use it. When omitted, a macro that isn't `personal` "
+            "is for all agents."
+        ),
     )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="A macro with its new name and all of its new actions.")
+@strawberry.input(description="The macro to update, with its new name and all of its new actions.")
 class MacroUpdateInput:
     macro_id: strawberry.ID = strawberry.field(description="The ID of the macro.")
     name: str = strawberry.field(description="Its name (at most 60 characters).")

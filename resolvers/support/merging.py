@@ -15,7 +15,7 @@ from resolvers.ids import load_visible
 from support import merging
 
 
-@strawberry.input(description="Two tickets that are about the same.")
+@strawberry.input(description="Two tickets about the same problem.")
 class TicketMergeInput:
     ticket_id: strawberry.ID = strawberry.field(
         description="The ID of the ticket to merge, which is closed."

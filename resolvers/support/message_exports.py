@@ -23,7 +23,7 @@ describe_enum(
 )
 
 
-@strawberry.input(description="How to export the exchanges of the viewer's company.")
+@strawberry.input(description="How to export the company's exchanges with support.")
 class AccountExportMessagesInput:
     format: ExportFormat = strawberry.field(description="The format of the file.")
 

@@ -19,7 +19,7 @@ from resolvers.rows import RowsByParent
 from support import message_changes
 
 
-@strawberry.input(description="A message and its new text.")
+@strawberry.input(description="The message to edit, and its new text.")
 class MessageEditInput:
     message_id: strawberry.ID = strawberry.field(description="The ID of a message of the viewer.")
     body: str = strawberry.field(

@@ -34,8 +34,10 @@ class PushDeviceSubscribeInput:
     )
     kinds: list[PushKind] | None = strawberry.field(
         default=None,
-        description="What to notify of. When omitted, what the device was notified of before, or "
-        "else everything that the viewer can be notified of.",
+        description=(
+            "What to notify the device of. Defaults to what it was notified of before, or else to "
+            "everything that the viewer can be notified of."
+        ),
     )
 
 
@@ -43,7 +45,7 @@ class PushDeviceSubscribeInput:
 class PushDeviceUpdateInput:
     push_device_id: strawberry.ID = strawberry.field(description="The ID of the device.")
     kinds: list[PushKind] = strawberry.field(
-        description="What to notify of. An empty list pauses the notifications."
+        description="What to notify the device of. An empty list pauses the notifications."
     )
 
 

@@ -55,7 +55,7 @@ from support.rating_measures import rating_measures_statement
 LATEST_FIRST = Order("id", descending=True)
 
 
-@strawberry.input(description="How satisfied a customer is.")
+@strawberry.input(description="The ticket to rate, and the rating.")
 class TicketRateInput:
     ticket_id: strawberry.ID = strawberry.field(
         description="The ID of a ticket that was solved or closed."
@@ -88,7 +88,7 @@ describe_enum(
         "CHANNEL": "The channel that the ticket was opened through.",
         "CATEGORY": "The category of the ticket.",
         "DAY": "The day of the first rating, in Europe/Paris.",
-        "MONTH": "The month of the first rating, as its first day.",
+        "MONTH": "The month of the first rating, as the date of its first day.",
     },
 )
 

@@ -66,7 +66,7 @@ class SavedFilterCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The changes to a saved filter. What is omitted stays as it is.")
+@strawberry.input(description="The changes to a saved filter. Omitted fields keep their values.")
 class SavedFilterUpdateInput:
     saved_filter_id: strawberry.ID = strawberry.field(description="The ID of the filter.")
     name: str | None = strawberry.field(

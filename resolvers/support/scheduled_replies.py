@@ -29,7 +29,7 @@ describe_enum(
     ScheduledReplyState,
     "The state of a scheduled reply.",
     {
-        "WAITING": "It will be sent by itself.",
+        "WAITING": "It will be sent automatically.",
         "HELD": "It is held back, because the customer has written since.",
         "NOT_SENT": "It couldn't be sent at its time. `problem` says why.",
         "SENT": "It was sent, as `message`.",
@@ -61,8 +61,11 @@ class ScheduledReplyCreateInput:
     )
     draft_version: int | None = strawberry.field(
         default=None,
-        description="Without a `body`: the `version` of the viewer's draft to send. When another "
-        "device has saved another one meanwhile, nothing is scheduled: DRAFT_CHANGED.",
+        description=(
+            "Without a `body`: the `version` of the viewer's draft to send. If another device has "
+            "saved another draft in the meantime, nothing is scheduled and the user error is "
+            "DRAFT_CHANGED."
+        ),
     )
     file_ids: list[strawberry.ID] = strawberry.field(default_factory=list, description=_FILES)
     send_at: datetime | None = strawberry.field(
@@ -82,7 +85,7 @@ class ScheduledReplyCreateInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
-@strawberry.input(description="The changes to a scheduled reply. What is omitted stays as it is.")
+@strawberry.input(description="The changes to a scheduled reply. Omitted fields keep their values.")
 class ScheduledReplyUpdateInput:
     scheduled_reply_id: strawberry.ID = strawberry.field(
         description="The ID of a scheduled reply of the viewer that isn't sent yet."

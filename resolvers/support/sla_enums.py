@@ -8,8 +8,10 @@ describe_enum(
     SlaMeasure,
     "What is measured.",
     {
-        "FIRST_RESPONSE": "From the opening of the ticket to the first reply of staff.",
-        "NEXT_RESPONSE": "From a later message of a customer who wasn't waiting to the next reply.",
+        "FIRST_RESPONSE": "From the opening of the ticket until the first reply from the staff.",
+        "NEXT_RESPONSE": (
+            "From a later message of a customer who wasn't already waiting until the next reply."
+        ),
         "RESOLUTION": "From the opening of the ticket until it is solved or closed, without the "
         "time during which it is pending or solved.",
     },

@@ -39,5 +39,7 @@ class SlaPolicySetInput:
 @strawberry.input(description="The policy to remove.")
 class SlaPolicyRemoveInput:
     policy_id: strawberry.ID = strawberry.field(
-        description="The ID of the policy of a priority. Those of all priorities can't be removed."
+        description=(
+            "The ID of a policy for one priority. Policies for all priorities can't be removed."
+        )
     )

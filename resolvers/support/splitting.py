@@ -17,11 +17,14 @@ from resolvers.rows import RowByForeignKey
 from support import splitting
 
 
-@strawberry.input(description="What a customer wrote about something else.")
+@strawberry.input(description="The ticket to split, and the messages about something else.")
 class TicketSplitInput:
     ticket_id: strawberry.ID = strawberry.field(description="The ID of the original ticket.")
     message_ids: list[strawberry.ID] = strawberry.field(
-        description="The IDs of 1 to 20 messages of customers in it, which begin the new ticket."
+        description=(
+            "The IDs of 1 to 20 messages from customers in that ticket, which are copied to the "
+            "new one."
+        )
     )
     subject: str = strawberry.field(
         description="The subject of the new ticket (at most 200 characters)."

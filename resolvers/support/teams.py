@@ -74,18 +74,22 @@ class TeamArchiveInput:
     team_id: strawberry.ID = strawberry.field(description="The ID of the team.")
 
 
-@strawberry.input(description="The agent, and what they can take on.")
+@strawberry.input(description="The agent to update.")
 class AgentUpdateInput:
     user_id: strawberry.ID = strawberry.field(description="The ID of an agent or a supervisor.")
     skills: list[Category] | None = strawberry.field(
         default=None,
-        description="The categories of tickets that the agent has the skills for. An empty list "
-        "for all of them, null to keep the current ones.",
+        description=(
+            "The categories of tickets that the agent can answer. An empty list means all of "
+            "them; null keeps the current ones."
+        ),
     )
     chat_capacity: int | None = strawberry.field(
         default=None,
-        description="The number of chats that the agent can answer at the same time, 0 to 20. "
-        "Null to keep the current one.",
+        description=(
+            "The number of chats that the agent can answer at the same time, 0 to 20. Null keeps "
+            "the current number."
+        ),
     )
 
 

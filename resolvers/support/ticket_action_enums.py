@@ -7,13 +7,14 @@ from support.ticket_actions import ActionRefusalReason
 
 describe_enum(
     TicketActionKind,
-    "One of the things that a macro or an automation does, in the order in which it does them.",
+    "An action of a macro or an automation. The values are in the order in which actions are "
+    "taken.",
     {
         "REPLY": "A message to the customer.",
         "ASSIGN": "The ticket goes to a team or an agent.",
-        "STATUS": "Another status.",
-        "CATEGORY": "Another category.",
-        "PRIORITY": "Another priority.",
+        "STATUS": "The status is changed.",
+        "CATEGORY": "The category is changed.",
+        "PRIORITY": "The priority is changed.",
         "TAGS": "Tags are added or removed.",
         "NOTE": "An internal note.",
         "SNOOZE": "The ticket is snoozed.",
@@ -21,13 +22,17 @@ describe_enum(
 )
 describe_enum(
     AutomationEvent,
-    "What an automation acts for.",
+    "An event that an automation acts on.",
     {
         "TICKET_OPENED": "A ticket was opened, through any channel.",
         "CUSTOMER_REPLIED": "The customer wrote in a ticket, after its first message.",
-        "AGENT_REPLIED": "Somebody of staff wrote to the customer. Not messages of automations.",
-        "STATUS_CHANGED": "The ticket got another status, also by an automation.",
-        "TICKET_ASSIGNED": "The ticket got another agent or team, also by an automation.",
+        "AGENT_REPLIED": (
+            "A member of the staff wrote to the customer. Messages from automations don't count."
+        ),
+        "STATUS_CHANGED": "The status of the ticket was changed by a person or an automation.",
+        "TICKET_ASSIGNED": (
+            "The ticket was assigned to another agent or team by a person or an automation."
+        ),
         "SLA_WARNING": "A target of the ticket will be missed soon.",
         "SLA_BREACHED": "A target of the ticket was missed.",
     },
@@ -39,22 +44,24 @@ describe_enum(
 )
 describe_enum(
     ActionRefusalReason,
-    "Why an automation couldn't take an action. Then it took none.",
+    "Why an automation couldn't take an action. If one action isn't possible, it takes none.",
     {
         "TICKET_CLOSED": "The ticket was closed.",
-        "NOT_ASSIGNED": "Somebody else had the ticket. Never for automations.",
+        "NOT_ASSIGNED": "The ticket was assigned to somebody else. Never occurs for automations.",
         "TEAM_ARCHIVED": "The team has been archived.",
         "AGENT_LEFT": "The agent no longer answers customers.",
         "NOT_IN_TEAM": "The agent doesn't belong to the team.",
-        "STATUS_IMPOSSIBLE": "The ticket couldn't get this status from the one that it had.",
-        "LEGAL_REQUEST": "Only people solve and close legal requests.",
-        "OPEN_DISPUTE": "Tickets with an open dispute aren't solved or closed.",
-        "CATEGORY_FIXED": "The law sets a deadline for the ticket, so its category stays.",
+        "STATUS_IMPOSSIBLE": "The ticket's status couldn't be changed to this one.",
+        "LEGAL_REQUEST": "Only people can solve or close legal requests.",
+        "OPEN_DISPUTE": "A ticket with an open dispute can't be solved or closed.",
+        "CATEGORY_FIXED": (
+            "The law sets a deadline for the ticket, so its category can't be changed."
+        ),
         "TOO_MANY_TAGS": "The ticket would have had more than 20 tags.",
         "TEXT_TOO_LONG": "With its variables filled in, the text had more than 8,000 characters.",
         "MESSAGE_LIMIT": "Automations had already sent 2 messages in the ticket, or 5 to the "
         "customer, within 24 hours.",
-        "CHAIN_LIMIT": "Too many automations had acted one because of the other.",
-        "FAILED": "An unexpected error, each time that it was tried. Operators find it in the log.",
+        "CHAIN_LIMIT": "Too many automations had triggered each other in a chain.",
+        "FAILED": "An unexpected error occurred at every attempt. Operators find it in the log.",
     },
 )

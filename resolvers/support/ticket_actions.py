@@ -21,8 +21,10 @@ _TEXT = f"at most 8,000 characters. Variables: {_VARIABLES}. Others are refused"
 
 
 @strawberry.input(
-    description="Actions on a ticket, at least one. What is omitted isn't done. They are applied "
-    "together: all of them or none."
+    description=(
+        "Actions on a ticket, at least one. Omitted actions aren't taken. They are applied "
+        "together: all of them or none."
+    )
 )
 class TicketActionsInput:
     reply_fr: str | None = strawberry.field(
@@ -36,8 +38,10 @@ class TicketActionsInput:
     note: str | None = strawberry.field(default=None, description=f"An internal note: {_TEXT}.")
     category: Category | None = strawberry.field(
         default=None,
-        description="The new category. A ticket that nobody has goes to its team, as with "
-        "`ticketChangeCategory`. Not SECURITY.",
+        description=(
+            "The new category. A ticket without an assignee goes to the team of the category, as "
+            "with `ticketChangeCategory`. Not SECURITY."
+        ),
     )
     priority: Priority | None = strawberry.field(default=None, description="The new priority.")
     add_tags: list[str] = strawberry.field(
@@ -56,7 +60,10 @@ class TicketActionsInput:
     )
     assign_to_viewer: bool = strawberry.field(
         default=False,
-        description="Whether the ticket goes to whoever applies the macro. Not for automations.",
+        description=(
+            "Whether the ticket is assigned to the agent who applies the macro. Not for "
+            "automations."
+        ),
     )
     status: TicketStatus | None = strawberry.field(
         default=None, description="The new status. Not NEW."

@@ -163,8 +163,11 @@ class Account(Node):
         Annotated["MoneyMovement", strawberry.lazy("schema.billing.movements")]
     ] = connection(
         movement_resolvers.account_movements,
-        description="What changed what the company owes, most recent first. Visible to agents and "
-        "to members who can buy. `moneyMovements` has filters.",
+        description=(
+            "The movements of money that changed what the company owes, most recent first. "
+            "Visible to agents and to members who can buy. To filter them, use the query "
+            "`moneyMovements`."
+        ),
     )
     balance: Annotated["Money", strawberry.lazy("schema.billing.money")] | None = edge(
         movement_resolvers.account_balances,
@@ -183,8 +186,10 @@ class Account(Node):
         Annotated["StatusBoardLink", strawberry.lazy("schema.support.status_board")] | None
     ) = edge(
         board_resolvers.links,
-        description="The link to the status board of the company. Null while it is off, until the "
-        "morning after the first request, and unless the viewer is a member.",
+        description=(
+            "The link to the company's status board. Null while the board is off, until the "
+            "morning after the company's first request, and for viewers who aren't members."
+        ),
     )
     disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
         dispute_resolvers.account_disputes,

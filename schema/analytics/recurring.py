@@ -12,25 +12,27 @@ from schema.fields import edge, field
 
 @strawberry.type(description="The monthly recurring revenue at the end of a month.")
 class MrrReportRow:
-    month: date = field("The month, as its first day.")
-    day: date = field("The day of the measurement: the last one of the month, or today.")
+    month: date = field("The month, as the date of its first day.")
+    day: date = field("The day of the measurement: the last day of the month, or today.")
     offer: Offer | None = edge(
         report_resolvers.offers_of, description="The offer. Null unless `byOffer` is true."
     )
     purchases: int = field("The number of purchases whose billed period contains the day.")
     mrr: Money = field(
-        "What these periods cost for a month, excluding VAT: a yearly one divided by twelve, "
-        "discounts deducted."
+        "The monthly price of these periods, excluding VAT and after discounts. A yearly price is "
+        "divided by twelve."
     )
 
 
-@strawberry.type(description="The purchases that ended in a month, beside those at its beginning.")
+@strawberry.type(
+    description=("The purchases that ended in a month, compared with those at its beginning.")
+)
 class ChurnReportRow:
-    month: date = field("The month, as its first day.")
+    month: date = field("The month, as the date of its first day.")
     purchases_before: int = field("The number of purchases at the beginning of the month.")
     mrr_before: Money = field("Their monthly recurring revenue.")
     purchases_lost: int = field("The number of purchases that ended in the month.")
     mrr_lost: Money = field("The monthly recurring revenue of their last periods.")
     rate: float | None = field(
-        "The part of the purchases that was lost. Null when there was none before."
+        "The share of the purchases that was lost. Null when there were none before."
     )

@@ -19,7 +19,9 @@ class TicketReportRow:
     category: Category | None = field("The category of the tickets.")
     status: TicketStatus | None = field("The current status of the tickets.")
     day: date | None = field("The day on which the tickets were opened, in Europe/Paris.")
-    month: date | None = field("The month in which the tickets were opened, as its first day.")
+    month: date | None = field(
+        "The month in which the tickets were opened, as the date of its first day."
+    )
     count: int = field("The number of tickets.")
     answered: int = field("The number of tickets with at least one reply by the staff.")
     solved: int = field("The number of tickets whose current status is SOLVED or CLOSED.")
@@ -38,7 +40,7 @@ class RevenueReportRow:
     segment: Segment | None = field("The size of business that the offer is for.")
     interval: Interval | None = field("The renewal interval of the purchases.")
     day: date | None = field("The date of issue, in Europe/Paris.")
-    month: date | None = field("The month of issue, as its first day.")
+    month: date | None = field("The month of issue, as the date of its first day.")
     invoices: int = field("The number of issued invoices.")
     net: Money = field(
         "The sum of the invoices minus the credit notes, excluding VAT. From the day of its issue, "

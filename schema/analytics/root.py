@@ -49,7 +49,7 @@ class AnalyticsQuery(AnalyticsTableQuery, SlaReportQuery):
         collection_resolvers.failed_payment_report,
         allow=analyst,
         cost=report_resolvers.range_cost,
-        description="The payments that were declined, by the reason.",
+        description="The payments that were declined, by reason.",
     )
     dunning_report: list[DunningReportRow] | None = query(
         collection_resolvers.dunning_report,

@@ -20,9 +20,13 @@ class SlaReportRow:
     channel: Channel | None = field("The channel that the tickets were opened through.")
     priority: Priority | None = field("The current priority of the tickets.")
     category: Category | None = field("The category of the tickets.")
-    team: str | None = field("The name of the current team of the tickets. Null without one.")
+    team: str | None = field(
+        "The name of the current team of the tickets. Null when there is none."
+    )
     day: date | None = field("The day on which the measures began, in Europe/Paris.")
-    month: date | None = field("The month in which the measures began, as its first day.")
+    month: date | None = field(
+        "The month in which the measures began, as the date of its first day."
+    )
     count: int = field("The number of complete measures.")
     breached: int = field("How many of them missed their target.")
     median_business_seconds: float = field("The median in seconds of business time.")

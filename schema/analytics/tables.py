@@ -14,35 +14,35 @@ from schema.fields import field, query, viewer_field
 @strawberry.type(description="A number, or an amount of money.")
 class AnalyticsNumber:
     number: float | None = field(
-        "The number. Null for an amount, when it is hidden, and when there is nothing to compute "
-        "it from."
+        "The number. Null when the measure is an amount, when the number is hidden, and when "
+        "there is nothing to compute it from."
     )
     amount: Money | None = field("The amount, when the measure is one.")
     is_hidden: bool = field(
-        "Whether the number is hidden: because it is about too few companies, or because such a "
-        "number could be computed from it."
+        "Whether the number is hidden: because it is based on too few companies, or because such "
+        "a number could be computed from it."
     )
 
 
 @strawberry.type(description="A number of a row, with what it is compared with.")
 class AnalyticsCell:
     number: float | None = field(
-        "The number. Null for an amount, when it is hidden, and when there is nothing to compute "
-        "it from."
+        "The number. Null when the measure is an amount, when the number is hidden, and when "
+        "there is nothing to compute it from."
     )
     amount: Money | None = field("The amount, when the measure is one.")
     is_hidden: bool = field(
-        "Whether the number is hidden: because it is about too few companies, or because such a "
-        "number could be computed from it."
+        "Whether the number is hidden: because it is based on too few companies, or because such "
+        "a number could be computed from it."
     )
     previous: AnalyticsNumber | None = field(
-        "The number of the earlier range. Null unless the query compares."
+        "The number in the earlier range. Null unless the query has `compare`."
     )
     change: float | None = field(
-        "The change since the earlier range, as a part of its number: 0.5 is half as much again."
+        "The relative change since the earlier range: 0.5 is an increase of 50%."
     )
     running_total: AnalyticsNumber | None = field(
-        "The sum up to this row, over time, without what is hidden. Null unless it was requested."
+        "The sum up to this row over time, without hidden numbers. Null unless it was requested."
     )
 
 
@@ -57,8 +57,8 @@ class AnalyticsRow:
 
 @strawberry.type(description="A measure of a table.")
 class AnalyticsMeasure:
-    name: str = field("The function and what it is of, such as `SUM_NET`.")
-    unit: Unit = field("What the numbers are.")
+    name: str = field("The function and the value that it applies to, such as `SUM_NET`.")
+    unit: Unit = field("The unit of the numbers.")
 
 
 @strawberry.type(description="The answer to a query.")
@@ -72,10 +72,10 @@ class AnalyticsTable:
         "number is hidden come last in the order of a measure."
     )
     row_count: int = field("The number of rows before `first` was applied.")
-    truncated: bool = field("Whether rows were left off because of `first`.")
+    truncated: bool = field("Whether rows were left out because of `first`.")
     hidden_count: int = field("How many numbers of these rows are hidden.")
     minimum_companies: int = field(
-        "The number of companies that a number must be about to be shown."
+        "The minimum number of companies that a number must be based on to be shown."
     )
     csv_url: str = viewer_field(
         query_resolvers.csv_urls,

@@ -40,12 +40,12 @@ class BankLine(Node):
     iban: str = field("The vendor's account.")
     position: int = field("The line of the file on which the movement begins.")
     booked_on: date = field("The day on which the bank booked the movement.")
-    value_on: date | None = field("The day from which it counts. Null when the bank gave none.")
+    value_on: date | None = field("The value date. Null when the bank gave none.")
     amount: Money = field(
         "The amount, positive for money that came in and negative for money that went out.",
         needs=("amount_cents",),
     )
-    is_reversal: bool = field("Whether the movement takes an earlier one back.")
+    is_reversal: bool = field("Whether the movement reverses an earlier one.")
     structured_reference: str = field(
         "The payer's structured reference, such as an ISO 11649 reference. Empty when there is "
         "none."
@@ -58,31 +58,33 @@ class BankLine(Node):
     )
     counterparty_name: str = field("The name of the payer. Empty when it isn't known.")
     counterparty_iban: str = field("The account of the payer. Empty when it isn't known.")
-    status: BankLineStatus = field("What became of the line.")
+    status: BankLineStatus = field("The status of the line.")
     problem: BankLineProblem | None = field("Why the line waits for a person. Null unless it does.")
     match: BankLineMatch | None = field(
-        "By what the line was matched. Null unless the status is MATCHED or REVERSED."
+        "How the line was matched. Null unless the status is MATCHED or REVERSED."
     )
     account: Account | None = edge(
         account_resolvers.accounts_of,
         needs=("account_id",),
-        description="The company whose payment the line is. Null until it is matched.",
+        description="The company that made the payment. Null until the line is matched.",
     )
     payment: Payment | None = edge(
         bank_resolvers.payment_of,
         needs=("payment_id",),
-        description="The payment that the line became. Null until it is matched.",
+        description="The payment recorded for the line. Null until the line is matched.",
     )
     statement: BankStatement = edge(
         bank_resolvers.statement_of,
         needs=("statement_id",),
-        description="The statement that contained the line first.",
+        description="The statement in which the line first appeared.",
     )
     decider: User | None = edge(
         bank_resolvers.deciders,
         needs=("decider_id",),
-        description="The operator who matched the line or set it aside. Null when it was matched "
-        "by itself.",
+        description=(
+            "The operator who matched the line or set it aside. Null when it was matched "
+            "automatically."
+        ),
     )
     decided_at: datetime | None = field("When the line was matched or set aside. Null until then.")
 

@@ -23,8 +23,8 @@ class PurchaseChange(Node):
         "The current status.", needs=("is_immediate", "applied_at", "canceled_at")
     )
     is_immediate: bool = field(
-        "Whether the change takes effect once it is paid. Otherwise it takes effect on "
-        "`effectiveOn`, when the period that is paid ends."
+        "Whether the change takes effect once it is paid. Otherwise, it takes effect on "
+        "`effectiveOn`, at the end of the paid period."
     )
     effective_on: date = field("The day from which the change counts.")
     price: Price | None = edge(

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 
 
 @strawberry.type(
-    description="What a corrective invoice would state if it were issued today, and what would "
-    "become of the payments of the invoice that it replaces."
+    description=(
+        "What a corrective invoice would state if it were issued today, and how the payments of "
+        "the invoice that it replaces would be used."
+    )
 )
 class InvoiceCorrectionPreview:
     lines: list[QuotedLine] = field("The lines.")

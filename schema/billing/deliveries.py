@@ -17,13 +17,14 @@ from schema.user_errors import UserError, errors
 if TYPE_CHECKING:
     from schema.billing.invoices import Invoice
 
-_REASON_CODE = "The code of the reason (AFNOR XP Z12-012), such as `TX_TVA_ERR`. Null without one."
-_REASON = "The reason in the words of who set the status. Null without one."
+_REASON_CODE = (
+    "The code of the reason (AFNOR XP Z12-012), such as `TX_TVA_ERR`. Null when there is none."
+)
+_REASON = "The reason in the words of whoever set the status. Null when there is none."
 
 
 @strawberry.type(
-    description="A status of an invoice that a platform or the buyer set, or that the vendor "
-    "reported."
+    description="A status of an invoice, set by a platform or the buyer or reported by the vendor."
 )
 @backed_by(models.billing.delivery.PlatformStatus)
 class PlatformStatus(Node):
@@ -43,8 +44,10 @@ class PlatformStatus(Node):
 )
 @backed_by(models.billing.delivery.CollectionReport)
 class CollectionReport(Node):
-    amount: Money = field("The payment, negative when it was taken back.", needs=("amount_cents",))
-    collected_at: datetime = field("When the payment was received or taken back.")
+    amount: Money = field(
+        ("The amount of the payment, negative when it was reversed."), needs=("amount_cents",)
+    )
+    collected_at: datetime = field("When the payment was received or reversed.")
     state: DeliveryState = field("Whether it was reported.")
     error: str | None = field("Why the last attempt failed. Null when it didn't.")
 
@@ -61,7 +64,7 @@ class InvoiceDelivery(Node):
         "The current status at the platforms, which payments don't change. Null before the first, "
         "and for invoices that are delivered by email.",
     )
-    status_at: datetime | None = field("When the current status was set. Null without one.")
+    status_at: datetime | None = field("When the current status was set. Null when there is none.")
     reason_code: str | None = field(_REASON_CODE)
     reason: str | None = field(_REASON)
     error: str | None = viewer_field(
@@ -71,7 +74,7 @@ class InvoiceDelivery(Node):
         "customers.",
     )
     statuses: list[PlatformStatus] = edge(
-        delivery_resolvers.statuses_of, description="All statuses, in the order of their times."
+        delivery_resolvers.statuses_of, description="All statuses, earliest first."
     )
     collection_reports: list[CollectionReport] = edge(
         delivery_resolvers.reports_of,
@@ -92,6 +95,6 @@ class InvoiceDelivery(Node):
 @strawberry.type(description="The result of `invoiceDeliveryRetry`.")
 class InvoiceDeliveryPayload:
     invoice_delivery: InvoiceDelivery | None = field(
-        "The delivery, which is tried again within seconds."
+        "The delivery, which is retried within seconds."
     )
     user_errors: list[UserError] = errors()

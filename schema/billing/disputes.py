@@ -54,7 +54,7 @@ class DisputePayload:
 @strawberry.type(description="The result of reporting a purchase that can't be used.")
 class PaymentReportNoAccessPayload:
     ticket: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = field(
-        "The ticket, whose message carries the details of the payment."
+        "The ticket, whose message contains the details of the payment."
     )
     payment: Annotated["Payment", strawberry.lazy("schema.billing.payments")] | None = field(
         "The payment."

@@ -17,6 +17,7 @@ class Entitlement:
         "The day on which it could first be used, in a trial or in the first period."
     )
     until: date | None = field(
-        "The first day that isn't paid or billed yet. Use it to ask again; it isn't an end."
+        "The first day that isn't paid or billed yet. Query again on that day; it isn't the end "
+        "of the entitlement."
     )
     ends_on: date | None = field("The day on which it ends. Null when it renews.")

@@ -45,8 +45,10 @@ class InvoiceLine(Node):
     label: str = field("What is billed: the name of the offer.")
     description: str = edge(
         invoice_resolvers.line_descriptions,
-        description="The details of the line as they are on the document, in its language: what "
-        "the offer includes, or for how many days of the period the line is. Empty without any.",
+        description=(
+            "The details of the line as printed, in the language of the document: what the offer "
+            "includes, or how many days of the period the line covers. Empty when there are none."
+        ),
         needs=("invoice_id", "position"),
     )
     quantity: int = field("The number of units.")

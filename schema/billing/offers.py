@@ -27,20 +27,26 @@ class Price(Node):
     vat: Money = edge(
         price_resolvers.vats,
         needs=("net_cents", "tax_category"),
-        description="The VAT for one interval, as the viewer's company is charged today; for "
-        "everyone else that of metropolitan France.",
+        description=(
+            "The VAT for one interval, as charged to the viewer's company today or, for everyone "
+            "else, in metropolitan France."
+        ),
     )
     gross: Money = edge(
         price_resolvers.gross_amounts,
         needs=("net_cents", "tax_category"),
-        description="The price for one interval including VAT, as the viewer's company is charged "
-        "today; for everyone else that of metropolitan France.",
+        description=(
+            "The price for one interval including VAT, as charged to the viewer's company today "
+            "or, for everyone else, in metropolitan France."
+        ),
     )
     vat_rate: int = edge(
         price_resolvers.vat_rates,
         needs=("tax_category",),
-        description="The VAT rate in hundredths of a percent for the viewer's company today; for "
-        "everyone else that of metropolitan France: 2000 is 20%.",
+        description=(
+            "The VAT rate in hundredths of a percent (2000 is 20%), as charged to the viewer's "
+            "company today or, for everyone else, in metropolitan France."
+        ),
     )
     tax_category: TaxCategory = field("The category that determines the VAT rate.")
     trial_days: int = field(

@@ -25,7 +25,8 @@ class PromotionRedemption(Node):
         description="The company that redeemed the code.",
     )
     redeemed_at: datetime = field(
-        "When the code was redeemed: when the payment of the purchase began, or it started."
+        "When the code was redeemed: when the payment of the purchase began, or when the purchase "
+        "started without one."
     )
 
 
@@ -34,7 +35,7 @@ class PromotionRedemption(Node):
 )
 @backed_by(models.billing.promotion.Promotion)
 class Promotion(Node):
-    code: str = field("The code, in capitals.")
+    code: str = field("The code, in uppercase.")
     percent_basis_points: int | None = field(
         "The share that is taken off, in hundredths of a percent: 2000 is 20%. Null for an amount.",
         promotion_resolvers.percent_basis_points,
@@ -43,7 +44,9 @@ class Promotion(Node):
     amount: Money | None = field(
         "The net amount that is taken off each period. Null for a share.", needs=("amount_cents",)
     )
-    periods: int | None = field("For how many billed periods of a purchase. Null for all of them.")
+    periods: int | None = field(
+        "The number of billed periods of a purchase that it applies to. Null for all of them."
+    )
     valid_from: datetime = field("From when the code can be redeemed.")
     valid_until: datetime | None = field(
         "Until when the code can be redeemed. Null without an end."

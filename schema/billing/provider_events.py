@@ -16,9 +16,9 @@ from schema.user_errors import UserError, errors
 class ProviderEvent(Node):
     provider: str = field("The payment provider, such as `stripe`.")
     event_id: str = field("The provider's ID of the notification. Each one is stored once.")
-    type: str = field("The provider's name of what happened, such as `payment_intent.succeeded`.")
+    type: str = field("The provider's name for the event, such as `payment_intent.succeeded`.")
     reference: str = field("The provider's ID of the object that changed.")
-    status: ProviderEventStatus = field("What became of the notification.")
+    status: ProviderEventStatus = field("The status of the notification.")
     attempts: int = field("How often it was handled since it was received or last retried.")
     error: str | None = field("The class of the last error. Null when there was none.")
     received_at: datetime = field("When it was received.")

@@ -33,7 +33,7 @@ class Period:
     description="What a promotion code takes off the net price of the next periods of a purchase."
 )
 class PurchaseDiscount:
-    code: str = field("The code, in capitals.")
+    code: str = field("The code, in uppercase.")
     percent_basis_points: int | None = field(
         "The share that is taken off, in hundredths of a percent: 2000 is 20%. Null for an amount."
     )
@@ -101,7 +101,7 @@ class Purchase(Node):
     )
     paused_at: datetime | None = field("When the purchase was paused. Null unless it is.")
     resumes_on: date | None = field(
-        "The day on which a paused purchase resumes by itself. Null when none was chosen."
+        "The day on which a paused purchase resumes automatically. Null when none was chosen."
     )
     pending_change: PurchaseChange | None = edge(
         change_resolvers.pending_changes,

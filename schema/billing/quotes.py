@@ -16,8 +16,8 @@ from schema.fields import field
 class QuotedLine:
     label: str = field("What is billed: the name of the offer.")
     description: str = field(
-        "The details of the line: what the offer includes, or for how many days of the period the "
-        "line is. Empty without any."
+        "The details of the line: what the offer includes, or how many days of the period the "
+        "line covers. Empty when there are none."
     )
     quantity: int = field("The number of units.")
     unit_net: Money = field("The price per unit, excluding VAT.")
@@ -39,7 +39,9 @@ class QuotedVat:
 class QuotedTransfer:
     iban: str = field("The account to pay to.")
     bic: str = field("The BIC of the account's bank.")
-    due_on: date = field("The day by which the money has to arrive, when the choice is made today.")
+    due_on: date = field(
+        "The day by which the money has to arrive if bank transfer is chosen today."
+    )
     starts_on_payment: bool = field(
         "Whether the purchase starts when the money has arrived. Otherwise it starts at once."
     )
@@ -63,7 +65,7 @@ class QuotedTrial:
     "the same amounts."
 )
 class PurchaseQuote:
-    lines: list[QuotedLine] = field("The lines of the invoice to be.")
+    lines: list[QuotedLine] = field("The lines of the future invoice.")
     net: Money = field("The total excluding VAT.")
     vat: Money = field("The total VAT, calculated and rounded once per rate.")
     gross: Money = field("The total including VAT, which is charged.")
@@ -94,7 +96,7 @@ class PurchaseQuote:
     accepts_paypal: bool = field(
         "Whether the purchase can be paid with PayPal: `purchasePay` with `paypal` as "
         "`paymentMethod`. PayPal isn't charged for renewals: they are charged to the default "
-        "payment method, and without one each is an invoice to pay. False in a preview."
+        "payment method, or, if there is none, invoiced to be paid each time. False in a preview."
     )
 
 
@@ -102,19 +104,20 @@ class PurchaseQuote:
 class PurchaseChangePreview:
     kind: PurchaseChangeKind = field("The kind of the change.")
     is_immediate: bool = field(
-        "Whether the change takes effect once it is paid. Otherwise it takes effect when the "
-        "period that is paid ends."
+        "Whether the change takes effect once it is paid. Otherwise, it takes effect at the end "
+        "of the paid period."
     )
     effective_on: date = field("The day from which the change counts.")
     quote: PurchaseQuote = field(
-        "What is invoiced: for the rest of the period at once, otherwise for the first period with "
-        "the change, on `effectiveOn`. Its total is `expectedGrossCents` of the mutation."
+        "What is invoiced: an immediate change for the rest of the period, now; any other change "
+        "for the first period with it, on `effectiveOn`. Pass its total as `expectedGrossCents` "
+        "to the mutation."
     )
     renewal: PurchaseQuote = field("The invoice of the first whole period with the change.")
     payment_kind: PaymentKind | None = field(
-        "How the change is paid when it is ordered: with what the arguments name, otherwise with "
-        "the payment method of the purchase. TRANSFER is an invoice that is due. Null when nothing "
-        "is charged then."
+        "How the change is paid when it is ordered: with the payment method in the arguments, or "
+        "else with that of the purchase. TRANSFER means that an invoice is issued to be paid. "
+        "Null when nothing is charged then."
     )
     payment_method: PaymentMethod | None = field(
         "The saved payment method that is charged. Null when it isn't saved, for a bank transfer, "

@@ -34,7 +34,7 @@ class Refund(Node):
     payment: Annotated["Payment", strawberry.lazy("schema.billing.payments")] = edge(
         credit_resolvers.payment_of,
         needs=("payment_id",),
-        description="The payment of which money is paid back.",
+        description="The payment that is refunded.",
     )
     credit_note: Annotated["Invoice", strawberry.lazy("schema.billing.invoices")] | None = edge(
         credit_resolvers.credit_note_of,
@@ -44,13 +44,14 @@ class Refund(Node):
     bank_line: Annotated["BankLine", strawberry.lazy("schema.billing.bank")] | None = edge(
         refund_resolvers.bank_lines_of,
         needs=("bank_line_id",),
-        description="The bank line of the transfer that is paid back: an operator sends the money "
-        "to the account of its payer. Null for what the payment provider refunds, and for "
-        "customers.",
+        description=(
+            "The bank line of the transfer that is refunded: an operator sends the money to the "
+            "payer's account. Null for refunds made by the payment provider, and for customers."
+        ),
     )
 
 
-@strawberry.type(description="The result of recording what became of a refund.")
+@strawberry.type(description="The result of recording the outcome of a refund.")
 class RefundPayload:
     refund: Refund | None = field("The refund in its new state.")
     user_errors: list[UserError] = errors()

@@ -133,8 +133,10 @@ class BillingQuery:
     money_movements: Connection[MoneyMovement] | None = query(
         movement_resolvers.money_movements,
         allow=buyer | agent,
-        description="What changed what companies owe: invoices, credit notes, payments, refunds, "
-        "most recent first, each with the balance after it.",
+        description=(
+            "The movements of money that changed what companies owe: invoices, credit notes, "
+            "payments and refunds, most recent first, each with the balance after it."
+        ),
     )
     refunds: Connection[Refund] | None = query(
         refund_resolvers.refunds,
@@ -210,17 +212,21 @@ class BillingMutation:
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CANCEL,
-        description="Cancels a purchase at the end of the period that is paid, and a change that "
-        "would take effect then. Until then it can be used, and the cancellation can be undone. A "
-        "paused purchase ends at once.",
+        description=(
+            "Cancels a purchase at the end of the paid period, along with any change scheduled "
+            "for that day. Until then, the purchase can be used and the cancellation can be "
+            "undone. A paused purchase ends at once."
+        ),
     )
     purchase_undo_cancellation: PurchasePayload | None = mutation(
         purchase_resolvers.undo_cancellation,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_UNDO_CANCELLATION,
-        description="Lets a canceled purchase renew again, as long as it hasn't ended. A change "
-        "that was canceled with it isn't restored: order it again.",
+        description=(
+            "Undoes the cancellation of a purchase that hasn't ended, so that it renews again. A "
+            "change that was canceled with it isn't restored: order it again."
+        ),
     )
     purchase_change: PurchaseChangePayload | None = mutation(
         change_resolvers.change,
@@ -229,27 +235,31 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CHANGE,
-        description="Changes the price, the quantity or the billing day of a purchase. What costs "
-        "more takes effect once it is paid, with the payment method of the purchase or another "
-        "one: the rest of the period is credited at the former price and charged at the new one, "
-        "by day. What doesn't cost more, another interval and another billing day take effect when "
-        "the period that is paid ends. A change replaces an earlier one that waits for that day; "
-        "only a pause is kept by what takes effect at once.",
+        description=(
+            "Changes the price, the quantity or the billing day of a purchase. A change that "
+            "costs more takes effect once it is paid, with the payment method of the purchase or "
+            "another one: the rest of the period is credited at the former price and charged at "
+            "the new one, by day. A change that doesn't cost more, another interval or another "
+            "billing day takes effect at the end of the paid period. A new change replaces a "
+            "scheduled one, except that an immediate change keeps a scheduled pause."
+        ),
     )
     purchase_cancel_change: PurchasePayload | None = mutation(
         change_resolvers.cancel_change,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CANCEL_CHANGE,
-        description="Cancels the change that would take effect when the period ends.",
+        description="Cancels the scheduled change of a purchase.",
     )
     purchase_pause: PurchasePayload | None = mutation(
         change_resolvers.pause,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_PAUSE,
-        description="Pauses a purchase when the period that is paid ends. Nothing is billed during "
-        "the pause, and the offer can't be used. `purchaseCancelChange` cancels it until then.",
+        description=(
+            "Pauses a purchase at the end of the paid period. Until then, `purchaseCancelChange` "
+            "cancels the pause. Nothing is billed during the pause, and the offer can't be used."
+        ),
     )
     purchase_resume: PurchaseChangePayload | None = mutation(
         change_resolvers.resume,
@@ -258,17 +268,21 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_CHANGE,
-        description="Resumes a paused purchase at once: a new period starts, is billed and paid, "
-        "and later ones are counted from that day.",
+        description=(
+            "Resumes a paused purchase at once: a new period starts and is billed, and later "
+            "periods are counted from that day."
+        ),
     )
     purchase_update_billing: PurchasePayload | None = mutation(
         change_resolvers.update_billing,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_UPDATE_BILLING,
-        description="Sets the billing address and the order number of a purchase that renews, for "
-        "its next invoices. Issued invoices never change. Another territory of VAT counts from the "
-        "next period on.",
+        description=(
+            "Sets the billing address and the order number of a purchase that renews, for its "
+            "next invoices. Issued invoices never change. If the VAT territory changes, it "
+            "applies from the next period on."
+        ),
     )
     invoice_pay: PaymentPayload | None = mutation(
         payment_resolvers.pay_invoice,
@@ -276,8 +290,10 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.INVOICE_PAY,
-        description="Pays what is open on an invoice. Once nothing is overdue any more, purchases "
-        "that were suspended are active again.",
+        description=(
+            "Pays what is open on an invoice. Suspended purchases are active again once nothing "
+            "is overdue."
+        ),
     )
     invoice_retry_payment: PaymentPayload | None = mutation(
         payment_resolvers.retry_invoice,
@@ -285,17 +301,22 @@ class BillingMutation:
         "payment",
         allow=agent,
         audit=BillingAuditAction.INVOICE_RETRY_PAYMENT,
-        description="Charges what is open on an invoice again, with the payment method of its "
-        "purchase and without the customer, beside the attempts of the dunning schedule. A method "
-        "that the bank refused for good isn't charged again. Requires a step-up.",
+        description=(
+            "Charges what is open on an invoice again, without the customer, with the payment "
+            "method of its purchase. This is in addition to the attempts of the dunning schedule. "
+            "A payment method that the bank has refused for good isn't charged again. Requires a "
+            "step-up."
+        ),
     )
     purchase_reprice: PurchasePayload | None = mutation(
         purchase_resolvers.reprice,
         "purchase",
         allow=buyer,
         audit=BillingAuditAction.PURCHASE_REPRICE,
-        description="Accepts the current price of a draft, which keeps it for 30 days. A draft "
-        "that has expired can be paid again.",
+        description=(
+            "Accepts the current price of a draft and holds it for 30 days. An expired draft can "
+            "then be paid again."
+        ),
     )
     payment_cancel: PaymentPayload | None = mutation(
         payment_resolvers.cancel_payment,
@@ -303,8 +324,10 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CHANGE,
-        description="Cancels a payment that waits for a confirmation with the bank, so that the "
-        "purchase can be paid by another means. `purchasePay` does the same by itself.",
+        description=(
+            "Cancels a payment that waits for a confirmation with the bank, so that the purchase "
+            "can be paid by another means. `purchasePay` does this automatically."
+        ),
     )
     purchase_confirm_billing: PurchasePayload | None = mutation(
         purchase_resolvers.confirm_billing,
@@ -345,8 +368,10 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_CONFIRM,
-        description="Begins the customer's confirmation of a renewal that their bank wants "
-        "confirmed (3-D Secure): send them to `confirmationUrl` of the payment.",
+        description=(
+            "Starts the confirmation of a renewal that the customer's bank requires (3-D Secure). "
+            "Send the customer to the payment's `confirmationUrl`."
+        ),
     )
     payment_method_add: PaymentMethodSetupPayload | None = mutation(
         payment_method_resolvers.add,
@@ -355,10 +380,12 @@ class BillingMutation:
         "client_secret",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_METHOD_ADD,
-        description="Begins to save a payment method, with which purchases renew. Requires a "
-        "recent `sessionStepUp`. The customer continues in the provider's script with "
-        "`clientSecret`, or at `confirmationUrl`; then call `paymentMethodConfirm`. With a "
-        "`token`, it may be saved at once. The first one becomes the default.",
+        description=(
+            "Starts saving a payment method, with which purchases renew. Requires a recent "
+            "`sessionStepUp`. The customer continues in the provider's script with "
+            "`clientSecret`, or at `confirmationUrl`; then call `paymentMethodConfirm`. With a "
+            "`token`, it may be saved at once. The first one becomes the default."
+        ),
     )
     payment_method_replace: PaymentMethodSetupPayload | None = mutation(
         payment_method_resolvers.replace,
@@ -367,8 +394,10 @@ class BillingMutation:
         "client_secret",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_METHOD_REPLACE,
-        description="Begins to save a payment method like `paymentMethodAdd`. Once it is saved, "
-        "it takes the place of another one, which is removed.",
+        description=(
+            "Starts saving a payment method, like `paymentMethodAdd`. Once saved, it replaces "
+            "another one, which is removed."
+        ),
     )
     payment_method_confirm: PaymentMethodSetupPayload | None = mutation(
         payment_method_resolvers.confirm,
@@ -377,8 +406,10 @@ class BillingMutation:
         "client_secret",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_METHOD_CHANGE,
-        description="Queries the payment provider whether a payment method is saved. Without this "
-        "call it is known a minute later.",
+        description=(
+            "Asks the payment provider whether a payment method is saved. Without this call, the "
+            "result is known a minute later."
+        ),
     )
     payment_method_set_default: PaymentMethodPayload | None = mutation(
         payment_method_resolvers.set_default,
@@ -402,25 +433,29 @@ class BillingMutation:
         "invoice",
         allow=agent | operator,
         audit=BillingAuditAction.INVOICE_CORRECT,
-        description="Issues a corrective invoice, which cancels and replaces an invoice: with "
-        "another buyer, order number, wording or lower amounts. It takes over the payments. Each "
-        "role has the limit of `invoiceCredit`. `invoiceCorrectionPreview` says what it would be. "
-        "Requires a step-up.",
+        description=(
+            "Issues a corrective invoice, which cancels and replaces an invoice to correct its "
+            "buyer, order number or wording or to lower its amounts. It takes over the payments. "
+            "The limits by role are those of `invoiceCredit`. `invoiceCorrectionPreview` shows "
+            "the result beforehand. Requires a step-up."
+        ),
     )
     invoice_delivery_retry: InvoiceDeliveryPayload | None = mutation(
         delivery_resolvers.retry,
         "invoice_delivery",
         allow=operator,
         audit=BillingAuditAction.INVOICE_DELIVERY_RETRY,
-        description="Hands an invoice over to the invoicing platform again that it has refused, or "
-        "at once when it is waiting, and the reports of its payments likewise.",
+        description=(
+            "Retries the delivery of an invoice to the invoicing platform, whether the platform "
+            "refused it or it is still waiting, and that of the reports of its payments."
+        ),
     )
     provider_event_retry: ProviderEventPayload | None = mutation(
         provider_event_resolvers.retry,
         "provider_event",
         allow=operator,
         audit=BillingAuditAction.PROVIDER_EVENT_RETRY,
-        description="Handles a payment provider's notification again that had failed.",
+        description="Retries handling a payment provider's notification that failed.",
     )
     invoice_credit: InvoiceCreditPayload | None = mutation(
         credit_resolvers.credit,
@@ -428,11 +463,13 @@ class BillingMutation:
         "invoice",
         allow=agent | operator,
         audit=BillingAuditAction.INVOICE_CREDIT,
-        description="Issues a credit note of an invoice: of the whole, of lines or of an amount. "
-        "It mirrors the VAT of the invoice, and all credit notes together never exceed it. It "
-        "settles what is open first; `refund` decides what happens to the part that was already "
-        "paid. An agent may credit up to €200 of an invoice, a supervisor up to €1,000, an "
-        "operator all of it. Requires a step-up.",
+        description=(
+            "Issues a credit note for an invoice: for all of it, for lines or for an amount. It "
+            "mirrors the VAT of the invoice, and all credit notes together never exceed the "
+            "invoice. It settles what is open first; `refund` decides what happens to the part "
+            "that was already paid. An agent may credit up to €200 of an invoice, a supervisor up "
+            "to €1,000, an operator all of it. Requires a step-up."
+        ),
     )
     invoice_dispute: DisputePayload | None = mutation(
         dispute_resolvers.dispute_invoice,
@@ -455,8 +492,10 @@ class BillingMutation:
         "dispute",
         allow=agent,
         audit=BillingAuditAction.DISPUTE_DECIDE,
-        description="Rejects a dispute. What is open of the invoice is due again, as many days "
-        "later as the dispute took.",
+        description=(
+            "Rejects a dispute. What is open on the invoice is due again, and its due date moves "
+            "by the number of days that the dispute took."
+        ),
     )
     payment_report_no_access: PaymentReportNoAccessPayload | None = mutation(
         dispute_resolvers.report_no_access,
@@ -464,8 +503,10 @@ class BillingMutation:
         "payment",
         allow=buyer,
         audit=BillingAuditAction.PAYMENT_REPORT_NO_ACCESS,
-        description="Opens a ticket about a payment after which a purchase can't be used. Its "
-        "message carries the details of the payment, the purchase and the invoice.",
+        description=(
+            "Opens a ticket about a purchase that can't be used although it was paid. Its message "
+            "contains the details of the payment, the purchase and the invoice."
+        ),
     )
     purchase_grant_access: PurchasePayload | None = mutation(
         dispute_resolvers.grant_access,
@@ -495,17 +536,21 @@ class BillingMutation:
         "offer",
         allow=operator,
         audit=BillingAuditAction.OFFER_PUBLISH,
-        description="Puts an offer on sale, at once or on a day. Its texts and prices are tried on "
-        "an invoice first. A planned withdrawal is dropped.",
+        description=(
+            "Puts an offer on sale, at once or on a given day. First checks that an invoice can "
+            "be issued with its texts and prices. A planned withdrawal is canceled."
+        ),
     )
     offer_withdraw: OfferPayload | None = mutation(
         catalogue_resolvers.withdraw_offer,
         "offer",
         allow=operator,
         audit=BillingAuditAction.OFFER_WITHDRAW,
-        description="Withdraws an offer from sale, at once or on a day. What was bought renews, "
-        "and drafts of purchases keep their price until they expire. A planned publication is "
-        "dropped.",
+        description=(
+            "Withdraws an offer from sale, at once or on a given day. Existing purchases keep "
+            "renewing, and drafts of purchases keep their price until they expire. A planned "
+            "publication is canceled."
+        ),
     )
     offer_reorder: OfferReorderPayload | None = mutation(
         catalogue_resolvers.reorder_offers,
@@ -519,19 +564,24 @@ class BillingMutation:
         "price",
         allow=operator,
         audit=BillingAuditAction.PRICE_CREATE,
-        description="Adds a version of an offer's price, at once or from a day on. It ends the "
-        "former version of the interval; purchases keep the version that they were made with.",
+        description=(
+            "Adds a version of an offer's price, valid at once or from a given day. It ends the "
+            "former version of the interval; existing purchases keep the version that they were "
+            "made with."
+        ),
     )
     price_end: PricePayload | None = mutation(
         catalogue_resolvers.end_price,
         "price",
         allow=operator,
         audit=BillingAuditAction.PRICE_END,
-        description="Stops selling the price of one interval, at once or on a day, while the "
-        "offer's other prices stay on sale. What was bought renews, and drafts of purchases keep "
-        "their price until they expire. Until the day has come another one can be set; to sell the "
-        "interval again, add a version. The last price of an offer on sale is refused: withdraw "
-        "the offer.",
+        description=(
+            "Stops selling the price of one interval, at once or on a given day, while the "
+            "offer's other prices stay on sale. Existing purchases keep renewing, and drafts of "
+            "purchases keep their price until they expire. Until that day, another day can be "
+            "set; to sell the interval again, add a version. The last price of an offer on sale "
+            "can't be ended: withdraw the offer instead."
+        ),
     )
     promotion_create: PromotionPayload | None = mutation(
         promotion_resolvers.create,
@@ -576,25 +626,31 @@ class BillingMutation:
         "is_repeated",
         allow=operator,
         audit=BillingAuditAction.BANK_STATEMENT_IMPORT,
-        description="Imports a statement of the vendor's bank account, and matches its lines with "
-        "invoices. A file or a line that was imported before changes nothing. A file with a fault "
-        "isn't imported at all, and each fault is an error with its line. Requires a step-up.",
+        description=(
+            "Imports a statement of the vendor's bank account, and matches its lines with "
+            "invoices. Files and lines that were imported before are ignored. A file with errors "
+            "isn't imported at all, and each error names the line. Requires a step-up."
+        ),
     )
     bank_line_match: BankLinePayload | None = mutation(
         bank_resolvers.match,
         "line",
         allow=operator,
         audit=BillingAuditAction.BANK_LINE_MATCH,
-        description="Makes an unmatched line the payment of a company: for invoices, whole or in "
-        "part, or for its balance. Requires a step-up.",
+        description=(
+            "Records an unmatched line as a payment of a company: for invoices, in full or in "
+            "part, or for its balance. Requires a step-up."
+        ),
     )
     bank_line_match_reversal: BankLinePayload | None = mutation(
         bank_resolvers.match_reversal,
         "line",
         allow=operator,
         audit=BillingAuditAction.BANK_LINE_REVERSE,
-        description="Says which line an unmatched reversal takes back. The payment that it had "
-        "become is reversed, and its invoices are open again. Requires a step-up.",
+        description=(
+            "Matches an unmatched reversal with the line that it reverses. The payment of that "
+            "line is reversed, and its invoices are open again. Requires a step-up."
+        ),
     )
     bank_line_dismiss: BankLinePayload | None = mutation(
         bank_resolvers.dismiss,
@@ -609,47 +665,57 @@ class BillingMutation:
         "line",
         allow=operator,
         audit=BillingAuditAction.BANK_LINE_UNDO,
-        description="Undoes a match or the setting aside of a line, which then waits for a person "
-        "again. The payment of a match is reversed. With a reversal the line that it took back "
-        "waits again as well. Requires a step-up.",
+        description=(
+            "Undoes a match or the setting aside of a line, which then waits for a person again. "
+            "The payment of a match is reversed. When a reversal is undone, the line that it "
+            "reversed waits again as well. Requires a step-up."
+        ),
     )
     refund_mark_sent: RefundPayload | None = mutation(
         refund_resolvers.mark_sent,
         "refund",
         allow=operator,
         audit=BillingAuditAction.REFUND_CHANGE,
-        description="Records that the refund of a transfer was sent from the vendor's account. A "
-        "repeat changes nothing. Requires a step-up.",
+        description=(
+            "Records that the refund of a transfer was sent from the vendor's account. Repeating "
+            "the request changes nothing. Requires a step-up."
+        ),
     )
     refund_mark_failed: RefundPayload | None = mutation(
         refund_resolvers.mark_failed,
         "refund",
         allow=operator,
         audit=BillingAuditAction.REFUND_CHANGE,
-        description="Records that the refund of a transfer can't be sent, or came back. The money "
-        "is on the company's balance, pays what is open, and the company is told by email. "
-        "Requires a step-up.",
+        description=(
+            "Records that the refund of a transfer can't be sent, or was returned. The money is "
+            "added to the company's balance and pays open invoices, and the company is notified "
+            "by email. Requires a step-up."
+        ),
     )
     account_export_movements: ExportPayload | None = mutation(
         export_resolvers.export_movements,
         "url",
         allow=buyer | agent,
         audit=BillingAuditAction.ACCOUNT_EXPORT_MOVEMENTS,
-        description="Makes a link to the movements of money of a company as CSV, with balances.",
+        description="Creates a link to a company's movements of money as CSV, with balances.",
     )
     account_export_invoices: ExportPayload | None = mutation(
         export_resolvers.export_invoices,
         "url",
         allow=buyer | agent,
         audit=BillingAuditAction.ACCOUNT_EXPORT_INVOICES,
-        description="Makes a link to the invoices and credit notes of a year of a company: a ZIP "
-        "of PDFs with an index as CSV.",
+        description=(
+            "Creates a link to a company's invoices and credit notes of one year: a ZIP of PDFs "
+            "with an index as CSV."
+        ),
     )
     fec_export: ExportPayload | None = mutation(
         export_resolvers.export_fec,
         "url",
         allow=operator,
         audit=BillingAuditAction.FEC_EXPORT,
-        description="Makes a link to the file of accounting entries (FEC) of a year, which the tax "
-        "office may ask for (Livre des procédures fiscales, A47 A-1). Requires a step-up.",
+        description=(
+            "Creates a link to the file of accounting entries (FEC) of one year, which the tax "
+            "office may ask for (Livre des procédures fiscales, A47 A-1). Requires a step-up."
+        ),
     )

@@ -20,28 +20,28 @@ from schema.texts import text_of
 from schema.user_errors import UserError, errors
 
 
-@strawberry.type(description="What one reader thinks of an article.")
+@strawberry.type(description="One reader's feedback on an article.")
 @backed_by(models.content.article_feedback.ArticleFeedback)
 class ArticleFeedback(Node):
     is_useful: bool = field("Whether the article was useful.")
     reason: FeedbackReason | None = field("Why it wasn't useful. Null when none was given.")
     comment: str = field("What the reader added. Empty when they added nothing.", cost=3)
     version: int = field("The version of the article that they read.")
-    at: datetime = field("When they said so.")
+    at: datetime = field("When the feedback was given.")
 
 
-@strawberry.type(description="How often readers gave a reason why an article wasn't useful.")
+@strawberry.type(description="How many readers gave a reason why an article wasn't useful.")
 class FeedbackReasonCount:
     reason: FeedbackReason = field("The reason.", lambda root: root[0])
     count: int = field("The number of readers.", lambda root: root[1])
 
 
-@strawberry.type(description="What the readers of an article think of it.")
+@strawberry.type(description="A summary of the readers' feedback on an article.")
 class ArticleFeedbackSummary:
-    useful_count: int = field("The number of readers to whom it was useful.")
-    not_useful_count: int = field("The number of readers to whom it wasn't.")
+    useful_count: int = field("The number of readers who found it useful.")
+    not_useful_count: int = field("The number of readers who didn't find it useful.")
     useful_share: float | None = field(
-        "The share of readers to whom it was useful, from 0 to 1. Null without feedback."
+        "The share of readers who found it useful, from 0 to 1. Null without feedback."
     )
     reasons: list[FeedbackReasonCount] = field("The reasons given, most frequent first.")
 
@@ -94,8 +94,10 @@ class Article(Node):
     video_url: str | None = edge(
         editing_resolvers.video_urls,
         needs=("id", "slug", "video_url", "published_at"),
-        description="Where the video can be watched: a link to another site, or the URL of an MP4 "
-        "or MOV file, which serves ranges. Null without a video.",
+        description=(
+            "Where the video can be watched: a link to another site, or the URL of an MP4 or MOV "
+            "file, which supports range requests. Null without a video."
+        ),
     )
     published_at: datetime | None = field(
         "When the article was last published. Null for a draft, which only supervisors and "
@@ -161,24 +163,32 @@ class Article(Node):
     )
     sign_ups: Connection[WebinarSignUp] = connection(
         webinar_resolvers.sign_ups,
-        description="Who signed up for the webinar, earliest first: everybody for supervisors and "
-        "operators, the viewer's own for everyone else.",
+        description=(
+            "The sign-ups for the webinar, earliest first: all of them for supervisors and "
+            "operators, only the viewer's own for everyone else."
+        ),
     )
     viewer_feedback: ArticleFeedback | None = edge(
         article_resolvers.own_feedback,
-        description="What the viewer said of the article. Null when they haven't, and for visitors "
-        "without a session.",
+        description=(
+            "The viewer's feedback on the article. Null when they gave none, and for visitors "
+            "without a session."
+        ),
     )
     feedback_summary: ArticleFeedbackSummary | None = edge(
         article_resolvers.feedback_summaries,
         cost=5,
-        description="What readers think of the article. Null unless the viewer is a supervisor or "
-        "an operator.",
+        description=(
+            "A summary of the readers' feedback on the article. Null unless the viewer is a "
+            "supervisor or an operator."
+        ),
     )
     feedback: Connection[ArticleFeedback] = connection(
         article_resolvers.feedback_of,
-        description="What each reader said of the article, most recent first: all of them for "
-        "supervisors and operators, the viewer's own for everyone else.",
+        description=(
+            "The readers' feedback on the article, most recent first: all of it for supervisors "
+            "and operators, only the viewer's own for everyone else."
+        ),
     )
 
 

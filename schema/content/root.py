@@ -75,7 +75,7 @@ class ContentMutation:
         "article",
         allow=editor,
         audit=ContentAuditAction.ARTICLE_PUBLISH,
-        description="Publishes a version of an article, at once or at a time.",
+        description="Publishes a version of an article, at once or at a given time.",
     )
     article_unpublish: ArticlePayload | None = mutation(
         editing_resolvers.unpublish,
@@ -89,17 +89,21 @@ class ContentMutation:
         "feedback",
         allow=anyone,
         audit=Unaudited("An opinion changes nothing but itself."),
-        description="Says whether an article was useful. Each user and each visitor says it once, "
-        "and can change their mind.",
+        description=(
+            "Records whether an article was useful to the viewer. Each user or visitor has one "
+            "feedback per article, which they can change."
+        ),
     )
     webinar_schedule: WebinarPayload | None = mutation(
         webinar_resolvers.schedule,
         "article",
         allow=editor,
         audit=ContentAuditAction.WEBINAR_SCHEDULE,
-        description="Sets when a webinar takes place, for how many people, and the link to join. "
-        "Those who signed up get an email about another time or link, with a calendar file that "
-        "updates their calendar.",
+        description=(
+            "Sets when a webinar takes place, for how many people, and the link to join. If the "
+            "time or the link changes, those who signed up get an email with a calendar file that "
+            "updates their calendar."
+        ),
     )
     webinar_cancel: WebinarPayload | None = mutation(
         webinar_resolvers.cancel,
@@ -114,15 +118,19 @@ class ContentMutation:
         "sign_up",
         allow=customer,
         audit=Unaudited("A place tells by itself who took it, and when."),
-        description="Signs the viewer up for a webinar. They get an email with a calendar file, "
-        "and reminders a day and an hour before. When the webinar is full they are put on the "
-        "waiting list, and get a place as soon as one becomes free.",
+        description=(
+            "Signs the viewer up for a webinar. They get an email with a calendar file, and "
+            "reminders a day and an hour before. If the webinar is full, they are put on the "
+            "waiting list and get a place as soon as one becomes free."
+        ),
     )
     webinar_withdraw: WebinarPayload | None = mutation(
         webinar_resolvers.withdraw,
         "article",
         allow=customer,
         audit=Unaudited("Nothing is left of a place that was given back."),
-        description="Withdraws the viewer from a webinar. Whoever has waited longest gets the "
-        "place.",
+        description=(
+            "Withdraws the viewer from a webinar. The first person on the waiting list gets the "
+            "place."
+        ),
     )

@@ -68,7 +68,7 @@ class IdentityMutation:
         "accepted",
         allow=anyone,
         audit=IdentityAuditAction.EMAIL_REQUEST_VERIFICATION,
-        description="Sends the verification email of a sign-up again.",
+        description="Resends the verification email of a sign-up.",
     )
     session_sign_in: SessionSignInPayload | None = mutation(
         session_resolvers.sign_in,

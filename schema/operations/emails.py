@@ -45,5 +45,5 @@ class Email(Node):
 
 @strawberry.type(description="The result of `emailRetry`.")
 class EmailPayload:
-    email: Email | None = field("The email, which is waiting for an immediate delivery attempt.")
+    email: Email | None = field("The email, which will be delivered again at once.")
     user_errors: list[UserError] = errors()

@@ -21,7 +21,7 @@ from schema.user_errors import UserError, errors
 class ConsentChange(Node):
     purpose: ConsentPurpose = field("What the consent is about.")
     given: bool = field("Whether the consent was given. False if it was withdrawn.")
-    at: datetime = field("When that happened.")
+    at: datetime = field("When the event happened.")
     channel: ConsentChannel = field("Where that happened.")
     policy: Policy | None = edge(
         consent_resolvers.policies,
@@ -36,7 +36,7 @@ class Consent:
     purpose: ConsentPurpose = field("What the consent is about. Each purpose appears once.")
     given: bool = field("Whether the viewer agrees. False until they have said so.")
     since: datetime | None = field(
-        "When the viewer gave or withdrew the consent last. Null if they never did."
+        "When the viewer last gave or withdrew the consent. Null if they never did."
     )
     history: list[ConsentChange] = field(
         "When the consent was given and withdrawn, most recent first."

@@ -33,8 +33,8 @@ class DataRequest(Node):
     )
     received_at: datetime = field("When the request was received.")
     deadline_at: datetime = field(
-        "Until when it has to be answered: a month after its receipt, or three when the deadline "
-        "was extended (GDPR, Article 12(3))."
+        "When it must be answered at the latest: a month after its receipt, or three months if "
+        "the deadline was extended (GDPR, Article 12(3))."
     )
     extended_at: datetime | None = field("When the deadline was extended. Null if it wasn't.")
     extension_reason: str | None = field(

@@ -38,15 +38,15 @@ class Mailing(Node):
     )
     created_at: datetime = field("When the operator sent it.")
     recipient_count: int = field(
-        "How many emails were stored for delivery so far. Who withdraws the consent before the "
-        "delivery gets none."
+        "The number of emails queued for delivery so far. People who withdraw their consent "
+        "before delivery don't get one."
     )
     finished_at: datetime | None = field(
-        "When the emails of all recipients were stored. Null until then."
+        "When the emails of all recipients were queued. Null until then."
     )
 
 
 @strawberry.type(description="The result of sending a mailing.")
 class MailingPayload:
-    mailing: Mailing | None = field("The mailing, whose emails are sent by and by.")
+    mailing: Mailing | None = field("The mailing, whose emails are sent gradually.")
     user_errors: list[UserError] = errors()

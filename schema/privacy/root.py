@@ -86,17 +86,22 @@ class PrivacyMutation:
         "url",
         allow=signed_in,
         audit=PrivacyAuditAction.PERSON_EXPORT,
-        description="Makes a link to everything that is kept about the viewer, as a ZIP of JSON "
-        "and CSV with the files they uploaded. Requires a step-up. Staff ask their employer.",
+        description=(
+            "Creates a link to everything that is kept about the viewer, as a ZIP of JSON and CSV "
+            "with the files they uploaded. Requires a step-up. Not for members of the staff, who "
+            "ask their employer."
+        ),
     )
     mailing_send: MailingPayload | None = mutation(
         mailing_resolvers.send,
         "mailing",
         allow=operator,
         audit=PrivacyAuditAction.MAILING_SEND,
-        description="Sends an email to each member of an active company who has consented to its "
-        "purpose. Each has a link, and a button of mail programs (RFC 8058), to withdraw the "
-        "consent.",
+        description=(
+            "Sends an email to each member of an active company who has consented to its purpose. "
+            "Each email has a link and a one-click unsubscribe button (RFC 8058) to withdraw the "
+            "consent."
+        ),
     )
     consent_update: ConsentPayload | None = mutation(
         consent_resolvers.update,
@@ -112,9 +117,11 @@ class PrivacyMutation:
         "ticket_id",
         allow=anyone,
         audit=PrivacyAuditAction.INCIDENT_REPORT,
-        description="Reports a suspected breach of personal data, also without signing in. The "
-        "security team is alerted immediately. A signed-in customer gets a ticket, in which "
-        "support answers.",
+        description=(
+            "Reports a suspected breach of personal data, with or without signing in. The "
+            "security team is alerted immediately. A signed-in customer gets a ticket, in which "
+            "support answers."
+        ),
     )
     incident_update: IncidentPayload | None = mutation(
         incident_resolvers.update,

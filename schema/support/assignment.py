@@ -16,8 +16,10 @@ class AssignmentMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_CLAIM,
-        description="Assigns a ticket to the viewer. Of several agents who claim it at once, one "
-        "gets it, and the others the user error ALREADY_CLAIMED with that one's name.",
+        description=(
+            "Assigns a ticket to the viewer. If several agents claim it at the same time, one "
+            "gets it, and the others get the user error ALREADY_CLAIMED with that agent's name."
+        ),
     )
     ticket_release: TicketPayload | None = mutation(
         assignment_resolvers.release,
@@ -41,7 +43,10 @@ class AssignmentMutation:
         "ticket",
         allow=supervisor,
         audit=SupportAuditAction.TICKET_TAKE_OVER,
-        description="Assigns a ticket to the viewer, whoever has it, as `ticketTransfer` does.",
+        description=(
+            "Assigns a ticket to the viewer, whoever has it. Has the same effects as "
+            "`ticketTransfer`."
+        ),
     )
     ticket_update: TicketPayload | None = mutation(
         assignment_resolvers.update,
@@ -55,8 +60,10 @@ class AssignmentMutation:
         "ticket",
         allow=agent,
         audit=SupportAuditAction.TICKET_CHANGE_CATEGORY,
-        description="Corrects the category of a ticket, which its customer sees "
-        "(CATEGORY_CHANGED). A ticket that nobody has goes to the team of the category, unless it "
-        "was transferred to another one. Legal requests (`Ticket.deadlineAt` isn't null) keep "
-        "their category.",
+        description=(
+            "Corrects the category of a ticket, which its customer sees (CATEGORY_CHANGED). A "
+            "ticket without an assignee goes to the team of the category, unless it was "
+            "transferred to another one. Legal requests (`Ticket.deadlineAt` isn't null) keep "
+            "their category."
+        ),
     )

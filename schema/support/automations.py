@@ -38,8 +38,10 @@ _ids = automation_resolvers.ids_condition
 
 
 @strawberry.type(
-    description="Conditions on a ticket, each with the values that meet it. Null for what doesn't "
-    "matter."
+    description=(
+        "Conditions on a ticket, each with the values that meet it. Null for conditions that "
+        "aren't set."
+    )
 )
 class AutomationConditions:
     channel: list[Channel] | None = field("The channel.", _condition("channel"))
@@ -75,13 +77,15 @@ class AutomationConditions:
 
 
 @strawberry.type(
-    description="What an automation consists of, until it is changed: then it gets another version."
+    description="A version of what an automation does. Each change creates another version."
 )
 @backed_by(models.support.automation.AutomationVersion)
 class AutomationVersion(Node):
-    number: int = field("Its number among the versions of the automation, from 1.")
-    event: AutomationEvent = field("What the automation acts for.")
-    delay_minutes: int | None = field("How many minutes after the event it acts. Null for at once.")
+    number: int = field("The number of the version, starting at 1.")
+    event: AutomationEvent = field("The event that the automation acts on.")
+    delay_minutes: int | None = field(
+        "How many minutes after the event it acts. Null when it acts at once."
+    )
     delay_in_business_time: bool = field(
         "Whether only opening hours count for the delay.",
         lambda root: root.is_delay_business_time,
@@ -92,16 +96,16 @@ class AutomationVersion(Node):
         "The conditions.", automation_resolvers.condition_row("conditions"), needs=("conditions",)
     )
     exceptions: AutomationConditions = field(
-        "Conditions of which none may be met.",
+        "Conditions that must not be met.",
         automation_resolvers.condition_row("exceptions"),
         needs=("exceptions",),
     )
     actions: TicketActions = field("What it does.", action_resolvers.of_row, needs=("actions",))
-    created_at: datetime = field("When the version was made.")
+    created_at: datetime = field("When the version was created.")
     author: User | None = edge(
         automation_resolvers.authors,
         needs=("author_id",),
-        description="Who made it. Null when that isn't known.",
+        description="Who created the version. Null when that isn't known.",
     )
 
 
@@ -112,15 +116,19 @@ class ActionRefusal:
 
 
 @strawberry.type(
-    description="What the system does by itself, when something happens in a ticket that meets "
-    "conditions."
+    description=(
+        "What the system does automatically when an event happens in a ticket that meets "
+        "conditions."
+    )
 )
 @backed_by(models.support.automation.Automation)
 class Automation(Node):
     name: str = field("The name of the automation.")
-    position: int = field("Its place: automations act in the order of their positions.")
+    position: int = field(
+        "The position of the automation. Automations act in the order of their positions."
+    )
     enabled_at: datetime | None = field(
-        "Since when it acts, for what happens from then on. Null while it is disabled."
+        "When it was enabled. It acts on events from then on. Null while it is disabled."
     )
     updated_at: datetime = field("When it was last changed.")
     archived_at: datetime | None = field("When it was archived. Null until then.")
@@ -143,8 +151,10 @@ class Automation(Node):
         Annotated["AutomationFailure", strawberry.lazy("schema.support.automations")]
     ] = edge(
         automation_resolvers.failures,
-        description="The tickets on which the automation has failed and is tried again. When "
-        "it is given up, `runs` says so (FAILED).",
+        description=(
+            "The tickets on which the automation has failed and will be tried again. Once no more "
+            "attempts are made, `runs` contains the failure (FAILED)."
+        ),
     )
 
 
@@ -156,10 +166,10 @@ class AutomationFailure:
         needs=("ticket_id",),
         description="The number of the ticket.",
     )
-    attempts: int = field("How often it has failed.")
+    attempts: int = field("The number of times it has failed.")
     error: str = field("The type of the last error. The operators' log contains the details.")
     retry_at: datetime = field(
-        "When it is tried again.", lambda root: root.due_at, needs=("due_at",)
+        "When the next attempt is made.", lambda root: root.due_at, needs=("due_at",)
     )
 
 
@@ -169,12 +179,12 @@ class AutomationFailure:
 )
 @backed_by(models.support.automation.AutomationRun)
 class AutomationRun(Node):
-    event: AutomationEvent = field("What the automation acted for.")
-    happened_at: datetime = field("When that happened.")
+    event: AutomationEvent = field("The event that the automation acted on.")
+    happened_at: datetime = field("When the event happened.")
     at: datetime = field("When the automation acted.")
     depth: int = field(
-        "0 for an event that a person or time caused. Otherwise how many automations had acted "
-        "before, one because of the other."
+        "0 for an event caused by a person or by the passing of time. Otherwise, the number of "
+        "automations that had acted before in a chain, each triggered by the previous one."
     )
     kinds: list[TicketActionKind] = field(
         "What it did or was to do.", macro_resolvers.kinds, needs=("kinds",)
@@ -188,7 +198,8 @@ class AutomationRun(Node):
         "The first event of the ticket's stream that the automation caused."
     )
     last_sequence: BigInt = field(
-        "The last one. Less than `firstSequence` when it caused none, as for tags and notes."
+        "The last event of the ticket's stream that the automation caused. Less than "
+        "`firstSequence` when it caused none, as with tags and notes."
     )
     automation: Automation = edge(
         automation_resolvers.automations_of,
@@ -235,14 +246,17 @@ class AutomationDryRun:
     match_count: int = field("How often it would have acted or been refused.")
     refused_count: int = field("How often it would have been refused.")
     ticket_count: int = field("On how many tickets it would have acted or been refused.")
-    checked_ticket_count: int = field("How many tickets were read: those that have changed since.")
+    checked_ticket_count: int = field(
+        "How many tickets were checked: those that have changed since the first of these days."
+    )
     is_complete: bool = field(
-        "Whether all of them were read. At most 500 tickets are, those that were opened last, with "
-        "at most 100 events each."
+        "Whether all of these tickets were checked. At most 500 are: the most recently opened "
+        "ones, with at most 100 events each."
     )
     current_state: list[str] = field(
-        "The conditions that were compared with the tickets as they are now, because it isn't "
-        "known how they were. The others were compared with the tickets as they were."
+        "The conditions that were checked against the tickets as they are now, because their "
+        "earlier state isn't known. All others were checked against the tickets as they were at "
+        "the time."
     )
     matches: list[AutomationDryRunMatch] = field(
         "When and on which tickets it would have acted: the 100 most recent ones."
@@ -266,9 +280,11 @@ class AutomationQuery:
         automation_resolvers.try_automation,
         allow=supervisor,
         cost=100,
-        description="What an automation, or a definition that isn't stored, would have done in the "
-        "past days. Nothing is changed. All errors of a definition are in `extensions.errors`. "
-        "Null when there is no such automation.",
+        description=(
+            "What an automation, or a definition that isn't stored, would have done over the past "
+            "days. Nothing is changed. All errors of a definition are in `extensions.errors`. "
+            "Null when there is no such automation."
+        ),
     )
 
 
@@ -286,8 +302,10 @@ class AutomationMutation:
         "automation",
         allow=supervisor | operator,
         audit=SupportAuditAction.AUTOMATION_UPDATE,
-        description="Replaces the name and the definition of an automation. What is delayed is "
-        "dropped when the event or the delay has changed.",
+        description=(
+            "Replaces the name and the definition of an automation. If the event or the delay "
+            "changes, pending delayed actions are dropped."
+        ),
     )
     automation_set_enabled: AutomationPayload | None = mutation(
         automation_resolvers.set_enabled,
@@ -308,5 +326,5 @@ class AutomationMutation:
         "automation",
         allow=supervisor | operator,
         audit=SupportAuditAction.AUTOMATION_ARCHIVE,
-        description="Archives an automation: it doesn't act any more. Its log stays.",
+        description="Archives an automation: it no longer acts. Its log stays.",
     )

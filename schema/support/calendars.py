@@ -42,7 +42,7 @@ class Calendar(Node):
     name: str = field("The name.")
     time_zone: str = field("The time zone, such as Europe/Paris.")
     weekly_hours: list[WeeklyHours] = field(
-        "The hours of the week, from Monday on.",
+        "The hours of the week, starting on Monday.",
         calendar_resolvers.weekly_hours_of,
         needs=("week",),
     )

@@ -52,7 +52,7 @@ class Call(Node):
     message: Annotated["Message", strawberry.lazy("schema.support.tickets")] | None = edge(
         call_resolvers.messages,
         needs=("message_id",),
-        description="The message about the call, which gives it its place in the ticket.",
+        description="The message that represents the call in the ticket.",
     )
     note: Note | None = edge(
         call_resolvers.notes,
@@ -62,8 +62,10 @@ class Call(Node):
 
 
 @strawberry.type(
-    description="Who may be calling. A number proves nothing: ask for the name before you tell "
-    "anything about the company."
+    description=(
+        "Who may be calling. A number isn't proof of identity: ask for the caller's name before "
+        "you disclose anything about the company."
+    )
 )
 class Caller:
     number: str = field("The number in E.164.")
@@ -109,16 +111,20 @@ class CallMutation:
         "call",
         allow=agent,
         audit=Unaudited("A call tells by itself who logged it, and when."),
-        description="Logs a phone call in a ticket, or in a new one of the channel PHONE. An "
-        "answered call ends the customer's wait for a reply, and a missed one begins it.",
+        description=(
+            "Logs a phone call in a ticket, or in a new one with the channel PHONE. An answered "
+            "call ends the customer's wait for a reply, and a missed one starts it."
+        ),
     )
     call_link: CallPayload | None = mutation(
         call_resolvers.link,
         "call",
         allow=agent,
         audit=SupportAuditAction.CALL_LINK,
-        description="Links a call that the telephone system reported, and whose customer wasn't "
-        "certain, to a ticket.",
+        description=(
+            "Links a call to a ticket that the telephone system reported and whose customer "
+            "wasn't certain."
+        ),
     )
     call_dismiss: CallPayload | None = mutation(
         call_resolvers.dismiss,

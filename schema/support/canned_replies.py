@@ -30,18 +30,23 @@ class CannedReply(Node):
     owner: User | None = edge(
         reply_resolvers.owners,
         needs=("owner_id",),
-        description="The agent who alone uses it. Null for one that several people use.",
+        description="The agent to whom it belongs. Null for a reply that is shared.",
     )
     team: Team | None = edge(
         reply_resolvers.teams,
         needs=("team_id",),
-        description="The team that uses it. Null for a personal one and one for all agents.",
+        description=(
+            "The team that uses it. Null for a personal reply and for one that all agents use."
+        ),
     )
     viewer_can_change: bool = edge(
         reply_resolvers.viewer_can_change,
         needs=("owner_id", "team_id"),
-        description="Whether the viewer may change and delete it: their own, those of their teams, "
-        "and for supervisors those of all teams and of all agents.",
+        description=(
+            "Whether the viewer can change and delete it. Agents can change their own replies and "
+            "those of their teams; supervisors can also change those of all teams and of all "
+            "agents."
+        ),
     )
 
 

@@ -15,18 +15,19 @@ from support.chat_views import ChatServiceStatus
 
 @strawberry.type(description="Whether chats are answered now.")
 class ChatService:
-    status: ChatServiceStatus = field("Whether a chat that is opened now is answered.")
+    status: ChatServiceStatus = field("Whether a chat opened now is answered.")
     expected_wait_seconds: int | None = field(
         "How long a chat that is opened now is expected to wait, in seconds: 0 when an agent is "
         "free. Null unless the status is ANSWERED.",
         chat_resolvers.expected_wait_seconds,
     )
     opens_at: datetime | None = field(
-        "When chats will be answered next. Null unless the status is CLOSED, or if it isn't "
-        "planned."
+        "When chats will be answered next. Null unless the status is CLOSED, and when no opening "
+        "is planned."
     )
     closes_at: datetime | None = field(
-        "Until when chats are answered today. Null while the status is CLOSED, or around the clock."
+        "When chats stop being answered today. Null while the status is CLOSED, and when chats "
+        "are answered around the clock."
     )
     opening_hours: str = field(
         "The hours in which these chats are answered, in the viewer's language.",
@@ -39,8 +40,8 @@ class ChatService:
 class LiveChat:
     state: ChatState = field("The state of the chat.")
     position: int | None = field(
-        "The place of the chat among those of its queue that wait for the same agents: 1 for the "
-        "next one. Chats that only other agents can take don't count. Null unless it waits."
+        "The position of the chat in its queue, counting only chats that the same agents can "
+        "take: 1 for the next one. Null unless it waits."
     )
     expected_wait_seconds: int | None = field(
         "How long the chat is expected to wait, in seconds. Null unless it waits, and while no "
@@ -61,11 +62,13 @@ class ChatMutation:
         "agent",
         allow=agent,
         audit=Unaudited("Agents do it all day, and the rights of nobody change."),
-        description="Sets whether the viewer takes new chats. While they do and one of their "
-        "devices is connected, chats are assigned to them, up to their capacity "
-        "(`Agent.chatCapacity`). When they go away, chats that they haven't answered return to the "
-        "queue. Whoever leaves a new chat unanswered for minutes is sent away; `agentEvents` says "
-        "so (AVAILABILITY_CHANGED).",
+        description=(
+            "Sets whether the viewer takes new chats. While they do and one of their devices is "
+            "connected, chats are assigned to them, up to their capacity (`Agent.chatCapacity`). "
+            "When they become AWAY, chats that they haven't answered return to the queue. Agents "
+            "who leave a new chat unanswered for a few minutes become AWAY; `agentEvents` reports "
+            "it (AVAILABILITY_CHANGED)."
+        ),
     )
 
 

@@ -20,20 +20,24 @@ class Contact:
         "The hours in which chat and phone are answered, in the viewer's language."
     )
     weekly_hours: list[WeeklyHours] = field(
-        "These hours for each day of the week, from Monday on. Public holidays and closures are "
-        "exceptions: `isOpen` and `opensAt` consider them."
+        "These hours for each day of the week, starting on Monday. They don't reflect public "
+        "holidays and closures; `isOpen` and `opensAt` do."
     )
     time_zone: str = field("The time zone of these hours, such as Europe/Paris.")
-    is_open: bool = field("Whether these are opening hours. `chat` says whether an agent is there.")
+    is_open: bool = field(
+        "Whether it is within opening hours now. `chat` says whether an agent is available."
+    )
     opens_at: datetime | None = field(
-        "When chat and phone will be answered next. Null while they are, or if it isn't planned."
+        "When chat and phone will be answered next. Null while they are answered, and when no "
+        "opening is planned."
     )
     closes_at: datetime | None = field(
-        "Until when chat and phone are answered today. Null while they aren't, or around the clock."
+        "When chat and phone stop being answered today. Null while they aren't answered, and when "
+        "they are answered around the clock."
     )
     chat: ChatService = field(
         "Whether chats are answered now, and how long they wait. The subscription `chatService` "
-        "tells each change.",
+        "delivers each change.",
         chat_resolvers.service,
         needs=(),
     )

@@ -20,15 +20,15 @@ _PRIVATE = Unaudited("Nobody but the viewer reads a draft before it is sent.")
 @backed_by(models.support.draft.Draft)
 class Draft(Node):
     body: str = field("The text. Card numbers are masked.", cost=5)
-    is_note: bool = field("Whether it will be an internal note, not an answer.")
-    version: int = field("How often it was saved: pass it to `draftSave`.")
+    is_note: bool = field("Whether it is a draft of an internal note rather than of an answer.")
+    version: int = field("The number of times it was saved. Pass it to `draftSave`.")
     updated_at: datetime = field("When it was last saved.")
 
 
 @strawberry.type(description="Somebody else who is writing in a ticket. Their text isn't shown.")
 class Writer:
     user: User = edge(draft_resolvers.writers, description="The person.")
-    is_note: bool = field("Whether it will be an internal note, not an answer.")
+    is_note: bool = field("Whether it is a draft of an internal note rather than of an answer.")
     is_writing: bool = viewer_field(
         draft_resolvers.are_writing,
         needs=("updated_at",),
@@ -66,8 +66,10 @@ class DraftSubscription:
     ticket_writers: AsyncGenerator[TicketWriters, None] = subscription(
         draft_resolvers.watch,
         allow=agent,
-        description="Which other agents are writing in a ticket, or have left a draft in it: at "
-        "once, and again whenever that changes. It follows from `draftSave`, which clients call "
-        "every few seconds while the viewer writes, and ends by itself. Each result is the whole "
-        "state, so a client that connects again has missed nothing.",
+        description=(
+            "Which other agents are writing in a ticket, or have left a draft in it: at once, and "
+            "again whenever that changes. It is derived from `draftSave`, which clients call "
+            "every few seconds while the viewer writes, and expires by itself. Each result is the "
+            "whole state, so a client that reconnects has missed nothing."
+        ),
     )

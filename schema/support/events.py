@@ -22,8 +22,8 @@ from schema.support.saved_filters import SavedFilter
 from schema.support.tickets import Message, Ticket
 
 EPOCH_DESCRIPTION = (
-    "The epoch of the stream. Pass it as `epoch` to resume, together with `sequence`. Another one "
-    "begins when the server goes back to an earlier state, such as a backup."
+    "The epoch of the stream. Pass it as `epoch` to resume, together with `sequence`. A new epoch "
+    "begins when the server is restored to an earlier state, such as a backup."
 )
 
 

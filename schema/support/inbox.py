@@ -37,8 +37,10 @@ class InboxMutation:
         "ticket",
         allow=agent,
         audit=_INTERNAL,
-        description="Snoozes a ticket: it is in the view SNOOZED alone until the time has come or "
-        "its customer writes. Customers don't see it.",
+        description=(
+            "Snoozes a ticket: until the given time, or until its customer writes, only the view "
+            "SNOOZED contains it. Customers don't see this."
+        ),
     )
     draft_discard: TicketPayload | None = mutation(
         draft_resolvers.discard,

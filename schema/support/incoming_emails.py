@@ -32,13 +32,15 @@ class RefusedFile:
 
 
 @strawberry.type(
-    description="Whether an email comes from whom it says, in the words of RFC 8601, such as "
-    "`pass`, `fail` and `none`. Null for what is unknown."
+    description=(
+        "Whether an email comes from the sender that it names, as results of RFC 8601 such as "
+        "`pass`, `fail` and `none`. Null for unknown results."
+    )
 )
 class EmailAuthentication:
-    spf: str | None = field("Whether the server that sent it may send for the domain (RFC 7208).")
+    spf: str | None = field("Whether the sending server may send emails for the domain (RFC 7208).")
     dkim: str | None = field("Whether a signature of a domain is valid (RFC 6376).")
-    dmarc: str | None = field("Whether one of both is for the domain of the sender (RFC 7489).")
+    dmarc: str | None = field("Whether SPF or DKIM passed for the sender's domain (RFC 7489).")
     policy: str | None = field(
         "What the domain of the sender asks to do when DMARC fails: `none`, `quarantine` or "
         "`reject`."
@@ -55,8 +57,8 @@ class MessageEmail:
         cost=5,
     )
     html: str | None = field(
-        "The email as HTML, sanitized, without anything that is loaded from elsewhere. Pictures "
-        "that came with the email have `cid:` and the ID of a file of the message as their source.",
+        "The email as sanitized HTML, without external content. The source of pictures that came "
+        "with the email is `cid:` followed by the ID of a file of the message.",
         incoming_email_resolvers.html,
         needs=("html",),
         cost=5,
@@ -69,14 +71,16 @@ class MessageEmail:
 
 
 @strawberry.type(
-    description="An email that support received, and what became of it. Operators see neither its "
-    "content nor who sent it."
+    description=(
+        "An email that support received, and how it was handled. Operators see neither its "
+        "content nor who sent it."
+    )
 )
 @backed_by(models.support.incoming_email.IncomingEmail)
 class IncomingEmail(Node):
     source: IncomingEmailSource = field("How the email was received.")
     received_at: datetime = field("When the email was stored.")
-    status: IncomingEmailStatus = field("What has become of the email.")
+    status: IncomingEmailStatus = field("The status of the email.")
     reason: IncomingEmailReason | None = field(
         "Why the email has its status. Null while it is RECEIVED."
     )

@@ -33,23 +33,28 @@ class Macro(Node):
     actions: TicketActions = field("What it does.", action_resolvers.of_row, needs=("actions",))
     updated_at: datetime = field("When it was last changed.")
     archived_at: datetime | None = field(
-        "When it was archived: it can't be applied any more. Null until then."
+        "When it was archived. From then on it can no longer be applied. Null until then."
     )
     owner: User | None = edge(
         macro_resolvers.owners,
         needs=("owner_id",),
-        description="The agent whose own it is. Null for a macro of all agents or of a team.",
+        description="The agent to whom it belongs. Null for a macro of a team or of all agents.",
     )
     team: Team | None = edge(
         macro_resolvers.teams,
         needs=("team_id",),
-        description="The team whose members use it. Null for a macro of all agents or of one.",
+        description=(
+            "The team whose members use it. Null for a personal macro and for one that all agents "
+            "use."
+        ),
     )
     viewer_can_change: bool = viewer_field(
         macro_resolvers.viewer_can_change,
         needs=("owner_id", "archived_at"),
-        description="Whether the viewer may change and archive it: their own, and for supervisors "
-        "and operators those of all agents and of teams.",
+        description=(
+            "Whether the viewer can change and archive it. Agents can change their own macros; "
+            "supervisors and operators can also change those of teams and of all agents."
+        ),
     )
 
 
@@ -58,7 +63,8 @@ class Macro(Node):
 class MacroUse(Node):
     at: datetime = field("When the macro was applied.")
     kinds: list[TicketActionKind] = field(
-        "What the macro did, in this order. What was already as the macro sets it stayed so.",
+        "What the macro did, in this order, including actions that changed nothing because the "
+        "ticket already was that way.",
         macro_resolvers.kinds,
         needs=("kinds",),
     )
@@ -114,8 +120,10 @@ class MacroMutation:
         "macro",
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_CREATE,
-        description="Creates a macro of the viewer's own or, for supervisors and operators, one of "
-        "all agents or of a team.",
+        description=(
+            "Creates a personal macro of the viewer. Supervisors and operators can also create "
+            "macros for a team or for all agents."
+        ),
     )
     macro_update: MacroPayload | None = mutation(
         macro_resolvers.update,
@@ -129,7 +137,7 @@ class MacroMutation:
         "macro",
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_ARCHIVE,
-        description="Archives a macro: it can't be applied any more. What it did stays.",
+        description="Archives a macro: it can no longer be applied. What it did stays.",
     )
     macro_apply: MacroApplyPayload | None = mutation(
         macro_resolvers.apply,

@@ -22,14 +22,17 @@ class MessageExportMutation:
         "url",
         allow=customer,
         audit=SupportAuditAction.ACCOUNT_EXPORT_MESSAGES,
-        description="Makes a link to all that the viewer's company exchanged with support, over "
-        "all channels. Requires a step-up.",
+        description=(
+            "Creates a link to everything that the viewer's company exchanged with support, "
+            "through all channels. Requires a step-up."
+        ),
     )
     ticket_export: MessageExportPayload | None = mutation(
         export_resolvers.export_ticket,
         "url",
         allow=customer | agent,
         audit=SupportAuditAction.TICKET_EXPORT,
-        description="Makes a link to all that was exchanged in a ticket, and in those that were "
-        "merged into it.",
+        description=(
+            "Creates a link to an export of a ticket and of the tickets that were merged into it."
+        ),
     )

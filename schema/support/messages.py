@@ -16,8 +16,8 @@ _REACTION = Unaudited("A reaction tells by itself whose it is.")
 class MessageChangePayload:
     message: Message | None = field("The message after the change.")
     may_have_been_emailed: bool | None = field(
-        "Whether the message may have been sent by email before. Emails that were sent stay as "
-        "they are: tell the author."
+        "Whether the message may already have been sent by email. Sent emails don't change: tell "
+        "the author."
     )
     user_errors: list[UserError] = errors()
 
@@ -55,8 +55,9 @@ class MessageMutation:
         allow=customer | agent,
         audit=_REACTION,
         cost=1,
-        description="Adds a reaction of the viewer to a message. Everyone can have each reaction "
-        "once.",
+        description=(
+            "Adds a reaction of the viewer to a message. Each user can add each reaction once."
+        ),
     )
     reaction_remove: ReactionPayload | None = mutation(
         message_resolvers.remove_reaction,

@@ -43,6 +43,8 @@ class NoteMutation:
         "note",
         allow=agent,
         audit=Unaudited("A note tells by itself who wrote it, and when."),
-        description="Adds an internal note to a ticket. Who is mentioned finds the ticket in the "
-        "view MENTIONED until they mark it as read (`ticketMarkRead`).",
+        description=(
+            "Adds an internal note to a ticket. Agents who are mentioned find the ticket in the "
+            "view MENTIONED until they mark it as read (`ticketMarkRead`)."
+        ),
     )

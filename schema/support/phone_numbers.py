@@ -62,8 +62,10 @@ class PhoneNumberMutation:
         "phone_number",
         allow=customer | agent,
         audit=SupportAuditAction.PHONE_NUMBER_ADD,
-        description="Adds a phone number of the viewer, or of a company that the viewer manages; "
-        "agents add those of everybody. At most five each.",
+        description=(
+            "Adds a phone number of the viewer, or of a company that the viewer manages. Agents "
+            "can add numbers of any person or company. Each can have at most five."
+        ),
     )
     phone_number_remove: PhoneNumberRemovePayload | None = mutation(
         phone_number_resolvers.remove,

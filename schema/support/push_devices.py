@@ -16,8 +16,10 @@ _OWN = Unaudited("The viewer sees their devices, and a notification says next to
 
 
 @strawberry.type(
-    description="A browser or an app that receives notifications while nobody looks at it (web "
-    "push, RFC 8030). It belongs to a session and ends with it."
+    description=(
+        "A browser or an app that receives notifications even when it isn't open (web push, RFC "
+        "8030). It belongs to a session and is removed with it."
+    )
 )
 @backed_by(models.support.push_device.PushDevice)
 class PushDevice(Node):
@@ -67,21 +69,23 @@ class PushDeviceMutation:
         "push_device",
         allow=customer | agent,
         audit=_OWN,
-        description="Subscribes the device of this session to notifications of what happens from "
-        "now on. Call it whenever the app starts: a repeat changes nothing. The device belongs to "
-        "whoever subscribed last, and a session has one.",
+        description=(
+            "Subscribes the device of this session to notifications of future events. Call it "
+            "whenever the app starts: repeating it changes nothing. A session has one device, and "
+            "a device belongs to the user who subscribed it last."
+        ),
     )
     push_device_update: PushDevicePayload | None = mutation(
         device_resolvers.update,
         "push_device",
         allow=customer | agent,
         audit=_OWN,
-        description="Chooses what one of the viewer's devices is notified of.",
+        description="Sets what one of the viewer's devices is notified of.",
     )
     push_device_remove: PushDevicePayload | None = mutation(
         device_resolvers.remove,
         "push_device",
         allow=customer | agent,
         audit=_OWN,
-        description="Ends the notifications on one of the viewer's devices.",
+        description="Stops the notifications on one of the viewer's devices.",
     )

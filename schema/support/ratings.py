@@ -53,17 +53,17 @@ class RatingReportRow:
     agent: User | None = edge(
         rating_resolvers.agents_of,
         needs=(),
-        description="The agent who had the tickets when they were solved. Null without one.",
+        description="The agent who had the tickets when they were solved. Null when there is none.",
     )
     team: Team | None = edge(
         rating_resolvers.teams_of,
         needs=(),
-        description="The team that had the tickets when they were solved. Null without one.",
+        description="The team that had the tickets when they were solved. Null when there is none.",
     )
     channel: Channel | None = field("The channel that the tickets were opened through.")
     category: Category | None = field("The category of the tickets.")
     day: date | None = field("The day of the first rating, in Europe/Paris.")
-    month: date | None = field("The month of the first rating, as its first day.")
+    month: date | None = field("The month of the first rating, as the date of its first day.")
     count: int = field("The number of ratings.")
     satisfied: int = field("The number of ratings of 4 and 5.")
     satisfied_share: float = field("The share of 4 and 5 among the ratings (CSAT), from 0 to 1.")
@@ -80,15 +80,19 @@ class RatingQuery:
     ticket_ratings: Connection[TicketRating] | None = query(
         rating_resolvers.ratings,
         allow=agent,
-        description="Ratings of tickets, most recently solved first: all ratings for supervisors, "
-        "for agents those of the tickets that they solved.",
+        description=(
+            "Ratings of tickets, most recently solved first. Supervisors see all ratings, agents "
+            "only those of the tickets that they solved."
+        ),
     )
     rating_report: list[RatingReportRow] | None = query(
         rating_resolvers.rating_report,
         allow=agent,
         cost=report_cost,
-        description="How satisfied customers are, grouped by dimensions: with the ratings of all "
-        "agents for supervisors, for agents with their own.",
+        description=(
+            "How satisfied customers are, grouped by dimensions. Supervisors see the ratings of "
+            "all agents, agents only their own."
+        ),
     )
 
 

@@ -70,8 +70,10 @@ class SupportQuery(
     stream_epoch: str | None = query(
         event_resolvers.stream_epoch,
         allow=signed_in,
-        description="The epoch of all event streams. Read it together with what you then follow by "
-        "a subscription, and pass it as `epoch`.",
+        description=(
+            "The epoch of all event streams. Read it together with the data that you then keep up "
+            "to date with a subscription, and pass it as `epoch`."
+        ),
     )
     contact: Contact = query(
         contact_resolvers.contact, allow=anyone, description="How to contact support."
@@ -91,8 +93,10 @@ class SupportQuery(
     incoming_emails: Connection[IncomingEmail] | None = query(
         incoming_email_resolvers.incoming_emails,
         allow=agent | operator,
-        description="The emails that support received and what became of each, most recent first. "
-        "Those that are UNMATCHED wait for an agent.",
+        description=(
+            "The emails that support received and how they were handled, most recent first. Those "
+            "that are UNMATCHED wait for an agent."
+        ),
     )
     legal_requests: Connection[Ticket] | None = query(
         ticket_resolvers.legal_requests,
@@ -193,14 +197,14 @@ class SupportMutation(
         "incoming_email",
         allow=agent,
         audit=SupportAuditAction.INCOMING_EMAIL_DISMISS,
-        description="Dismisses a received email that is UNMATCHED: it becomes nothing.",
+        description="Dismisses a received email that is UNMATCHED. It won't be posted.",
     )
     incoming_email_retry: IncomingEmailPayload | None = mutation(
         incoming_email_resolvers.retry,
         "incoming_email",
         allow=operator,
         audit=SupportAuditAction.INCOMING_EMAIL_RETRY,
-        description="Has a received email read again that is FAILED.",
+        description="Retries reading a received email that is FAILED.",
     )
     file_announce: FileAnnouncePayload | None = mutation(
         file_resolvers.announce,
@@ -240,11 +244,13 @@ class SupportSubscription(ChatSubscription, DraftSubscription):
     agent_events: AsyncGenerator[AgentEvent, None] = subscription(
         event_resolvers.agent_events,
         allow=agent,
-        description="Events that the viewer is notified of, in order: tickets that were given to "
-        "them, notes that mention them, their scheduled replies that a customer has overtaken or "
-        "that couldn't be sent, whether they take chats, and targets of tickets assigned to them "
-        "that are missed or will be soon. Supervisors get the targets, and the scheduled replies "
-        "that couldn't be sent, of all tickets.",
+        description=(
+            "The viewer's notifications, in order: tickets that others assigned to them, notes "
+            "that mention them, their scheduled replies that a customer has overtaken or that "
+            "couldn't be sent, changes of their chat availability, and missed or at-risk targets "
+            "of tickets assigned to them. Supervisors get the missed or at-risk targets and the "
+            "unsent scheduled replies of all tickets."
+        ),
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,

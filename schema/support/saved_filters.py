@@ -18,7 +18,9 @@ _OWN = Unaudited("Nobody but the viewer uses their filters.")
 _NEEDS = ("conditions",)
 
 
-@strawberry.type(description="The conditions of a saved filter. Null for what doesn't matter.")
+@strawberry.type(
+    description=("The conditions of a saved filter. Null for conditions that aren't set.")
+)
 class SavedFilterConditions:
     status: list[TicketStatus] | None = field(
         "One of these statuses.", filter_resolvers.condition("status"), needs=_NEEDS

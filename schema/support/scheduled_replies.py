@@ -24,8 +24,10 @@ _OWN_RECORD = Unaudited("A scheduled reply tells by itself who wrote it, and whe
 
 
 @strawberry.type(
-    description="A reply that an agent has written and that is sent later. Customers don't see it "
-    "before."
+    description=(
+        "A reply that an agent has written and that is sent later. Customers don't see it until "
+        "it is sent."
+    )
 )
 @backed_by(models.support.scheduled_reply.ScheduledReply)
 class ScheduledReply(Node):
@@ -36,8 +38,8 @@ class ScheduledReply(Node):
     )
     send_at: datetime = field("When the reply is sent.")
     at_next_opening: bool = field(
-        "Whether `sendAt` is when the opening hours of the ticket's team begin. It then follows "
-        "their changes, and a transfer of the ticket."
+        "Whether the reply is sent when the opening hours of the ticket's team begin. If so, "
+        "`sendAt` is updated when these hours change or the ticket is transferred."
     )
     hold_when_overtaken: bool = field(
         "Whether the reply is held back when the customer writes before it is sent.",
@@ -64,15 +66,17 @@ class ScheduledReply(Node):
     )
 
 
-@strawberry.type(description="What a time to send a reply means.")
+@strawberry.type(
+    description=("When a reply would be sent, and whether that is within the opening hours.")
+)
 class ScheduledReplyPreview:
     send_at: datetime | None = field(
         "When the reply would be sent. Null when the opening hours don't begin within a year."
     )
     is_open: bool = field("Whether that is within the opening hours of the ticket's team.")
     opens_at: datetime | None = field(
-        "Outside of the opening hours: when they begin next after that. Offer it instead. Null "
-        "within them."
+        "If `sendAt` is outside the opening hours, when they begin next after it: a time to offer "
+        "instead. Null otherwise."
     )
     time_zone: str = field("The time zone of the opening hours, such as Europe/Paris.")
 
@@ -102,8 +106,10 @@ class ScheduledReplyQuery:
         reply_resolvers.preview,
         allow=agent,
         cost=1,
-        description="What a time means for a reply in a ticket: whether it is within the opening "
-        "hours of its team, and when they begin next. Null when the ticket doesn't exist.",
+        description=(
+            "When a reply in a ticket would be sent: whether that is within the opening hours of "
+            "the ticket's team, and when these begin next. Null when the ticket doesn't exist."
+        ),
     )
 
 
@@ -124,8 +130,10 @@ class ScheduledReplyMutation:
         "scheduled_reply",
         allow=agent,
         audit=_OWN_RECORD,
-        description="Changes a scheduled reply of the viewer, and lets it wait again if it was "
-        "held back or couldn't be sent.",
+        description=(
+            "Changes a scheduled reply of the viewer, and schedules it again if it was held back "
+            "or couldn't be sent."
+        ),
     )
     scheduled_reply_send: ScheduledReplySendPayload | None = mutation(
         reply_resolvers.send,

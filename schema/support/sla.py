@@ -41,12 +41,13 @@ class SlaPolicy(Node):
         description="The calendar of the business time. Null for the default calendar.",
     )
     promised_hours_from: int | None = field(
-        "After how many hours of business days customers can expect an answer at the earliest."
+        "The minimum time until an answer that customers are told to expect, in hours of business "
+        "days."
     )
     promised_hours: int | None = field(
-        "Within how many hours of business days customers are promised an answer: a day has 24. "
-        "Null for at once during opening hours. Customers see the promises of the policies of all "
-        "priorities (`Contact.answerTimes`)."
+        "The maximum time until an answer that customers are promised, in hours of business days: "
+        "a day has 24. Null when an immediate answer is promised during opening hours. Customers "
+        "see the promises of the policies for all priorities (`Contact.answerTimes`)."
     )
     updated_at: datetime = field("When the policy was last changed.")
 
@@ -57,13 +58,13 @@ class SlaClock:
     measure: SlaMeasure = field("What is measured.")
     state: ClockState = field("The state of the clock.")
     target_seconds: float | None = field(
-        "The target in seconds of business time. Null without one.",
+        "The target in seconds of business time. Null when there is none.",
         sla_resolvers.seconds("target"),
         needs=("target",),
     )
     business_seconds: float = field(
-        "The business time that was counted, in seconds. While the clock runs, the time since "
-        "`runningSince` isn't.",
+        "The business time counted so far, in seconds. While the clock runs, the time since "
+        "`runningSince` isn't included.",
         sla_resolvers.seconds("business_time"),
         needs=("business_time",),
     )
@@ -74,7 +75,8 @@ class SlaClock:
     )
     started_at: datetime = field("When the clock started.")
     running_since: datetime | None = field(
-        "Since when time counts that isn't in `businessSeconds`. Null when there is none."
+        "The start of the time that isn't included in `businessSeconds` yet. Null when there is "
+        "none."
     )
     stopped_at: datetime | None = field("When the measure was complete.")
     due_at: datetime | None = field(
@@ -84,7 +86,9 @@ class SlaClock:
     breached_at: datetime | None = field("When the target was missed. Null when it wasn't.")
 
 
-@strawberry.type(description="How long customers have waited for a first answer in 30 days.")
+@strawberry.type(
+    description=("How long customers waited for a first answer in the 30 days before `measuredAt`.")
+)
 @backed_by(models.support.answer_time.AnswerTime)
 class AnswerTime:
     answers: int = field("The number of answers.")
@@ -100,14 +104,14 @@ class ChannelAnswerTime:
     channel: Channel = field("The channel.")
     text: str = field("The promise in words, in the viewer's language.")
     promised_hours_from: int | None = field(
-        "After how many hours of business days an answer can be expected at the earliest."
+        "The minimum time until an answer, in hours of business days."
     )
     promised_hours: int | None = field(
-        "Within how many hours of business days an answer is promised. Null for at once during "
-        "opening hours."
+        "The maximum time until an answer, in hours of business days. Null when an immediate "
+        "answer is promised during opening hours."
     )
     measured: AnswerTime | None = field(
-        "How long it really took. Null when nothing was measured yet."
+        "How long answers actually took. Null until something has been measured."
     )
 
 

@@ -54,8 +54,8 @@ class StatusBoard:
         "(`Ticket.deadlineAt` isn't null) aren't listed.",
         cost=50,
     )
-    previous_day: date | None = field("The day of the snapshot before. Null without one.")
-    next_day: date | None = field("The day of the snapshot after. Null without one.")
+    previous_day: date | None = field("The day of the previous snapshot. Null when there is none.")
+    next_day: date | None = field("The day of the next snapshot. Null when there is none.")
 
 
 @strawberry.type(description="The result of replacing the link to a status board.")
@@ -88,13 +88,15 @@ class StatusBoardMutation:
         "link",
         allow=owner,
         audit=SupportAuditAction.BOARD_RENEW,
-        description="Replaces the link to the company's status board: the former one leads "
-        "nowhere. Turns the board on when it is off.",
+        description=(
+            "Replaces the link to the company's status board: the former link stops working. "
+            "Turns the board on if it is off."
+        ),
     )
     status_board_turn_off: StatusBoardTurnOffPayload | None = mutation(
         board_resolvers.turn_off,
         "turned_off",
         allow=owner,
         audit=SupportAuditAction.BOARD_TURN_OFF,
-        description="Turns the company's status board off: its link leads nowhere.",
+        description="Turns the company's status board off: its link stops working.",
     )

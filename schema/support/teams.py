@@ -31,9 +31,11 @@ class Team(Node):
     calendar: Calendar | None = edge(
         team_resolvers.calendars_of_teams,
         needs=("calendar_id",),
-        description="The calendar in whose hours the team answers: SLA targets, live chat and "
-        "replies at the next opening follow it. Null for the default calendar, or for that of the "
-        "SLA policy.",
+        description=(
+            "The calendar that defines the team's hours: SLA targets, live chat and replies at "
+            "the next opening follow it. Null for the default calendar, or for that of the SLA "
+            "policy."
+        ),
     )
     created_at: datetime = field("When the team was created.")
     archived_at: datetime | None = field("When the team was archived. Null until then.")
@@ -51,8 +53,7 @@ class Agent:
     )
     skills: list[Category] = edge(
         team_resolvers.skills,
-        description="The categories of tickets that the person has the skills for. Empty for all "
-        "of them.",
+        description="The categories of tickets that the person can answer. Empty for all of them.",
     )
     chat_capacity: int = edge(
         team_resolvers.chat_capacities,
@@ -64,7 +65,7 @@ class Agent:
     )
     is_present: bool = edge(
         chat_resolvers.presences,
-        description="Whether one of the person's devices is connected by a websocket.",
+        description="Whether one of the person's devices is connected by WebSocket.",
     )
     chat_count: int = edge(
         chat_resolvers.counts, description="The number of live chats that the person has."
@@ -77,7 +78,7 @@ class TeamPayload:
     user_errors: list[UserError] = errors()
 
 
-@strawberry.type(description="The result of a change to what an agent can take on.")
+@strawberry.type(description="The result of updating an agent.")
 class AgentPayload:
     agent: Agent | None = field("The agent after the change.")
     user_errors: list[UserError] = errors()
@@ -118,16 +119,20 @@ class TeamMutation:
         "team",
         allow=supervisor | operator,
         audit=SupportAuditAction.TEAM_SET_CALENDAR,
-        description="Chooses the calendar in whose hours a team answers. The deadlines of its "
-        "tickets follow within seconds; the time that has been counted stays.",
+        description=(
+            "Sets the calendar that defines a team's hours. The deadlines of its tickets are "
+            "updated within seconds; time that has already been counted stays as it is."
+        ),
     )
     team_archive: TeamPayload | None = mutation(
         team_resolvers.archive,
         "team",
         allow=supervisor | operator,
         audit=SupportAuditAction.TEAM_ARCHIVE,
-        description="Archives a team: it has no more members and gets no more tickets. The tickets "
-        "that it has keep it.",
+        description=(
+            "Archives a team: it loses its members and gets no more tickets. Its current tickets "
+            "stay assigned to it."
+        ),
     )
     agent_update: AgentPayload | None = mutation(
         team_resolvers.update_agent,

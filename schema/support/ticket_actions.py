@@ -9,7 +9,9 @@ from schema.fields import field
 
 
 @strawberry.type(
-    description="Actions on a ticket, applied together. Null or empty for what isn't done."
+    description=(
+        "Actions on a ticket, applied together. Null or empty for actions that aren't taken."
+    )
 )
 class TicketActions:
     reply_fr: str | None = field(
@@ -30,7 +32,8 @@ class TicketActions:
         "The ID of the agent who gets the ticket.", action_resolvers.assignee_id
     )
     assign_to_viewer: bool = field(
-        "Whether the ticket goes to whoever applies the macro.", lambda root: root.assigns_actor
+        "Whether the ticket is assigned to the agent who applies the macro.",
+        lambda root: root.assigns_actor,
     )
     status: TicketStatus | None = field("The new status.")
     snooze_minutes: int | None = field("For how many minutes the ticket is snoozed.")

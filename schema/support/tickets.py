@@ -105,8 +105,10 @@ class Message(Node):
     )
     versions: list[MessageVersion] = edge(
         message_resolvers.versions,
-        description="The texts that the message had before, oldest first. Empty unless the viewer "
-        "is a supervisor.",
+        description=(
+            "The earlier texts of the message, oldest first. Empty unless the viewer is a "
+            "supervisor."
+        ),
     )
     email: MessageEmail | None = edge(
         incoming_email_resolvers.emails_of,
@@ -118,7 +120,7 @@ class Message(Node):
     )
 
 
-@strawberry.type(description="How far a member of the company has got in a ticket.")
+@strawberry.type(description="How far a member of the company has received and read a ticket.")
 class MemberPosition:
     user: User = edge(
         ticket_resolvers.readers, needs=("user_id",), description="The member of the company."
@@ -131,8 +133,10 @@ class MemberPosition:
 
 
 @strawberry.type(
-    description="How far a ticket was delivered to its two sides and read by them. A message has "
-    "arrived or was read when its `sequence` isn't above the position. Positions never move back."
+    description=(
+        "How far a ticket was delivered to its two sides and read by them. A message has been "
+        "delivered or read if its `sequence` is at most the position. Positions never move back."
+    )
 )
 class TicketPositions:
     staff_read_sequence: BigInt = field("The position up to which any agent has read the ticket.")
@@ -140,7 +144,7 @@ class TicketPositions:
         "The position up to which any agent has received the ticket. At least `staffReadSequence`."
     )
     members: list[MemberPosition] = field(
-        "The positions of the company's members who have received any of the ticket."
+        "The positions of the company's members who have received at least part of the ticket."
     )
 
 
@@ -236,8 +240,10 @@ class Ticket(Node):
     chat: LiveChat | None = edge(
         chat_resolvers.of_tickets,
         needs=("id", "channel"),
-        description="The live part of a chat. Null for tickets of other channels. The subscription "
-        "`ticketChat` tells each change.",
+        description=(
+            "The live part of a chat. Null for tickets of other channels. The subscription "
+            "`ticketChat` delivers each change."
+        ),
     )
     follows: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
         ticket_resolvers.followed_tickets,
@@ -258,8 +264,7 @@ class Ticket(Node):
     split_from: Annotated["Ticket", strawberry.lazy("schema.support.tickets")] | None = edge(
         splitting_resolvers.originals_of,
         needs=("split_from_id",),
-        description="The ticket in which a customer wrote what this one is about, before an agent "
-        "split it. Null for others.",
+        description="The ticket that an agent split this one from. Null for all other tickets.",
     )
     merge_undoable_until: datetime | None = edge(
         merging_resolvers.undo_times,
@@ -271,8 +276,10 @@ class Ticket(Node):
     )
     rating: Annotated["TicketRating", strawberry.lazy("schema.support.ratings")] | None = edge(
         rating_resolvers.of_tickets,
-        description="How satisfied the customer is. Null until they say so, and for agents unless "
-        "they solved the ticket or are supervisors.",
+        description=(
+            "How satisfied the customer is. Null until the customer has rated the ticket, and for "
+            "agents unless they solved the ticket or are supervisors."
+        ),
     )
     ratable_until: datetime | None = edge(
         rating_resolvers.ratable_until,
@@ -319,8 +326,10 @@ class Ticket(Node):
     )
     automation_runs: list[AutomationRun] = edge(
         automation_resolvers.runs_of_tickets,
-        description="What automations did in the ticket, and what they were refused, oldest first. "
-        "Show it in its timeline. Empty unless the viewer is an agent.",
+        description=(
+            "What automations did in the ticket or couldn't do, oldest first. Show it in the "
+            "ticket's timeline. Empty unless the viewer is an agent."
+        ),
     )
     messages: Connection[Message] = connection(
         ticket_resolvers.messages, description="The messages of the ticket, in order."
@@ -342,7 +351,7 @@ class Escalation(Node):
     supervisor: User | None = edge(
         escalation_resolvers.supervisors,
         needs=("supervisor_id",),
-        description="The supervisor who takes care of it. Null while there is none.",
+        description="The supervisor who handles it. Null while there is none.",
     )
     ticket: Ticket = edge(
         ticket_resolvers.tickets_of, needs=("ticket_id",), description="The escalated ticket."

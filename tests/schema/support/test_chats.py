@@ -147,7 +147,7 @@ async def test_p5_5_a_chat_is_routed_handed_over_and_goes_back_to_its_old_place(
                 None,
             ]
             back = await read_until(live[1], state="WAITING", position=1)
-            assert back["notice"].startswith("Votre chat est confié à un autre agent. Vous")
+            assert back["notice"].startswith("Votre chat est confié à un autre conseiller. Vous")
             await read_until(live[3], position=2)
             customer_events = await customer.subscribe(EVENTS, id=chats[1])
             await customer_events.until("CHAT_QUEUED")
