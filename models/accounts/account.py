@@ -230,15 +230,23 @@ class AccountMembers:
 
 
 _NUMBER_LENGTH = 100  # characters: digits and separators
+_DASHES = dict.fromkeys(map(ord, "-‐‑‒–—−"))
 _UNISSUED_PREFIX = "0000"  # how no SIREN begins: the lowest in the Sirene register is 000 199 968
 
 
+def _without_dashes(text: str) -> str:
+    """Return a number without its dashes; python-stdnum removes spaces and dots. Empty for a text
+    that is too long for a number.
+    """
+    return text.translate(_DASHES) if len(text) <= _NUMBER_LENGTH else ""
+
+
 def parse_siren(text: str) -> str:
-    """Return the nine digits of a SIREN, which may contain spaces. Verifies the Luhn checksum, and
-    that INSEE can have issued it; raises SIREN_INVALID.
+    """Return the nine digits of a SIREN, which may contain spaces, dots and dashes. Verifies the
+    Luhn checksum, and that INSEE can have issued it; raises SIREN_INVALID.
     """
     try:
-        siren = str(stdnum.fr.siren.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
+        siren = str(stdnum.fr.siren.validate(_without_dashes(text)))
     except ValidationError:
         siren = ""
     if not siren or siren.startswith(_UNISSUED_PREFIX):
@@ -252,7 +260,7 @@ def parse_siret(text: str) -> str:
     SIRET_INVALID.
     """
     try:
-        siret = str(stdnum.fr.siret.validate(text)) if len(text) <= _NUMBER_LENGTH else ""
+        siret = str(stdnum.fr.siret.validate(_without_dashes(text)))
     except ValidationError:
         siret = ""
     if not siret or siret.startswith(_UNISSUED_PREFIX) or siret.endswith("00000"):

@@ -11,13 +11,17 @@ import idna
 _MAX_LENGTH = 1_000  # characters; decoding a longer domain would take too long
 _ACE_PREFIX = "xn--"  # of a label in ASCII that stands for another one (RFC 5890)
 _FULL_WIDTH = str.maketrans("＠．。｡", "@...")
+_DOTS = (".", "．", "。", "｡")
 
 
 def normalized_email(text: str) -> str:
     """Return the form in which email addresses are stored and compared: trimmed, in lower case, in
-    composed form, with the domain in its own script.
+    composed form, with the domain in its own script and without the dot that may end it (RFC 1034,
+    section 3.1).
     """
     text = unicodedata.normalize("NFC", text.strip())
+    if text[-1:] in _DOTS:
+        text = text[:-1]
     if text.isascii() and _ACE_PREFIX not in text.lower():
         return text.lower()
     local_part, at, domain = text.translate(_FULL_WIDTH).rpartition("@")

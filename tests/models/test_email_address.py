@@ -32,7 +32,13 @@ SPELLINGS = {
     "a@例え.jp": ["a@xn--r8jz45g.jp", "a@例え。jp"],
     "a@почта.рф": ["a@ПОЧТА.РФ", "a@xn--80a1acny.xn--p1ai"],
     "zoé@exämple.fr": ["zoe\u0301@exa\u0308mple.fr", "ZOÉ@xn--exmple-cua.fr"],
-    "zoe@example.fr": ["Zoe@Example.FR", " zoe@example.fr\n", "zoe@ｅｘａｍｐｌｅ.fr"],
+    "zoe@example.fr": [
+        "Zoe@Example.FR",
+        " zoe@example.fr\n",
+        "zoe@ｅｘａｍｐｌｅ.fr",
+        "zoe@example.fr.",
+        "zoe@example.fr。",
+    ],
 }
 
 
