@@ -124,7 +124,7 @@ async def test_p5_3_the_page_shows_the_board_and_its_history(
     assert f'<link rel="alternate" type="application/atom+xml" href="{board}/feed">' in page
     earlier = await site.client.get(f"{board}?day=2026-11-23", headers=ENGLISH)
     assert re.findall(r'class="status \w+">([^<]+)<', earlier.text) == ["Received"] * 3
-    assert "After: 24 November 2026" in earlier.text
+    assert "Next: 24 November 2026" in earlier.text
     for headers in (response.headers, earlier.headers):
         assert headers["x-robots-tag"] == "noindex, nofollow"
         assert headers["cache-control"] == "private, no-cache"
