@@ -169,7 +169,7 @@ def test_all_faults_are_reported_at_once_with_their_lines() -> None:
     [
         (b"", "no row has the columns"),
         (b"Nom;Prix\nx;1\n", "no row has the columns"),
-        (b"\x00\x01\x02Date;Montant", "isn’t a text"),
+        (b"\x00\x01\x02Date;Montant", "isn’t text"),
         (b'Date;Montant\n"23/11/2026;1,00\n', "isn’t valid CSV"),
     ],
 )
