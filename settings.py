@@ -60,6 +60,7 @@ DEMONSTRATION_DATABASE = "sqlite://var/camcha.sqlite3"
 PACKAGED_SELLER = Path(__file__).parent / "billing" / "seller.toml"
 PACKAGED_POLICIES = Path(__file__).parent / "seed" / "policies"
 PACKAGED_TAX_RULES = Path(__file__).parent / "seed" / "tax_rules.toml"
+_DEMONSTRATION_ANALYTICS = {"CAMCHA_ANALYTICS_MIN_COMPANIES": "1"}  # it has only a few companies
 _DEMONSTRATION_SECRET = "only-for-the-demonstration-on-this-machine"  # noqa: S105 - refused for any other database
 _MIN_SECRET_LENGTH = 32
 _MIN_DISTINCT_CHARACTERS = 10
@@ -275,7 +276,10 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         push_key=environ.get("CAMCHA_PUSH_KEY") or None,
         push_services=tuple(environ.get("CAMCHA_PUSH_SERVICES", "").replace(",", " ").split()),
         push=_limits("CAMCHA_PUSH_", environ),
-        analytics=_limits("CAMCHA_ANALYTICS_", environ),
+        analytics=_limits(
+            "CAMCHA_ANALYTICS_",
+            {**_DEMONSTRATION_ANALYTICS, **environ} if demonstration else environ,
+        ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)

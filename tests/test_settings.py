@@ -246,6 +246,12 @@ def test_without_settings_the_server_is_a_demonstration() -> None:
     )
 
 
+def test_p6_3_analysts_see_the_numbers_of_the_few_companies_of_the_demonstration() -> None:
+    assert read_settings({}).analytics.min_companies == 1
+    assert read_settings({"CAMCHA_ANALYTICS_MIN_COMPANIES": "3"}).analytics.min_companies == 3
+    assert read_settings(VALID).analytics.min_companies == 5
+
+
 def test_with_a_database_the_server_is_not_a_demonstration() -> None:
     settings = read_settings(
         {**VALID, "CAMCHA_ALLOWED_ORIGINS": "https://a.example, https://b.example", "HOME": "/"}
