@@ -102,10 +102,12 @@ class AnalyticsQuery:
             ("by", len(self.dimensions), MAX_DIMENSIONS),
             ("measures", len(self.measures), MAX_MEASURES),
         ):
-            if size > maximum or (name == "measures" and not size):
+            if size > maximum:
                 raise BadInput(
                     name, _("“%(argument)s” can hold at most %(maximum)s values."), maximum=maximum
                 )
+        if not self.measures:
+            raise BadInput("measures", _("“%(argument)s” must hold at least one value."))
         if len(set(self.dimensions)) < len(self.dimensions):
             raise BadInput("by", _("“%(argument)s” contains the same dimension twice."))
         if not 1 <= self.first <= MAX_ROWS:

@@ -249,7 +249,7 @@ async def test_a_message_about_several_invoices_is_applied_to_each(
     platform: Platform,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """This holds even if only one of them could be applied at first."""
+    """If one of them fails, the message is read again until it has been applied to both."""
     for key in ("1", "2"):
         await shop.buy(action, key)
     await render_due(action, shop.services.signer, channel=DeliveryChannel.PLATFORM)

@@ -285,7 +285,7 @@ async def test_p6_3_numbers_about_few_companies_are_hidden(nadia: Analyst) -> No
 
 async def test_p6_3_only_analysts_ask_and_mistakes_are_named(nadia: Analyst) -> None:
     for query, argument in (
-        ({"measures": []}, "measures"),
+        ({"measures": []}, "« measures » doit contenir au moins une valeur"),
         ({"measures": [of("SUM", "COMPANY")]}, "of"),
         ({"measures": [COUNT], "by": ["DAY", "DAY"]}, "by"),
         ({"measures": [COUNT], "first": 0}, "first"),

@@ -86,7 +86,7 @@ async def test_another_method_that_the_bank_wants_confirmed_pays_the_change_only
     subscriber.clock.advance(timedelta(hours=1))
     await charging.reconcile(subscriber.now, subscriber.checkout_services)
     assert (await subscriber.purchase()).quantity == 2
-    # It renews with what first paid it.
+    # The renewal is charged to the payment method of the first payment.
     await subscriber.go_to(date(2027, 2, 28))
     renewal = await last_payment(subscriber)
     assert (renewal.method, renewal.status) == ("pm_sandbox_success", PaymentStatus.SUCCEEDED)
