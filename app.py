@@ -18,10 +18,11 @@ from starlette.websockets import WebSocket
 
 from accounts.registry import registry_from_url
 from accounts.vat_numbers import vat_service_from_url
-from auth.caller import CallerCache, anonymous, close_code
+from auth.caller import CallerCache, anonymous
 from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
 from auth.services import AuthServices
+from auth.session_checks import SessionChecks
 from auth.sessions import session_key
 from billing.delivery.platform import configured_platform
 from billing.gateways.gateway import Gateway
@@ -133,6 +134,7 @@ class SocketClient:
 
     viewer: Viewer
     services: Services
+    session_checks: SessionChecks
     client_address: str
     user_agent: str
     introspection: bool
@@ -193,7 +195,7 @@ class SocketClient:
         """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed,
         else None.
         """
-        return await close_code(self.viewer, self.services.clock.now())
+        return await self.session_checks.close_code(self.viewer)
 
 
 class FastPath(Starlette):
@@ -231,6 +233,7 @@ class Application:
     def __init__(self, settings: Settings, services: Services, *, works: bool = True) -> None:
         self.settings, self.services, self._works = settings, services, works
         self.callers = CallerCache(services.hub, services.clock)
+        self.session_checks = SessionChecks(services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
         # Behind a proxy the host may differ.
@@ -380,16 +383,17 @@ class Application:
         handshake, else by cookies, which count only when the handshake comes from one of our pages.
         Raises CloseConnection with UNAUTHORIZED.
         """
-        assign_person(client_network(client_address(websocket.scope)))
+        handshake = HTTPRequest(websocket.scope, websocket.receive)
+        address = client_address(websocket.scope)
+        assign_person(client_network(address))
         authorization = payload.get("authorization", payload.get("Authorization"))
         if authorization is None:
-            authorization = websocket.headers.get("authorization")
+            authorization = handshake.header(b"authorization")
         elif not isinstance(authorization, str):
             raise CloseConnection(CloseCode.UNAUTHORIZED, "authorization must be a string")
         token = bearer_token(authorization)
         cookies = self._cookies(
-            lambda name: websocket.headers.get(name.decode()),
-            websocket.headers.get("cookie") if token is None else None,
+            handshake.header, handshake.header(b"cookie") if token is None else None
         )
         uses_cookies = cookies.has_session and cookies.is_trusted
         try:
@@ -397,15 +401,16 @@ class Application:
             # refresh instead of continuing anonymously.
             viewer = await self._viewer(
                 (cookies.access_token or "") if uses_cookies else token,
-                websocket.headers.get("accept-language"),
+                handshake.header(b"accept-language"),
             )
         except Unauthenticated:
             raise CloseConnection(CloseCode.UNAUTHORIZED, "Sign in again") from None
         return SocketClient(
             viewer,
             self.services,
-            client_address(websocket.scope),
-            websocket.headers.get("user-agent", ""),
+            self.session_checks,
+            address,
+            handshake.header(b"user-agent") or "",
             self.introspection(viewer),
             self.trusted_only(viewer),
             uses_cookies,

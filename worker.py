@@ -21,8 +21,8 @@ import structlog
 from accounts import legal_names, staff
 from accounts.invitations import delete_ended_invitations
 from accounts.vat_numbers import check_due_numbers
-from auth.caller import announce_ended_sessions
 from auth.factors import passkeys
+from auth.session_checks import announce_ended_sessions
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
 from billing.catalogue import apply_due_changes

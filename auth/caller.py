@@ -1,4 +1,4 @@
-"""Identifying callers: from an access token to a viewer, and whether open websockets may stay open.
+"""Identifying callers: from an access token to a viewer, cached for a second.
 
 Each request looks up its token, and most requests come from someone who made another one a moment
 ago. So `CallerCache` caches viewers by the hash of the token, under three rules. A cached viewer is
@@ -13,13 +13,13 @@ that changes a user or a session loads its own row, or uses an UPDATE statement.
 """
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from datetime import datetime
 from functools import cache
 from time import monotonic
 from typing import Any
 
-from auth.sessions import session_key, token_hash, user_key, valid_sessions
+from auth.sessions import session_key, token_hash, user_key
 from models.accounts.account import Account, AccountStatus, Role
 from models.clock import Clock
 from models.database.instances import row_factory
@@ -30,12 +30,9 @@ from models.identity.session import Session
 from models.identity.user import User
 from models.locale import Locale, preferred_locale
 from models.viewer import Viewer
-from realtime.close_codes import CloseCode
 from realtime.hub import SWEEP_SECONDS, Hub
 
 MAX_CACHED = 2_000
-
-SessionRole = tuple[int, Role | None]
 
 
 class Caller:
@@ -185,61 +182,3 @@ def _row_factories(dialect: str) -> Any:
         (row_factory(model, all_columns(model), dialect), len(all_columns(model)))
         for model in (Session, User, Account)
     ]
-
-
-async def valid_session_ids(session_ids: Collection[int], at: datetime) -> set[int]:
-    """Which of these sessions are still valid, in one query. The websockets of the others must
-    close.
-    """
-    return set(await _session_roles(session_ids, at))
-
-
-def session_role(viewer: Viewer) -> SessionRole | None:
-    """The viewer's session and the role it acts in, with which a websocket was opened. None for
-    anonymous viewers.
-    """
-    return (viewer.session.pk, viewer.role) if viewer.session else None
-
-
-async def valid_session_roles(
-    session_roles: Collection[SessionRole], at: datetime
-) -> set[SessionRole]:
-    """Which of these sessions are still valid and act in the same role, in one query. The others
-    receive no more events.
-    """
-    return set(session_roles) & set(
-        (await _session_roles({session_id for session_id, _ in session_roles}, at)).items()
-    )
-
-
-async def close_code(viewer: Viewer, at: datetime) -> CloseCode | None:
-    """The code to close this viewer's websocket with: UNAUTHORIZED when the session has ended or
-    expired, FORBIDDEN when their role has changed. None while nothing has changed, and always for
-    anonymous viewers.
-    """
-    if viewer.session is None:
-        return None
-    roles = await _session_roles([viewer.session.pk], at)
-    if viewer.session.pk not in roles:
-        return CloseCode.UNAUTHORIZED
-    return None if roles[viewer.session.pk] is viewer.role else CloseCode.FORBIDDEN
-
-
-async def _session_roles(session_ids: Collection[int], at: datetime) -> dict[int, Role | None]:
-    """The valid sessions among these, and the role in which each acts."""
-    rows = (
-        valid_sessions(at)
-        .filter(pk__in=list(session_ids))
-        .values_list("id", "account__memberships__role")
-    )
-    return {int(str(key)): Role(str(role)) if role else None for key, role in await rows}
-
-
-async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
-    """Notify the websockets of sessions that another process has ended or that have expired."""
-    keys = {int(key.partition(":")[2]): key for key in hub.keys("session:")}
-    if keys:
-        hub.announce(
-            keys[session_id]
-            for session_id in keys.keys() - await valid_session_ids(keys.keys(), at)
-        )

@@ -27,8 +27,10 @@ the close and nothing is closed twice.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
+from typing import TypeVar
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -47,6 +49,7 @@ from realtime.socket_registry import SocketRegistry
 from realtime.uvicorn_protocol import ASGI_EXTENSION, UvicornProtocol
 
 log = structlog.stdlib.get_logger()
+Result = TypeVar("Result")
 
 # Extensions of the ASGI scope that event_stream.py uses.
 RESUME_AFTER_KEY = "camcha.resume_after"  # the sequence after which a client resumes
@@ -145,23 +148,24 @@ class SocketConnection:
 
     async def _acknowledge(self, payload: JSON) -> None:
         await self._registry.identifications.wait()
-        client = await self._identify(payload)
+        client = await self._in_time(lambda: self._on_connect(payload, self._handshake()))
         self._registry.identify(self, client.person)
         if self._uvicorn:
             self._uvicorn.drop_headers()
         self._client = client
         client.connected()
         client.add_listener(self.on_session_change)
-        self.on_session_change()  # because it may have changed before the listener was added
+        # The session may have ended before the listener was added.
+        if code := await self._in_time(client.close_code):
+            raise CloseConnection(code, CLOSE_REASONS.get(code, ""))
         self._set_expiry(client)
         await self.send(messages.ACK)
 
-    async def _identify(self, payload: JSON) -> Client:
+    async def _in_time(self, look_up: Callable[[], Awaitable[Result]]) -> Result:
+        """What the application looks up about the client. Raises CloseConnection."""
         try:
             async with asyncio.timeout(self._limits.identify_timeout) as timeout:
-                return await retry_during_outage(
-                    lambda: self._on_connect(payload, self._handshake())
-                )
+                return await retry_during_outage(look_up)
         except CloseConnection:
             raise
         except ServiceUnavailable:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import strawberry
 
-from auth.caller import session_role, valid_session_roles
+from auth.session_checks import session_role, valid_session_roles
 from models.errors import NotFound
 from models.event import INBOX, account_stream, agent_stream, ticket_stream
 from models.operations.installation import Installation

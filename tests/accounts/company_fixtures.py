@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from accounts import members
 from auth import sessions
-from auth.caller import valid_session_ids
+from auth.session_checks import valid_session_ids
 from auth.sessions import Tokens
 from models.accounts.account import Account, Membership, Role
 from models.action import Action

@@ -14,8 +14,9 @@ from accounts import details, invitations, legal_names, lifecycle
 from accounts.invitations import NewUserDetails
 from auth import authentication, sessions
 from auth.authentication import sign_in_company
-from auth.caller import CallerCache, valid_session_ids, valid_session_roles
+from auth.caller import CallerCache
 from auth.services import AuthServices
+from auth.session_checks import valid_session_ids, valid_session_roles
 from auth.sessions import Tokens
 from auth.throttle import LIFECYCLE
 from models.accounts.account import Account, AccountStatus, Role

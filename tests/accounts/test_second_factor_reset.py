@@ -12,10 +12,10 @@ import pytest
 from accounts import second_factor_reset, staff
 from auth import sessions
 from auth.authentication import authenticate
-from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
+from auth.session_checks import valid_session_ids
 from models.accounts.account import Account, Membership, Role
 from models.accounts.intervention import InterventionReason
 from models.action import Action

@@ -12,10 +12,10 @@ import pytest
 from accounts import invitations, staff
 from accounts.registration import sign_up, verify_email
 from auth.authentication import authenticate
-from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.services import AuthServices
+from auth.session_checks import valid_session_ids
 from auth.sessions import Tokens, random_token, sign_in, token_hash
 from models.accounts.account import Account, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction

@@ -9,11 +9,11 @@ import pytest
 
 from auth import email_change
 from auth.authentication import authenticate
-from auth.caller import valid_session_ids
 from auth.factors import enrolment
 from auth.passwords import change
 from auth.reauthentication import step_up
 from auth.services import AuthServices
+from auth.session_checks import valid_session_ids
 from auth.sessions import Tokens, sign_in, sign_out, token_hash
 from models.action import Action
 from models.audit import AuditEntry

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auth.authentication import sign_in_company
-from auth.caller import close_code, session_role, valid_session_ids, valid_session_roles
+from auth.session_checks import SessionChecks, session_role, valid_session_ids, valid_session_roles
 from auth.sessions import (
     MAX_LIFETIME,
     MAX_STAFF_LIFETIME,
@@ -491,9 +491,10 @@ async def test_a_former_member_cannot_sign_in_to_the_company(
 
 
 async def test_a_websocket_closes_when_the_users_role_changes(
-    owner: User, agent: User, new_action: "NewAction"
+    owner: User, agent: User, new_action: "NewAction", clock: "MovableClock"
 ) -> None:
     """It receives nothing more, and the client reconnects with the new role."""
+    checks = SessionChecks(clock)
     tokens, staff_tokens = (
         await signed_in(owner, new_action),
         await sign_in(agent, None, True, new_action()),
@@ -506,7 +507,7 @@ async def test_a_websocket_closes_when_the_users_role_changes(
     assert await valid_session_roles(
         [each for each in session_roles if each], new_action().at
     ) == set(session_roles)
-    assert [await close_code(each, new_action().at) for each in (viewer, staff, Viewer())] == [
+    assert [await checks.close_code(each) for each in (viewer, staff, Viewer())] == [
         None,
         None,
         None,
@@ -515,9 +516,39 @@ async def test_a_websocket_closes_when_the_users_role_changes(
     assert await valid_session_roles([each for each in session_roles if each], new_action().at) == {
         session_roles[1]
     }
-    assert await close_code(viewer, new_action().at) is CloseCode.FORBIDDEN
+    assert await checks.close_code(viewer) is CloseCode.FORBIDDEN
     await Membership.filter(user_id=owner.pk).delete()
-    assert await close_code(viewer, new_action().at) is CloseCode.UNAUTHORIZED
+    assert await checks.close_code(viewer) is CloseCode.UNAUTHORIZED
+
+
+async def test_checks_that_are_requested_together_share_statements(
+    owner: User,
+    agent: User,
+    new_action: "NewAction",
+    clock: "MovableClock",
+    statements: "Callable[[], list[str]]",
+) -> None:
+    """Thousands of websockets are opened at once after a restart. What is requested while a
+    statement runs is read afterwards, and a request that is given up disturbs none.
+    """
+    checks = SessionChecks(clock)
+    tokens = [await signed_in(owner, new_action) for _ in range(20)]
+    tokens.append(await sign_in(agent, None, True, new_action()))
+    viewers = [await viewer_of(each.access, new_action().at) for each in tokens]
+    await sign_out(tokens[0].session, new_action())
+    before = len(statements())
+    first = [asyncio.create_task(checks.close_code(each)) for each in viewers]
+    while len(statements()) == before:
+        await asyncio.sleep(0)
+    await sign_out(tokens[1].session, new_action())
+    between = len(statements())
+    later = [asyncio.create_task(checks.close_code(each)) for each in viewers]
+    await asyncio.sleep(0)
+    later.pop().cancel()
+    assert await asyncio.gather(*first[2:]) == [None] * 19
+    assert await first[0] is CloseCode.UNAUTHORIZED
+    assert await asyncio.gather(*later) == [CloseCode.UNAUTHORIZED] * 2 + [None] * 18
+    assert len(statements()) == between + 1
 
 
 async def test_a_deleted_user_has_no_session(owner: User, new_action: "NewAction") -> None:
@@ -609,6 +640,7 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     """OWASP ASVS 5, 7.3.2: however often it is refreshed, it ends exactly at its maximum
     lifetime.
     """
+    checks = SessionChecks(clock)
     longest, user = (MAX_STAFF_LIFETIME, agent) if role == "staff" else (MAX_LIFETIME, owner)
     started_at, tokens = (
         new_action().at,
@@ -624,9 +656,9 @@ async def test_p4_3_a_session_in_constant_use_ends_after_its_maximum_lifetime(
     )
     viewer = await viewer_of(tokens.access, new_action().at)
     assert viewer.user == user
-    assert await close_code(viewer, new_action().at) is None
+    assert await checks.close_code(viewer) is None
     clock.advance(timedelta(seconds=1))
-    assert await close_code(viewer, new_action().at) is CloseCode.UNAUTHORIZED
+    assert await checks.close_code(viewer) is CloseCode.UNAUTHORIZED
     with pytest.raises(Unauthenticated):
         await viewer_of(tokens.access, new_action().at)
     with pytest.raises(Refusal, match="TOKEN_INVALID"):

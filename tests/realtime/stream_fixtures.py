@@ -268,6 +268,7 @@ class MemorySocket:
     def __init__(self, endpoint: SocketEndpoint, client: Client) -> None:
         self.endpoint, self.client = endpoint, client
         self.messages: list[tuple[str, str, Any]] = []  # id, type and payload of what arrived
+        self.is_acknowledged = False
         self.close_code: int | None = None
         self.written_directly = 0
         self.arrived = asyncio.Event()
@@ -347,6 +348,8 @@ class MemorySocket:
         if "id" in message:
             self.messages.append((message["id"], message["type"], message.get("payload")))
             self.arrived.set()
+        elif message["type"] == "connection_ack":
+            self.is_acknowledged = True
 
     def payloads(self, operation_id: str = "1") -> list[Any]:
         """The results of this operation in their order."""

@@ -188,13 +188,16 @@ async def test_the_end_of_a_session_closes_the_connection_without_any_event(app:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
 
 
-async def test_a_session_that_ends_while_its_client_connects_closes_the_connection(
+async def test_a_session_that_ends_while_its_client_connects_is_not_acknowledged(
     app: StreamApp,
 ) -> None:
     person = Person(app, "someone")
     person.sign_out()  # before anybody listens
     async with connect(app.endpoint, person) as socket:
         await wait_until(lambda: socket.close_code == CloseCode.UNAUTHORIZED)
+        assert not socket.is_acknowledged
+    async with connect(app.endpoint, Person(app, "someone")) as socket:
+        await wait_until(lambda: socket.is_acknowledged)
 
 
 async def test_nothing_more_is_sent_to_a_client_that_catches_up_while_its_session_is_in_doubt(

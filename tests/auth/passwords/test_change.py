@@ -11,9 +11,9 @@ import pytest
 from tortoise.exceptions import OperationalError
 
 from auth.authentication import authenticate
-from auth.caller import valid_session_ids
 from auth.passwords import change
 from auth.services import AuthServices
+from auth.session_checks import valid_session_ids
 from auth.sessions import Tokens, refresh, sign_in, token_hash
 from models.action import Action
 from models.database.sql import execute

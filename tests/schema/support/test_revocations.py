@@ -15,7 +15,7 @@ import pytest
 from graphql import GraphQLObjectType, get_named_type, is_leaf_type
 from graphql.type import is_required_argument
 
-from auth.caller import announce_ended_sessions
+from auth.session_checks import announce_ended_sessions
 from auth.sessions import token_hash
 from models.accounts.account import Account
 from models.event import Event, EventKind, agent_stream
