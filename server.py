@@ -21,6 +21,10 @@ from realtime.connection_limits import ConnectionLimits
 from realtime.descriptors import raise_descriptor_limit, within_descriptors
 from realtime.uvicorn_protocol import uvicorn_options
 
+# How many connections may wait to be accepted. The kernel drops those above it, and their clients
+# try again after a second. It allows at most net.core.somaxconn, by default 4,096.
+BACKLOG = 16_384
+
 
 class CommandError(Exception):
     """A command failed. The message says what to do about it."""
@@ -103,6 +107,7 @@ def serve(
         log_config=None,
         log_level="warning",
         timeout_graceful_shutdown=5,
+        backlog=BACKLOG,
         server_header=False,
         **uvicorn_options(limits),
     )

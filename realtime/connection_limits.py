@@ -78,10 +78,11 @@ class HalfOpenConnection(Protocol):
 
 
 class UpgradeQueue:
-    """Lets one callback run in each iteration of the event loop, in the order in which they came.
+    """Lets one handshake of a websocket be processed in each iteration of the event loop, in the
+    order in which they came.
 
-    A handshake takes a quarter of a millisecond. Without the queue, a thousand that arrive together
-    would all be answered in one iteration, in which nothing else is.
+    A handshake takes half a millisecond. Without the queue, a thousand that arrive together would
+    all be parsed and answered in one iteration, in which nothing else is.
     """
 
     def __init__(self) -> None:

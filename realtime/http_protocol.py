@@ -17,6 +17,9 @@ How uvicorn 0.54 works (httptools_impl.py), and where it lets a client use more 
   request has arrived (RFC 9110, section 15.5.9).
 - It keeps a response for a client that reads nothing. Here the connection is aborted when nothing
   was read for `unread_seconds`.
+- It parses the handshakes of thousands of websockets that are opened at once in one iteration of
+  the event loop. Here a handshake isn't parsed before it is its turn (connection_limits.py), and
+  requests of others go first.
 
 None of this takes time for a request that arrives whole: it is parsed at once and starts no timer.
 
@@ -26,6 +29,7 @@ for a moment (`LINGER_SECONDS`, `LINGER_BYTES`; nginx calls that lingering_close
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -40,6 +44,7 @@ from realtime.connection_limits import ConnectionLimits, ConnectionRegistry
 # waits for every response to end.
 ON_SHUTDOWN = "camcha.on_shutdown"
 SLICE_BYTES = 4_096  # parsed in one step
+_HANDSHAKE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)  # what the parser decides is what counts
 LINGER_SECONDS = 2.0
 LINGER_BYTES = 16_777_216
 
@@ -113,6 +118,8 @@ class HttpProtocol(HttpToolsProtocol):
         self.network = self.registry.open(self._untrusted_peer())
         self.is_counted = True
         self._unparsed = b""
+        self._is_new = True  # nothing has been received
+        self._is_its_turn = False  # in the queue of handshakes
         self._receiving = False  # a request has begun and isn't complete
         self._in_body = False
         self._refused = self._is_upgrading = False
@@ -170,6 +177,11 @@ class HttpProtocol(HttpToolsProtocol):
             return
         if self._is_upgrading:  # RFC 6455, section 4.1: a client waits for the response
             return
+        if self._is_new:
+            self._is_new = False
+            if _HANDSHAKE.search(data, 0, SLICE_BYTES):
+                self._queue_handshake(data)
+                return
         self._unset_keepalive_if_required()
         if self._unparsed:
             self._unparsed += data  # was read before reading was paused
@@ -177,6 +189,20 @@ class HttpProtocol(HttpToolsProtocol):
             self._parse(data)
         else:
             self._parse_slices(data)
+
+    def _queue_handshake(self, data: bytes) -> None:
+        self._unparsed = data
+        self._stop_waiting()  # what is missing waits for us
+        self.flow.pause_reading()
+        self.registry.upgrades.add(self._parse_handshake)
+
+    def _parse_handshake(self) -> None:
+        data, self._unparsed = self._unparsed, b""
+        if data and not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._is_its_turn = True
+            self._parse_slices(data)
+            self._is_its_turn = False
 
     def _parse_slices(self, data: bytes) -> None:
         for start in range(0, len(data), SLICE_BYTES):
@@ -199,8 +225,11 @@ class HttpProtocol(HttpToolsProtocol):
             else:
                 self._is_upgrading = True
                 self._stop_waiting()
-                self.transport.pause_reading()
-                self.registry.upgrades.add(self._upgrade)
+                if self._is_its_turn:
+                    self._upgrade()
+                else:
+                    self.transport.pause_reading()
+                    self.registry.upgrades.add(self._upgrade)
             return
         except httptools.HttpParserError as error:
             if isinstance(error.__context__, HeadersTooLarge):

@@ -27,7 +27,8 @@ LONG_TIMEOUTS = ConnectionLimits(
 
 class HttpServer:
     """Answers each request with its path, the names of its headers and the size of its body. The
-    path /big/... gets 64 KiB more, and /slow/... waits for `released`.
+    path /big/... gets 64 KiB more, and /slow/... waits for `released`. Accepts websockets, and
+    closes them when something was received.
     """
 
     def __init__(self, limits: ConnectionLimits, **options: Any) -> None:
@@ -50,6 +51,12 @@ class HttpServer:
 
     async def _application(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.started.append(scope["path"])
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+            await receive()
+            await send({"type": "websocket.close"})
+            return
         size, more = 0, True
         while more:
             message = await receive()
@@ -72,6 +79,23 @@ class HttpServer:
     def release(self) -> None:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(self.released.set)
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """Keep the server's loop busy: what the code inside sends arrives all at once."""
+        assert self._loop is not None
+        is_blocked, is_over = threading.Event(), threading.Event()
+
+        def wait() -> None:
+            is_blocked.set()
+            is_over.wait(MAX_WAIT)
+
+        self._loop.call_soon_threadsafe(wait)
+        assert is_blocked.wait(MAX_WAIT)
+        try:
+            yield
+        finally:
+            is_over.set()
 
     async def run(self, ready: threading.Event) -> None:
         self._loop = asyncio.get_running_loop()

@@ -285,6 +285,57 @@ async def test_connections_are_counted_until_they_end(server: HttpServer) -> Non
     await wait_until(lambda: server.registry.connections == server.registry.half_open == 0)
 
 
+def handshake(path: str) -> bytes:
+    return get(
+        path,
+        b"Upgrade: websocket",
+        b"Connection: Upgrade",
+        b"Sec-WebSocket-Version: 13",
+        b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    )
+
+
+PING = b"\x89\x80\0\0\0\0"  # which is answered, not given to the application
+TEXT = b"\x81\x80\0\0\0\0"
+
+
+async def test_a_request_goes_before_the_handshakes_that_wait(server: HttpServer) -> None:
+    """Thousands of websockets are opened at once after a restart; nobody else waits for them."""
+    before = len(server.started)
+    async with AsyncExitStack() as stack:
+        connections = [await stack.enter_async_context(server.connect()) for _ in range(50)]
+        *sockets, (request_reader, request_writer) = connections
+        await wait_until(lambda: server.registry.connections >= 50)
+        with server.blocked():
+            for number, (_, writer) in enumerate(sockets):
+                writer.write(handshake(f"/socket/{number}"))
+            sockets[0][1].transport.abort()  # gone before it is its turn
+            request_writer.write(get("/request", b"Connection: close"))
+        assert answered(await read_all(request_reader)) == ["/request"]
+        for reader, writer in sockets[1:]:
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+            writer.write(PING + TEXT)
+            assert (await read_all(reader)).startswith(b"\x8a\0\x88")
+    started = server.started[before:]
+    assert started.index("/request") < 10
+    assert {*started} - {"/socket/0"} == {"/request", *(f"/socket/{n}" for n in range(1, 49))}
+
+
+@pytest.mark.parametrize("size", [1, 60, 120])
+async def test_a_handshake_may_come_in_parts(server: HttpServer, size: int) -> None:
+    request = handshake("/parts")
+    async with server.connect() as (reader, writer):
+        writer.write(request[:size])
+        await wait_until(lambda: any(getattr(each, "_receiving", 0) for each in protocols(server)))
+        writer.write(request[size:])
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
+
+
+async def test_half_a_handshake_is_408(short_timeout_server: HttpServer) -> None:
+    response = await short_timeout_server.exchange(handshake("/half")[:-2])
+    assert response.startswith(b"HTTP/1.1 408 ")
+
+
 class Waiting:
     """A half-open connection."""
 
