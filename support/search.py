@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.database.sql import execute, fetch_records
+from models.database.sql import fetch_records
 from models.support.search_entry import indexed_stems
 
 BATCH_SIZE = 100
@@ -68,20 +68,18 @@ async def _missing(source: _Source) -> Sequence[Any]:
 
 
 async def _insert(source: _Source, rows: Sequence[Any]) -> None:
-    columns = ["ticket_id", "internal", "stems", "message_id", "note_id"]
-    values = [
-        {
-            "ticket_id": ticket_id,
-            "internal": source.internal,
-            "stems": indexed_stems(text),
-            "message_id": None,
-            "note_id": None,
-        }
-        | ({} if source.column == "NULL" else {source.column: key})
-        for key, ticket_id, text in rows
-    ]
-    places = ", ".join(["(?, ?, ?, ?, ?)"] * len(values))
-    await execute(
-        f"INSERT INTO search_entry ({', '.join(columns)}) VALUES {places} ON CONFLICT DO NOTHING",  # noqa: S608 - our own names
-        *(row[column] for row in values for column in columns),
+    internal = "TRUE" if source.internal else "FALSE"
+    if source.column == "NULL":
+        columns, place = "ticket_id, stems, internal", f"(?, ?, {internal})"
+    else:
+        columns, place = f"ticket_id, stems, {source.column}, internal", f"(?, ?, ?, {internal})"
+    params: list[Any] = []
+    for key, ticket_id, text in rows:
+        params += (ticket_id, indexed_stems(text))
+        if source.column != "NULL":
+            params.append(key)
+    await fetch_records(
+        f"INSERT INTO search_entry ({columns}) VALUES {', '.join([place] * len(rows))}"  # noqa: S608 - our own names
+        " ON CONFLICT DO NOTHING",
+        *params,
     )

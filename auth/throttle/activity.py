@@ -10,7 +10,7 @@ limits of their own.
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
+from functools import cache, lru_cache
 
 from auth.throttle import Key, Limit, key
 from models.identity.user import User
@@ -35,14 +35,10 @@ class ActivityLimits:
         for.
         """
         if author.staff is not None or account_id is None:
-            staff_limit = _message_limit("staff message", self.messages_of_staff, _STAFF_RATE)
-            return (key(staff_limit, author.pk),)
+            return (_message_key("staff message", self.messages_of_staff, _STAFF_RATE, author.pk),)
         return (
-            key(_message_limit("message", self.messages, _PERSON_RATE), author.pk),
-            key(
-                _message_limit("company message", self.messages_per_company, _COMPANY_RATE),
-                account_id,
-            ),
+            _message_key("message", self.messages, _PERSON_RATE, author.pk),
+            _message_key("company message", self.messages_per_company, _COMPANY_RATE, account_id),
         )
 
     def ticket_keys(self, requester: User, account_id: int) -> tuple[Key, ...]:
@@ -74,9 +70,9 @@ _COMPANY_RATE = timedelta(seconds=0.5)
 _STAFF_RATE = timedelta(seconds=0.5)
 
 
-@cache
-def _message_limit(name: str, free_attempts: int, decay: timedelta) -> Limit:
-    return Limit(name, free_attempts, decay, max_wait=timedelta(seconds=30))
+@lru_cache(10_000)  # those who write write again
+def _message_key(name: str, free_attempts: int, decay: timedelta, subject: int) -> Key:
+    return key(Limit(name, free_attempts, decay, max_wait=timedelta(seconds=30)), subject)
 
 
 @cache

@@ -6,7 +6,7 @@ filled by a job (support/search.py), so posting a message doesn't wait for it.
 """
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tortoise import fields
 from tortoise.models import Model
@@ -52,26 +52,25 @@ class SearchEntry(Model):
         table = "search_entry"
 
 
+class _Word(NamedTuple):
+    """The stems of a word's parts, and that of the word without the punctuation that divides it."""
+
+    stems: tuple[str, ...]
+    joined: str | None
+
+
 def stems_of(text: str) -> list[str]:
     """The stems of the words of a text, in their order."""
-    return [
-        each
-        for word in text.split()
-        for each in (_stems_of_word if len(word) <= _CACHED_LENGTH else _find_stems)(word)
-    ]
+    return [each for word in text.split() for each in _analyse(word).stems]
 
 
 def indexed_stems(text: str) -> str:
     """What the index contains for a text: its stems and, for words with punctuation in them, also
     the stems without it, so that `email` finds `e-mail`.
     """
-    joined = [
-        "".join(parts)
-        for word in _words(text)
-        if not word.isalnum() and len(word) <= MAX_JOINED_LENGTH
-        if len(parts := fold_text(word).split()) > 1
-    ]
-    return " ".join([*stems_of(text), *map(stem, joined)])
+    words = [_analyse(word) for word in _words(text)]
+    stems = [each for word in words for each in word.stems]
+    return " ".join([*stems, *(word.joined for word in words if word.joined)])
 
 
 def _words(text: str) -> list[str]:
@@ -79,16 +78,22 @@ def _words(text: str) -> list[str]:
     return text.replace("’", " ").replace("'", " ").split()
 
 
+def _analyse(word: str) -> _Word:
+    return _cached_word(word) if len(word) <= _CACHED_LENGTH else _new_word(word)
+
+
 _CACHED_LENGTH = 30
 
 
 @lru_cache(maxsize=10_000)  # most words of a message occurred in earlier ones
-def _stems_of_word(word: str) -> tuple[str, ...]:
-    return _find_stems(word)
+def _cached_word(word: str) -> _Word:
+    return _new_word(word)
 
 
-def _find_stems(word: str) -> tuple[str, ...]:
-    return tuple(stem(each) for each in fold_text(word).split())
+def _new_word(word: str) -> _Word:
+    parts = fold_text(word).split()
+    is_joined = len(parts) > 1 and len(word) <= MAX_JOINED_LENGTH
+    return _Word(tuple(map(stem, parts)), stem("".join(parts)) if is_joined else None)
 
 
 _MATCH = {
