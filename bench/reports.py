@@ -21,9 +21,10 @@ from bench.sign_in import Chat
 TICKETS = 1_000_000
 REPORTS = 24
 DAYS = 1_000
-REPORT = f"""{{ ticketReport(groupBy: [DAY, CHANNEL, CATEGORY], first: 1000,
-    since: "{START:%Y-%m-%d}", until: "{START + timedelta(days=DAYS):%Y-%m-%d}") {{
-    day channel category count answered medianFirstResponseSeconds p90FirstResponseSeconds }} }}"""
+REPORT = f"""{{ analytics(query: {{tickets: {{by: [DAY, CHANNEL, CATEGORY], first: 1000,
+    since: "{START:%Y-%m-%d}", until: "{START + timedelta(days=DAYS):%Y-%m-%d}", measures: [
+    {{function: COUNT}}, {{function: SUM, of: ANSWERED}}, {{function: MEDIAN, of: FIRST_RESPONSE}},
+    {{function: P90, of: FIRST_RESPONSE}}]}}}}) {{ rows {{ keys cells {{ number }} }} }} }}"""
 _FILL = """
 INSERT INTO ticket (account_id, requester_id, subject, channel, category, kind, status, priority,
     created_at, opened_on, updated_at, first_response_at, first_response_seconds, closed_at)

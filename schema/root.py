@@ -5,7 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.scalars import SCALARS
 from schema.accounts.root import AccountsMutation, AccountsQuery
-from schema.analytics.root import AnalyticsQuery
+from schema.analytics.tables import AnalyticsQuery
 from schema.billing.root import BillingMutation, BillingQuery
 from schema.common.root import CommonQuery
 from schema.content.root import ContentMutation, ContentQuery

@@ -17,55 +17,18 @@ from models.support.sla_policy import SlaMeasure
 ANSWER_TIME_DAYS = 30
 
 
-def measures_statement(select_list: str, keys: int, where: str, tail: str = "") -> str:
-    """A statement for the measures of settled clocks that meet a condition, in a row for each
-    combination of the keys `key0`, `key1`, ... of a select list. This and the condition may refer
-    to `sla_clock`, `ticket` and `team`; `tail` orders and limits the rows.
-
-    A row has `count`, `breached` (those with a missed target), and `median_business`,
-    `p90_business`, `median_wall` and `p90_wall` in seconds.
-    """
-    names = ", ".join(f"key{index}" for index in range(keys))
-    places = ", ".join(
-        f"ROW_NUMBER() OVER (PARTITION BY {names} ORDER BY {column}) AS {column}_place"
-        for column in _COLUMNS.values()
-    )
-    percentiles = ", ".join(
-        f"AVG(CASE WHEN {column}_place IN ((answers + 1) / 2, answers / 2 + 1) THEN {column} END)"
-        f" / 1000000.0 AS median_{name}, "
-        f"MAX(CASE WHEN {column}_place = (9 * answers + 9) / 10 THEN {column} END)"
-        f" / 1000000.0 AS p90_{name}"
-        for name, column in _COLUMNS.items()
-    )
-    return f"""
-        WITH chosen AS (
-            SELECT {select_list}, business_time, wall_time, breached_at
-            FROM sla_clock JOIN ticket ON ticket.id = sla_clock.ticket_id
-            LEFT JOIN team ON team.id = ticket.team_id
-            WHERE sla_clock.state = '{ClockState.SETTLED}' AND {where}
-        ), placed AS (
-            SELECT *, COUNT(*) OVER (PARTITION BY {names}) AS answers, {places} FROM chosen
-        )
-        SELECT {names}, COUNT(*) AS count, COUNT(breached_at) AS breached, {percentiles}
-        FROM placed GROUP BY {names} {tail}"""  # noqa: S608 - made of our own names only
-
-
-_COLUMNS = {"business": "business_time", "wall": "wall_time"}  # microseconds
-
-
 async def refresh_answer_times(action: Action) -> None:
     """Measure the first responses of the last days, by channel. A channel without any responses
     keeps its former row. Chats that were answered after they had become tickets count as requests
     from the account, as they were promised.
     """
     since = action.at - timedelta(days=ANSWER_TIME_DAYS)
-    where = f"sla_clock.measure = '{SlaMeasure.FIRST_RESPONSE}' AND sla_clock.stopped_at >= ?"
-    rows = await execute(measures_statement(f"{_PROMISED_CHANNEL} AS key0", 1, where), since)
+    rows = await execute(_MEASURES_BY_CHANNEL, since)
     async with action.transaction() as tx:
-        for row in sorted(rows, key=lambda row: str(row["key0"])):
+        for row in sorted(rows, key=lambda row: str(row["channel"])):
             await execute(
                 _STORE_ANSWER_TIME,
-                row["key0"],
+                row["channel"],
                 row["count"],
                 *(float(row[name]) for name in _MEASURES),
                 action.at,
@@ -77,7 +40,31 @@ _PROMISED_CHANNEL = f"""CASE WHEN EXISTS (
     SELECT 1 FROM live_chat WHERE live_chat.ticket_id = ticket.id
     AND live_chat.state = '{ChatState.DEFERRED}' AND live_chat.since <= sla_clock.stopped_at
 ) THEN '{Channel.WEB}' ELSE ticket.channel END"""  # noqa: S608 - constants
-_MEASURES = ("median_wall", "p90_wall", "median_business", "p90_business")
+
+
+_COLUMNS = {"wall": "wall_time", "business": "business_time"}  # microseconds
+_MEASURES = [f"{measure}_{name}" for name in _COLUMNS for measure in ("median", "p90")]  # seconds
+_PLACES = ", ".join(
+    f"ROW_NUMBER() OVER (PARTITION BY channel ORDER BY {column}) AS {column}_place"
+    for column in _COLUMNS.values()
+)
+_PERCENTILES = ", ".join(
+    f"AVG(CASE WHEN {column}_place IN ((answers + 1) / 2, answers / 2 + 1) THEN {column} END)"
+    f" / 1000000.0 AS median_{name}, "
+    f"MAX(CASE WHEN {column}_place = (9 * answers + 9) / 10 THEN {column} END)"
+    f" / 1000000.0 AS p90_{name}"
+    for name, column in _COLUMNS.items()
+)
+_MEASURES_BY_CHANNEL = f"""
+    WITH chosen AS (
+        SELECT {_PROMISED_CHANNEL} AS channel, business_time, wall_time
+        FROM sla_clock JOIN ticket ON ticket.id = sla_clock.ticket_id
+        WHERE sla_clock.state = '{ClockState.SETTLED}'
+            AND sla_clock.measure = '{SlaMeasure.FIRST_RESPONSE}' AND sla_clock.stopped_at >= ?
+    ), placed AS (
+        SELECT *, COUNT(*) OVER (PARTITION BY channel) AS answers, {_PLACES} FROM chosen
+    )
+    SELECT channel, COUNT(*) AS count, {_PERCENTILES} FROM placed GROUP BY channel"""  # noqa: S608 - made of our own names only
 _STORE_ANSWER_TIME = """
     INSERT INTO answer_time (channel, answers, median_seconds, p90_seconds, median_business_seconds,
     p90_business_seconds, measured_at) VALUES (?, ?, ?, ?, ?, ?, ?)

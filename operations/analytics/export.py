@@ -21,7 +21,7 @@ _ROWS_PER_PIECE = 500
 async def query_csv(
     query: AnalyticsQuery, today: date, minimum_companies: int
 ) -> AsyncIterator[bytes]:
-    """All rows of the answer, in pieces. Raises BadInput."""
+    """All rows of the answer, in pieces. Raises Refusal and BadInput."""
     table = await answer(query, today, minimum_companies, MAX_CELLS)
     lines = _lines(table, query)
     head = next(lines)

@@ -1,13 +1,14 @@
 """A query of one fact table: what is counted, by which dimensions, of which rows and days."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
-from models.errors import BadInput
-from models.translations import _
+from models.checks import Checks
+from models.errors import CommonErrorCode, Refusal
+from models.translations import Translatable, _
 from operations.analytics.facts import Fact, Function
 from operations.analytics.periods import SERIES, Period, first_day, months_before, range_before
 
@@ -73,19 +74,15 @@ class AnalyticsQuery:
     first: int = DEFAULT_ROWS
 
     def date_range(self, today: date) -> tuple[date, date]:
-        """The first day, and the day after the last one. Raises BadInput."""
+        """The first day, and the day after the last one, of a query that was checked."""
         if self.last:
             number, period = self.last
             until = since = first_day(period, today)
             for _each in range(min(max(number, 1), MAX_DAYS)):
                 since = first_day(period, since - timedelta(days=1))
-        else:
-            until = self.until or today + timedelta(days=1)
-            since = self.since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS))
-        if not 0 < (until - since).days <= MAX_DAYS or (self.last and self.last[0] < 1):
-            message = _("The range must be 1 to %(maximum)s days long.")
-            raise BadInput("last" if self.last else "since", message, maximum=MAX_DAYS)
-        return since, until
+            return since, until
+        until = self.until or today + timedelta(days=1)
+        return self.since or date.fromordinal(max(1, until.toordinal() - DEFAULT_DAYS)), until
 
     def range_compared(self, since: date, until: date) -> tuple[date, date] | None:
         """The range to compare a range with, None when there is no comparison."""
@@ -96,51 +93,78 @@ class AnalyticsQuery:
                 return months_before(since, 12), months_before(until, 12)
         return None
 
-    def check(self, fact: Fact) -> None:
-        """Raise BadInput for errors that the types of the schema can't exclude."""
+    def check(self, fact: Fact, today: date) -> None:
+        """Raise Refusal with all errors that the types of the schema can't exclude, each with its
+        path.
+        """
+        with Checks() as check:
+            for refusal in (
+                *self._size_errors(),
+                *self._measure_errors(fact),
+                *self._range_errors(today),
+            ):
+                check.refuse(refusal)
+
+    def _size_errors(self) -> Iterator[Refusal]:
+        too_many = _("“%(argument)s” can hold at most %(maximum)s values.")
         for name, size, maximum in (
             ("by", len(self.dimensions), MAX_DIMENSIONS),
             ("measures", len(self.measures), MAX_MEASURES),
         ):
             if size > maximum:
-                raise BadInput(
-                    name, _("“%(argument)s” can hold at most %(maximum)s values."), maximum=maximum
-                )
+                yield self._refusal(too_many, name, maximum=maximum)
         if not self.measures:
-            raise BadInput("measures", _("“%(argument)s” must hold at least one value."))
+            yield self._refusal(_("“%(argument)s” must hold at least one value."), "measures")
         if len(set(self.dimensions)) < len(self.dimensions):
-            raise BadInput("by", _("“%(argument)s” contains the same dimension twice."))
+            yield self._refusal(_("“%(argument)s” contains the same dimension twice."), "by")
         if not 1 <= self.first <= MAX_ROWS:
-            raise BadInput(
-                "first",
-                _("“%(argument)s” must be between 1 and %(maximum)s."),
-                maximum=MAX_ROWS,
-            )
-        if any(len(values) > MAX_FILTER_VALUES for values in self.accepted.values()):
-            raise BadInput(
-                "in",
-                _("“%(argument)s” can hold at most %(maximum)s values."),
-                maximum=MAX_FILTER_VALUES,
-            )
-        for measure in self.measures:
-            if measure.of not in _measured_by(fact, measure.function):
-                raise BadInput(
-                    "of",
+            message = _("“%(argument)s” must be between 1 and %(maximum)s.")
+            yield self._refusal(message, "first", maximum=MAX_ROWS)
+        for name, values in self.accepted.items():
+            if len(values) > MAX_FILTER_VALUES:
+                path = ("where", name.lower(), "in")
+                yield self._refusal(too_many, *path, maximum=MAX_FILTER_VALUES)
+
+    def _measure_errors(self, fact: Fact) -> Iterator[Refusal]:
+        for index, measure in enumerate(self.measures):
+            names = _measured_by(fact, measure.function)
+            if measure.of not in names:
+                yield self._refusal(
                     _("“%(argument)s” of %(function)s must be one of: %(names)s."),
+                    *("measures", str(index), "of"),
                     function=measure.function.value,
-                    names=", ".join(filter(None, _measured_by(fact, measure.function))) or "null",
+                    names=", ".join(filter(None, names)) or "null",
                 )
-        if sum(measure.descending is not None for measure in self.measures) > 1:
-            raise BadInput("order", _("Only one measure can have “%(argument)s”."))
+        ordered = [index for index, each in enumerate(self.measures) if each.descending is not None]
+        for index in ordered[1:]:
+            message = _("Only one measure can have “%(argument)s”.")
+            yield self._refusal(message, "measures", str(index), "order")
         series = [each for each in self.periods if each in SERIES]
         if fact.is_snapshot and (len(series) > 1 or len(self.periods) > len(series)):
-            raise BadInput(
-                "by",
+            yield self._refusal(
                 _(
                     "“%(argument)s” can contain only one series of days, weeks, months or longer "
                     "periods."
                 ),
+                "by",
             )
+
+    def _range_errors(self, today: date) -> Iterator[Refusal]:
+        since, until = self.date_range(today)
+        is_empty = self.last is not None and self.last[0] < 1
+        if is_empty or not 0 < (until - since).days <= MAX_DAYS:
+            path = ("last", "number") if self.last else ("since",)
+            message = _("The range must be 1 to %(maximum)s days long.")
+            yield self._refusal(message, *path, maximum=MAX_DAYS)
+
+    def _refusal(self, message: Translatable, *path: str, **values: object) -> Refusal:
+        return Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            *("query", self.fact, *path),
+            message=message,
+            argument=path[-1],
+            **values,
+        )
 
     @property
     def periods(self) -> list[Period]:

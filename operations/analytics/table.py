@@ -82,10 +82,10 @@ async def answer(
     query: AnalyticsQuery, today: date, minimum_companies: int, limit: int | None = None
 ) -> Table:
     """Answer a query, with at most `limit` rows instead of the number that it asks for. Raises
-    BadInput.
+    Refusal with all errors of the query, and BadInput when it results in too many groups.
     """
     fact = fact_tables(dialect(), today)[query.fact]
-    query.check(fact)
+    query.check(fact, today)
     days = query.date_range(today)
     rows = await _read(query, fact, days, today, minimum_companies)
     if compared := query.range_compared(*days):

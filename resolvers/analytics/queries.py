@@ -64,7 +64,7 @@ class AnalyticsTable:
 
 
 async def analytics(info: Info, query: Any) -> AnalyticsTable:
-    """The answer to a query. Raises BadInput."""
+    """The answer to a query. Raises Refusal and BadInput."""
     services = info.context.services
     today = local_date(services.clock.now())
     parsed = parse_query(query)

@@ -1,9 +1,7 @@
-"""Ratings of tickets (CSAT): giving them, reading them, and their measures."""
+"""Ratings of tickets (CSAT): giving and reading them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from enum import StrEnum
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -11,31 +9,11 @@ from tortoise.queryset import QuerySet
 
 from models.checks import Checks
 from models.database.reading import read
-from models.database.sql import execute
-from models.database.workload import Workload, workload
-from models.identity.user import Staff, User
-from models.support.classification import Category, Channel
+from models.identity.user import User
 from models.support.rating import TicketRating, can_be_rated
 from models.support.team import Team
 from models.support.ticket import Ticket
-from resolvers.analytics.reports import (
-    DEFAULT_ROWS,
-    Axis,
-    Rows,
-    SinceArgument,
-    UntilArgument,
-    calendar_axis,
-    conditions,
-    date_range_of,
-    dimension_values,
-    enum_axis,
-    order_by,
-    require_limit,
-    select_list,
-    unique_dimensions,
-)
 from resolvers.context import Context, Info
-from resolvers.descriptions import describe_enum
 from resolvers.filters import check_value_count, filter_in
 from resolvers.ids import key_of, load_visible
 from resolvers.paging import (
@@ -50,7 +28,6 @@ from resolvers.paging import (
 )
 from resolvers.rows import FirstRowByParent, RowByForeignKey
 from support import ratings as support_ratings
-from support.rating_measures import rating_measures_statement
 
 LATEST_FIRST = Order("id", descending=True)
 
@@ -66,50 +43,6 @@ class TicketRateInput:
         description="What was good or bad (at most 2,000 characters). Card numbers are masked. "
         "Replaces the former comment.",
     )
-
-
-class RatingDimension(StrEnum):
-    """The dimensions by which ratings can be grouped."""
-
-    AGENT = "AGENT"
-    TEAM = "TEAM"
-    CHANNEL = "CHANNEL"
-    CATEGORY = "CATEGORY"
-    DAY = "DAY"
-    MONTH = "MONTH"
-
-
-describe_enum(
-    RatingDimension,
-    "A dimension by which ratings can be grouped.",
-    {
-        "AGENT": "The agent who had the ticket when it was solved.",
-        "TEAM": "The team that had the ticket when it was solved.",
-        "CHANNEL": "The channel that the ticket was opened through.",
-        "CATEGORY": "The category of the ticket.",
-        "DAY": "The day of the first rating, in Europe/Paris.",
-        "MONTH": "The month of the first rating, as the date of its first day.",
-    },
-)
-
-
-@dataclass(frozen=True)
-class RatingReportRow:
-    """A group of ratings. Dimensions that weren't requested are None."""
-
-    count: int
-    satisfied: int
-    agent_id: int | None = None
-    team_id: int | None = None
-    channel: Channel | None = None
-    category: Category | None = None
-    day: date | None = None
-    month: date | None = None
-
-    @property
-    def satisfied_share(self) -> float:
-        """The fraction of ratings that are 4 or 5."""
-        return self.satisfied / self.count
 
 
 async def rate(info: Info, input: TicketRateInput) -> TicketRating:
@@ -141,56 +74,6 @@ def ratings(
     if agent_id is not None:
         rows = rows.filter(agent_id=key_of(User, agent_id) or 0)
     return page(rows, LATEST_FIRST, PageRequest(first, after, last, before), viewer)
-
-
-async def rating_report(
-    info: Info,
-    group_by: Annotated[
-        list[RatingDimension],
-        strawberry.argument(
-            description="One to four dimensions. There is a row for each of their combinations."
-        ),
-    ],
-    since: SinceArgument = None,
-    until: UntilArgument = None,
-    first: Rows = DEFAULT_ROWS,
-) -> list[RatingReportRow]:
-    """The measures of the ratings in a range of days, ordered by the given dimensions: supervisors
-    get those of all agents, other agents their own. Raises BadInput.
-    """
-    viewer = info.context.viewer
-    date_range = date_range_of(info.context, since, until)
-    axes = [_axis(dimension) for dimension in unique_dimensions(group_by)]
-    where, values = conditions("ticket_rating.rated_on", date_range, {})
-    if viewer.staff is not Staff.SUPERVISOR:
-        where += f" AND ticket_rating.agent_id = {viewer.user_id or 0:d}"
-    tail = f"ORDER BY {order_by(axes)} LIMIT ?"
-    statement = rating_measures_statement(select_list(axes), len(axes), where, tail)
-    limit = require_limit(first)
-    with workload(Workload.REPORTS):
-        rows = await execute(statement, *values, limit)
-    return [
-        RatingReportRow(row["count"], row["satisfied"], **dimension_values(axes, row))
-        for row in rows
-    ]
-
-
-def _axis(dimension: RatingDimension) -> Axis:
-    match dimension:
-        case RatingDimension.AGENT:
-            return _key_axis("agent_id")
-        case RatingDimension.TEAM:
-            return _key_axis("team_id")
-        case RatingDimension.CHANNEL:
-            return enum_axis("ticket.channel", "channel", Channel)
-        case RatingDimension.CATEGORY:
-            return enum_axis("ticket.category", "category", Category)
-    return calendar_axis(dimension.value, "ticket_rating.rated_on")
-
-
-def _key_axis(column: str) -> Axis:
-    name = f"ticket_rating.{column}"
-    return Axis(name, f"COALESCE({name}, 0)", column, lambda key: key)
 
 
 def of_tickets(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:

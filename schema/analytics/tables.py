@@ -1,4 +1,4 @@
-"""The answers to analysts' queries."""
+"""The answers to analysts' queries, and the analytics domain's part of the roots."""
 
 from datetime import date
 
@@ -87,7 +87,7 @@ class AnalyticsTable:
 
 
 @strawberry.type
-class AnalyticsTableQuery:
+class AnalyticsQuery:
     analytics: AnalyticsTable | None = query(
         query_resolvers.analytics,
         allow=analyst,

@@ -7,7 +7,7 @@ import strawberry
 import models.support.rating
 from auth.rules import agent, customer
 from models.support.classification import Category, Channel
-from resolvers.analytics.reports import report_cost
+from resolvers.support import rating_report
 from resolvers.support import ratings as rating_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.fields import Unaudited, edge, field, mutation, query
@@ -86,9 +86,9 @@ class RatingQuery:
         ),
     )
     rating_report: list[RatingReportRow] | None = query(
-        rating_resolvers.rating_report,
+        rating_report.rating_report,
         allow=agent,
-        cost=report_cost,
+        cost=rating_report.report_cost,
         description=(
             "How satisfied customers are, grouped by dimensions. Supervisors see the ratings of "
             "all agents, agents only their own."

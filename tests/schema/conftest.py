@@ -98,6 +98,7 @@ from models.support.tag import TicketTag
 from models.support.team import Team
 from models.support.ticket import Ticket
 from models.viewer import Viewer
+from operations.analytics.options import AnalyticsOptions
 from realtime.hub import Hub
 from realtime.presence import Presence
 from resolvers.context import Context, Services
@@ -143,7 +144,14 @@ def create_services(clock: MovableClock) -> Services:
     hub = Hub()
     terms = seller(Path(billing.__file__).with_name("seller.toml"))
     return Services(
-        clock, hub, Presence(hub, clock), quick_auth(clock), Sandbox(URL, clock), terms, URL
+        clock,
+        hub,
+        Presence(hub, clock),
+        quick_auth(clock),
+        Sandbox(URL, clock),
+        terms,
+        URL,
+        analytics=AnalyticsOptions(min_companies=1),  # there are only two
     )
 
 
@@ -151,7 +159,7 @@ def create_services(clock: MovableClock) -> Services:
 def execute(engine: Engine, services: Services) -> Execute:
     """Executes a document for a viewer and returns the whole response."""
 
-    async def execute_document(viewer: Viewer, query: str, **variables: Any) -> dict[str, Any]:
+    async def execute_document(viewer: Viewer, query: str, /, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
         return decode_answer(await engine.execute(operation, Context(viewer, services)))
 

@@ -64,6 +64,7 @@ class Server:
             "CAMCHA_BASE_URL": self.url,
             "CAMCHA_MAIL_URL": f"file://{self.folder / 'mail'}",
             "CAMCHA_FILES": str(self.folder / "files"),
+            "CAMCHA_ANALYTICS_MIN_COMPANIES": "1",  # there are few
             # Tests write faster than people do.
             "CAMCHA_LIMIT_ACTIVITY_MESSAGES": "1000000",
             "CAMCHA_LIMIT_ACTIVITY_MESSAGES_PER_COMPANY": "1000000",

@@ -40,7 +40,7 @@ async def test_the_story(server: Server) -> None:
     await the_invoice_is_readable(paul, invoice)
     await paul_sets_up_a_second_factor(paul)
     await paul_and_alice_chat(paul, await agent.sign_in(server, "en"))
-    await nadia_queries_reports(server, analyst)
+    await nadia_queries_figures(server, analyst)
 
 
 async def anyone_reads_the_catalogue_and_the_library(server: Server) -> None:
@@ -353,20 +353,24 @@ async def read_all_events(client: Client, chat: str, after: int) -> list[tuple[i
     return [(event["sequence"], event["message"]["clientMessageId"]) for event in events]
 
 
-async def nadia_queries_reports(server: Server, analyst: StaffUser) -> None:
+async def nadia_queries_figures(server: Server, analyst: StaffUser) -> None:
     """P6.3: figures without personal data. A query that is too expensive is refused with its cost
     and the limit.
     """
     nadia = await analyst.sign_in(server)
-    reports = await nadia.data(
-        """{ ticketReport(groupBy: [CHANNEL, DAY]) { channel day count medianFirstResponseSeconds }
-        revenueReport(groupBy: [OFFER, MONTH]) { offer { slug } month invoices net { amountCents } }
-        }
+    figures = await nadia.data(
+        """{
+        tickets: analytics(query: {tickets: {by: [CHANNEL, DAY], measures: [
+            {function: MEDIAN, of: FIRST_RESPONSE}]}}) { rows { keys cells { number } } }
+        revenue: analytics(query: {revenue: {by: [OFFER, MONTH], measures: [
+            {function: SUM, of: NET}]}}) { rows { cells { amount { amountCents } } } } }
         """
     )
-    assert reports["ticketReport"][0]["channel"] == "CHAT"
-    assert reports["ticketReport"][0]["medianFirstResponseSeconds"] is not None
-    assert [row["net"]["amountCents"] for row in reports["revenueReport"]] == [2900]
+    tickets = figures["tickets"]["rows"]
+    assert tickets[0]["keys"][0] == "CHAT"
+    assert tickets[0]["cells"][0]["number"] is not None
+    (revenue,) = figures["revenue"]["rows"]
+    assert revenue["cells"] == [{"amount": {"amountCents": 2900}}]
     for forbidden_query in (
         "tickets { nodes { subject } }",
         "invoices { nodes { number } }",
@@ -375,8 +379,9 @@ async def nadia_queries_reports(server: Server, analyst: StaffUser) -> None:
         response = await nadia.execute(f"{{ {forbidden_query} }}")
         assert [error["extensions"]["code"] for error in response["errors"]] == ["FORBIDDEN"]
     rejected_response = await nadia.execute(
-        """{ ticketReport(groupBy: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01", until:
-        "2026-12-31", first: 1000) { count } offers(first: 1000) { nodes { prices { offer { prices {
+        """{ analytics(query: {tickets: {by: [CHANNEL, CATEGORY, STATUS, DAY], since: "2024-01-01",
+        until: "2026-12-31", first: 1000, measures: [{}]}}) { rowCount }
+        offers(first: 1000) { nodes { prices { offer { prices {
         offer { prices { id } } } } } } } }
         """
     )

@@ -49,12 +49,16 @@ TABLE = """query ($query: AnalyticsQueryInput!) { analytics(query: $query) {
 
 
 @cache
-def application() -> Starlette:
+def application(now: datetime, min_companies: int) -> Starlette:
     """The application, with a clock that stands still."""
     settings = read_settings(
-        {"CAMCHA_DATABASE_URL": "sqlite://unused", "CAMCHA_SECRET_KEY": SECRET_KEY}
+        {
+            "CAMCHA_DATABASE_URL": "sqlite://unused",
+            "CAMCHA_SECRET_KEY": SECRET_KEY,
+            "CAMCHA_ANALYTICS_MIN_COMPANIES": str(min_companies),
+        }
     )
-    return create_app(settings, MovableClock(NOW))
+    return create_app(settings, MovableClock(now))
 
 
 @dataclass
@@ -77,8 +81,12 @@ class Analyst:
 
     async def rows(self, **query: Any) -> list[tuple[Any, ...]]:
         """The keys and numbers of each row of the answer. A hidden number is `-`."""
-        table = await self.table(**query)
-        return [(*row["keys"], *map(number, row["cells"])) for row in table["rows"]]
+        return rows_of(await self.table(**query))
+
+
+def rows_of(table: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The keys and numbers of each row of an answer. A hidden number is `-`."""
+    return [(*row["keys"], *map(number, row["cells"])) for row in table["rows"]]
 
 
 def number(cell: dict[str, Any]) -> Any:
@@ -90,14 +98,19 @@ def number(cell: dict[str, Any]) -> Any:
 
 @asynccontextmanager
 async def analyst_client(
-    role: Staff = Staff.ANALYST, name: str = "Nadia"
+    role: Staff = Staff.ANALYST,
+    name: str = "Nadia",
+    now: datetime = NOW,
+    min_companies: int = 5,
 ) -> AsyncIterator[Analyst]:
-    """A member of staff who is signed in with a second factor."""
-    action = Action(None, NOW, Hub())
+    """A member of staff who is signed in with a second factor, to a server that hides numbers about
+    fewer companies than `min_companies`.
+    """
+    action = Action(None, now, Hub())
     user = await create_staff(action, name, role)
     tokens = await sessions.sign_in(user, None, True, action)
     async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(app=application()),
+        transport=httpx.ASGITransport(app=application(now, min_companies)),
         base_url="http://camcha.example",
         headers={"Authorization": f"Bearer {tokens.access}"},
     ) as http:

@@ -284,20 +284,34 @@ async def test_p6_3_numbers_about_few_companies_are_hidden(nadia: Analyst) -> No
 
 
 async def test_p6_3_only_analysts_ask_and_mistakes_are_named(nadia: Analyst) -> None:
-    for query, argument in (
-        ({"measures": []}, "« measures » doit contenir au moins une valeur"),
-        ({"measures": [of("SUM", "COMPANY")]}, "of"),
-        ({"measures": [COUNT], "by": ["DAY", "DAY"]}, "by"),
-        ({"measures": [COUNT], "first": 0}, "first"),
-        ({"measures": [COUNT], "since": "2020-01-01"}, "jours"),
-        ({"measures": [COUNT], "last": {"number": 0, "period": "DAY"}}, "jours"),
-        ({"measures": [{**COUNT, "order": "ASC"}, {**COUNT, "order": "ASC"}]}, "order"),
-        ({"measures": [COUNT], "where": {"team": {"in": [*map(str, range(101))]}}}, "in"),
+    teams = {"team": {"in": [*map(str, range(101))]}}
+    for query, path, part in (
+        ({"measures": []}, "measures", "« measures » doit contenir au moins une valeur"),
+        ({"measures": [COUNT] * 7}, "measures", "au plus 6"),
+        ({"measures": [of("SUM", "COMPANY")]}, "measures.0.of", "FIRST_RESPONSE"),
+        ({"measures": [COUNT], "by": ["DAY", "DAY"]}, "by", "« by »"),
+        ({"measures": [COUNT], "first": 0}, "first", "entre 1 et 1"),
+        ({"measures": [COUNT], "since": "2020-01-01"}, "since", "jours"),
+        ({"measures": [COUNT], "since": "2026-01-01", "until": "2026-01-01"}, "since", "jours"),
+        ({"measures": [COUNT], "until": "0001-01-01"}, "since", "jours"),
+        ({"measures": [COUNT], "last": {"number": 0, "period": "DAY"}}, "last.number", "jours"),
+        ({"measures": [{**COUNT, "order": "ASC"}] * 2}, "measures.1.order", "« order »"),
+        ({"measures": [COUNT], "where": teams}, "where.team.in", "au plus 100"),
     ):
         response = await nadia.post(TABLE, variables={"query": {"tickets": query}})
         (error,) = response["errors"]
-        assert error["extensions"]["code"] == "BAD_USER_INPUT", query
-        assert argument in error["message"], error
+        assert error["extensions"]["code"] == "VALUE_INVALID", query
+        assert error["extensions"]["field"] == ["query", "tickets", *path.split(".")]
+        assert part in error["message"].replace("\xa0", " "), error
+    wrong = {
+        "measures": [of("SUM", "TICKET"), of("COUNT", "AGE")],
+        "by": ["DAY", "MONTH"],
+        "first": 0,
+    }
+    response = await nadia.post(TABLE, variables={"query": {"backlog": wrong}})
+    (error,) = response["errors"]
+    paths = [".".join(each["field"][2:]) for each in error["extensions"]["errors"]]
+    assert paths == ["first", "measures.0.of", "measures.1.of", "by"]
     two = {"tickets": {"measures": [COUNT]}, "sla": {"measures": [COUNT]}}
     response = await nadia.post(TABLE, variables={"query": two})
     assert response["errors"][0]["extensions"]["code"] == "BAD_USER_INPUT"

@@ -23,6 +23,7 @@ from models.billing.receivable import InvoiceState, Receivable
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode, key_of
+from tests.schema.analytics.query_fixtures import TABLE, rows_of
 from tests.schema.billing.catalogue_fixtures import (
     codes,
     confirmed,
@@ -411,8 +412,9 @@ async def test_a_change_in_a_discounted_period_credits_what_was_paid(
         ["Remise de 50\xa0%", "Jours restants de la période\xa0: 20 sur 30"],
     ]
     # The recurring revenue of the two other purchases, and of two units at half the price.
-    report = await execute(dataset.nadia, "{ mrrReport { mrr { amountCents } } }")
-    assert report["data"]["mrrReport"][-1] == {"mrr": {"amountCents": 3 * 2_900}}
+    mrr = {"by": ["MONTH"], "measures": [{"function": "SUM", "of": "MRR"}]}
+    answer = await execute(dataset.nadia, TABLE, query={"mrr": mrr})
+    assert rows_of(answer["data"]["analytics"])[-1][1] == 3 * 2_900
 
 
 async def test_a_code_for_another_offer_does_not_follow_a_change(

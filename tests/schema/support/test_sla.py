@@ -14,6 +14,7 @@ from support.sla import check_clocks
 from support.sla_measures import refresh_answer_times
 from tests.conftest import MovableClock
 from tests.people import create_staff_viewer, make_available
+from tests.schema.analytics.query_fixtures import TABLE, rows_of
 from tests.schema.conftest import Dataset, Execute
 from tests.schema.subscription_fixtures import subscribe
 
@@ -32,9 +33,15 @@ TICKET_QUERY = """query($ticket: ID!) { node(id: $ticket) { ... on Ticket { repl
 EVENTS = "subscription { agentEvents(after: 0) { sequence kind ticket { id } } }"
 ANSWER_TIMES = """{ contact { answerTimes { channel text promisedHoursFrom promisedHours
     measured { answers medianSeconds p90Seconds medianBusinessSeconds } } } }"""
-REPORT = """{ slaReport(groupBy: [MEASURE, CHANNEL, PRIORITY, TEAM]) {
-    measure channel priority team count breached
-    medianBusinessSeconds p90BusinessSeconds medianSeconds p90Seconds } }"""
+FIGURES = {
+    "by": ["MEASURE", "CHANNEL", "PRIORITY", "TEAM"],
+    "measures": [
+        {"function": "COUNT"},
+        {"function": "SUM", "of": "BREACHED"},
+        {"function": "MEDIAN", "of": "BUSINESS_TIME"},
+        {"function": "P90", "of": "WALL_TIME"},
+    ],
+}
 POLICIES = "{ slaPolicies { nodes { id channel priority firstResponseMinutes calendar { id } } } }"
 
 
@@ -138,16 +145,11 @@ async def test_p5_6_a_chat_that_nobody_answers_warns_people_and_is_measured(
         assert answer_time["text"] == "sous 24 à 48 heures, les jours ouvrés"
         assert answer_time["measured"] is None
 
-    rows = (await execute(dataset.nadia, REPORT))["data"]["slaReport"]
-    assert [(row["measure"], row["count"], row["breached"]) for row in rows] == [
-        ("FIRST_RESPONSE", 1, 1),
-        ("NEXT_RESPONSE", 1, 0),
-        ("RESOLUTION", 1, 0),
-    ]
-    assert [(row["medianBusinessSeconds"], row["p90Seconds"]) for row in rows] == [
-        (90, 90),
-        (30, 30),
-        (120, 120),
+    answer = await execute(dataset.nadia, TABLE, query={"sla": FIGURES})
+    assert rows_of(answer["data"]["analytics"]) == [
+        ("FIRST_RESPONSE", "CHAT", "NORMAL", None, 1, 1, 90, 90),
+        ("NEXT_RESPONSE", "CHAT", "NORMAL", None, 1, 0, 30, 30),
+        ("RESOLUTION", "CHAT", "NORMAL", None, 1, 0, 120, 120),
     ]
 
 

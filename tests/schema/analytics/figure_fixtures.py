@@ -1,12 +1,11 @@
-"""Rows for the reports: tickets and invoices with only the related rows that the database
+"""Rows that are counted: tickets and invoices with only the related rows that the database
 requires.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from types import SimpleNamespace
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from tortoise.connection import get_connection
 
@@ -21,9 +20,7 @@ from models.identity.user import User
 from models.support.classification import Category, Channel
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
-from models.viewer import Viewer
 from realtime.hub import Hub
-from resolvers.context import Context, Info, Services
 from tests.invoices import build_invoice
 from tests.people import create_account, create_user
 
@@ -31,7 +28,7 @@ TODAY = date(2026, 11, 23)
 
 
 class TicketColumns(NamedTuple):
-    """The columns of a ticket that a report reads."""
+    """The columns of a ticket that figures depend on."""
 
     channel: Channel
     category: Category
@@ -41,7 +38,7 @@ class TicketColumns(NamedTuple):
 
 
 class InvoiceColumns(NamedTuple):
-    """The columns of an invoice that a report reads. `product` is an index into the shop's
+    """The columns of an invoice that figures depend on. `product` is an index into the shop's
     purchases.
     """
 
@@ -59,19 +56,6 @@ class Shop:
     account: Account
     user: User
     purchases: list[Purchase]
-
-
-class FixedClock:
-    """Monday 23 November 2026, 23:30 in UTC: already Tuesday in Paris."""
-
-    def now(self) -> datetime:
-        return datetime(2026, 11, 23, 23, 30, tzinfo=UTC)
-
-
-def report_info(viewer: Viewer | None = None) -> Info:
-    """The parts of a GraphQL operation's info that a report uses: the viewer and the time."""
-    services = cast(Services, SimpleNamespace(clock=FixedClock()))
-    return cast(Info, SimpleNamespace(context=Context(viewer or Viewer(), services)))
 
 
 def noon(day: date) -> datetime:

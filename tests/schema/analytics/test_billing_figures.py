@@ -1,9 +1,10 @@
-"""The analysts' reports of recurring revenue, churn and collection, from purchases that were billed
-as customers are.
+"""Analysts' figures of recurring revenue, churn, revenue and collection, from purchases that were
+billed as customers are.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -28,23 +29,22 @@ from tests.billing.purchase_fixtures import Shop
 from tests.billing.purchase_fixtures import checkout_services as checkout_services
 from tests.billing.purchase_fixtures import shop as shop
 from tests.people import create_staff
-from tests.schema.analytics.report_fixtures import report_info
-from tests.schema.analytics.test_reports import run_report, staff_viewer
+from tests.schema.analytics.query_fixtures import Analyst, analyst_client
 
-YEAR = 'since: "2026-11-01", until: "2027-03-01"'
-
-
-@pytest.fixture(autouse=True)
-def _today(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The reports are read on 28 February 2027."""
-    clock = type(report_info().context.services.clock)
-    monkeypatch.setattr(clock, "now", lambda _self: datetime.fromisoformat("2027-02-28T12:00Z"))
+YEAR = {"since": "2026-11-01", "until": "2027-03-01"}
+TODAY = datetime(2027, 2, 28, 12, tzinfo=UTC)
+COUNT = {"function": "COUNT"}
 
 
-async def report(fields: str) -> Any:
-    answer = await run_report(f"{{ report: {fields} }}", staff_viewer(Staff.ANALYST))
-    assert "errors" not in answer, answer
-    return answer["data"]["report"]
+@pytest.fixture
+async def nadia(db: str) -> AsyncIterator[Analyst]:
+    """An analyst on 28 February 2027, from whom nothing is hidden."""
+    async with analyst_client(now=TODAY, min_companies=1) as analyst:
+        yield analyst
+
+
+def of(function: str, *names: str) -> list[dict[str, Any]]:
+    return [{"function": function, "of": name} for name in names]
 
 
 def later(action: Action, days: int) -> Action:
@@ -52,7 +52,7 @@ def later(action: Action, days: int) -> Action:
 
 
 async def test_recurring_revenue_and_churn_are_those_of_the_billed_periods(
-    shop: Shop, action: Action
+    shop: Shop, action: Action, nadia: Analyst
 ) -> None:
     await shop.buy(action, "1", quantity=2)  # 58.00 a month
     monthly = await Purchase.get()
@@ -66,37 +66,29 @@ async def test_recurring_revenue_and_churn_are_those_of_the_billed_periods(
     await replace(shop, price=yearly).buy(action, "2")  # 8.33 a month
     await bill_due_periods(later(action, 31), shop.services)
     await Purchase.filter(pk=monthly.pk).update(ended_on=date(2027, 1, 23))
-    fields = "month day purchases mrr { amountCents } offer { slug }"
-    rows = await report(f"mrrReport({YEAR}, byOffer: true) {{ {fields} }}")
-    assert [
-        (row["month"], row["day"], row["purchases"], row["mrr"]["amountCents"]) for row in rows
-    ] == [
-        ("2026-11-01", "2026-11-30", 2, 6_633),
-        ("2026-12-01", "2026-12-31", 2, 6_633),
-        ("2027-01-01", "2027-01-31", 1, 833),
-        ("2027-02-01", "2027-02-28", 1, 833),
+    mrr = [*of("DISTINCT", "PURCHASE"), *of("SUM", "MRR")]
+    rows = await nadia.rows(mrr={**YEAR, "by": ["MONTH", "OFFER"], "measures": mrr})
+    assert rows == [
+        ("2026-11-01", "essentiel", 2, 6_633),
+        ("2026-12-01", "essentiel", 2, 6_633),
+        ("2027-01-01", "essentiel", 1, 833),
+        ("2027-02-01", "essentiel", 1, 833),
     ]
-    assert {row["offer"]["slug"] for row in rows} == {"essentiel"}
-    assert (await report(f"mrrReport({YEAR}) {{ offer {{ slug }} }}"))[0] == {"offer": None}
-    churn = await report(
-        f"churnReport({YEAR}) {{ month purchasesBefore purchasesLost rate "
-        "mrrBefore { amountCents } mrrLost { amountCents } }"
-    )
-    assert [(row["purchasesBefore"], row["purchasesLost"], row["rate"]) for row in churn] == [
-        (0, 0, None),
-        (2, 0, 0.0),
-        (2, 1, 0.5),
-        (1, 0, 0.0),
+    churn = [COUNT, *of("SUM", "LOST"), *of("MEAN", "LOST"), *of("SUM", "MRR", "MRR_LOST")]
+    months = {**YEAR, "by": ["MONTH"], "fillGaps": True}
+    assert await nadia.rows(churn={**months, "measures": churn}) == [
+        ("2026-11-01", 0, 0, None, 0, 0),
+        ("2026-12-01", 2, 0, 0, 6_633, 0),
+        ("2027-01-01", 2, 1, 0.5, 6_633, 5_800),
+        ("2027-02-01", 1, 0, 0, 833, 0),
     ]
-    assert churn[2]["mrrLost"] == {"amountCents": 5_800}
-    assert churn[2]["mrrBefore"] == {"amountCents": 6_633}
-    for name in ("mrr", "churn"):
-        query = f'{name}Report(since: "2028-01-01", until: "2028-02-01") {{ month }}'
-        assert await report(query) == []
+    later_years = {"since": "2028-01-01", "until": "2028-02-01", "by": ["MONTH"]}
+    assert await nadia.rows(mrr={**later_years, "measures": mrr}) == []
+    assert await nadia.rows(churn={**later_years, "measures": churn}) == []
 
 
 async def test_an_upgrade_counts_from_the_day_on_which_it_is_billed(
-    shop: Shop, action: Action
+    shop: Shop, action: Action, nadia: Analyst
 ) -> None:
     await shop.buy(action, "1")
     purchase, request, upgraded_on = (
@@ -111,14 +103,18 @@ async def test_an_upgrade_counts_from_the_day_on_which_it_is_billed(
     await order_change(upgraded_on, shop.services, purchase, request, agreement, "k")
     await bill_due_periods(later(action, 31), shop.services)
     await Purchase.all().update(ended_on=date(2027, 1, 20))
-    rows = await report(f"mrrReport({YEAR}) {{ purchases mrr {{ amountCents }} }}")
-    assert rows == [{"purchases": 1, "mrr": {"amountCents": 8_700}}] * 2
-    churn = await report(f"churnReport({YEAR}) {{ mrrLost {{ amountCents }} }}")
-    assert churn[2] == {"mrrLost": {"amountCents": 8_700}}
+    months = {**YEAR, "by": ["MONTH"]}
+    mrr = [*of("DISTINCT", "PURCHASE"), *of("SUM", "MRR")]
+    assert await nadia.rows(mrr={**months, "measures": mrr}) == [
+        ("2026-11-01", 1, 8_700),
+        ("2026-12-01", 1, 8_700),
+    ]
+    churn = await nadia.rows(churn={**months, "measures": of("SUM", "MRR_LOST")})
+    assert churn == [("2026-12-01", 0), ("2027-01-01", 8_700)]
 
 
 async def test_revenue_is_of_the_offer_that_was_billed_and_counts_corrections_once(
-    shop: Shop, action: Action
+    shop: Shop, action: Action, nadia: Analyst
 ) -> None:
     await shop.buy(action, "1", quantity=2)
     invoice = await Invoice.get()
@@ -145,24 +141,20 @@ async def test_revenue_is_of_the_offer_that_was_billed_and_counts_corrections_on
         valid_from=action.at,
     )
     await Purchase.all().update(price_id=other.pk)
-    rows = await report(
-        f"revenueReport(groupBy: [INTERVAL, MONTH], {YEAR}) "
-        "{ interval month invoices net { amountCents } vat { amountCents } }"
-    )
-    assert [
-        (row["interval"], row["month"], row["invoices"], row["net"]["amountCents"]) for row in rows
-    ] == [
-        ("MONTH", "2026-11-01", 1, 5_800),
-        ("MONTH", "2026-12-01", 0, -1_000),
-        ("MONTH", "2027-01-01", 1, -800),  # 4,000 instead of the 4,800 that were left
+    revenue = {**YEAR, "by": ["INTERVAL", "MONTH"]}
+    measures = [*of("DISTINCT", "INVOICE"), *of("SUM", "NET", "VAT", "GROSS")]
+    assert await nadia.rows(revenue={**revenue, "measures": measures}) == [
+        ("MONTH", "2026-11-01", 1, 5_800, 1_160, 6_960),
+        ("MONTH", "2026-12-01", 0, -1_000, -200, -1_200),
+        # 4,000 instead of the 4,800 that were left
+        ("MONTH", "2027-01-01", 1, -800, -160, -960),
     ]
-    assert sum(row["vat"]["amountCents"] for row in rows) == 800
-    mrr = await report(f"mrrReport({YEAR}) {{ mrr {{ amountCents }} }}")
-    assert mrr[0] == {"mrr": {"amountCents": 4_000}}
+    mrr = await nadia.rows(mrr={**YEAR, "by": ["MONTH"], "measures": of("SUM", "MRR")})
+    assert mrr[0] == ("2026-11-01", 4_000)
 
 
 async def test_a_discount_counts_for_the_price_that_was_billed_also_after_a_correction(
-    shop: Shop, action: Action
+    shop: Shop, action: Action, nadia: Analyst
 ) -> None:
     promotion = await Promotion.create(
         code="LAUNCH", amount_cents=900, valid_from=action.at, created_at=action.at
@@ -178,32 +170,31 @@ async def test_a_discount_counts_for_the_price_that_was_billed_also_after_a_corr
         valid_from=action.at,
     )
     await Purchase.all().update(price_id=yearly.pk)
-    revenue = f"revenueReport(groupBy: [INTERVAL], {YEAR}) {{ interval net {{ amountCents }} }}"
-    assert await report(revenue) == [{"interval": "MONTH", "net": {"amountCents": 2_000}}]
+    revenue = {**YEAR, "by": ["INTERVAL"], "measures": of("SUM", "NET")}
+    assert await nadia.rows(revenue=revenue) == [("MONTH", 2_000)]
     operator = await create_staff(action, "Omar", Staff.OPERATOR)
     request = CorrectionRequest((await Invoice.get()).pk, "Commande", order_number="PO 9")
     by_operator = replace(action, actor=operator)
     await correct_invoice(by_operator, shop.services, operator, request, "correct")
-    mrr = await report(f"mrrReport({YEAR}) {{ mrr {{ amountCents }} }}")
-    assert mrr[0] == {"mrr": {"amountCents": 2_000}}
-    assert await report(revenue) == [{"interval": "MONTH", "net": {"amountCents": 2_000}}]
+    mrr = await nadia.rows(mrr={**YEAR, "by": ["MONTH"], "measures": of("SUM", "MRR")})
+    assert mrr[0] == ("2026-11-01", 2_000)
+    assert await nadia.rows(revenue=revenue) == [("MONTH", 2_000)]
 
 
-async def test_failed_payments_are_counted_by_reason(shop: Shop, action: Action) -> None:
+async def test_failed_payments_are_counted_by_reason(
+    shop: Shop, action: Action, nadia: Analyst
+) -> None:
     for key in ("1", "2"):
         await shop.buy(action, key, "pm_sandbox_declined")
     code = (await Payment.all().first()).decline_code  # type: ignore[union-attr] # there are two
-    rows = await report(
-        f"failedPaymentReport({YEAR}) {{ kind reason payments amount {{ amountCents }} }}"
-    )
-    assert rows == [
-        {"kind": "CARD", "reason": code, "payments": 2, "amount": {"amountCents": 6_960}}
-    ]
-    assert await report('failedPaymentReport(until: "2026-11-01") { payments }') == []
+    failed = {"by": ["KIND", "REASON"], "where": {"status": {"eq": "DECLINED"}}}
+    measures = [COUNT, *of("SUM", "AMOUNT")]
+    rows = await nadia.rows(payments={**YEAR, **failed, "measures": measures})
+    assert rows == [("CARD", code, 2, 6_960)]
 
 
-async def test_dunning_and_what_is_unpaid_are_reported_by_step_and_by_age(
-    shop: Shop, action: Action
+async def test_dunning_and_what_is_unpaid_are_counted_by_step_and_by_age(
+    shop: Shop, action: Action, nadia: Analyst
 ) -> None:
     outcomes = [
         (3, 0, PurchaseStatus.ACTIVE, 97),  # paid after the first reminder
@@ -225,29 +216,17 @@ async def test_dunning_and_what_is_unpaid_are_reported_by_step_and_by_age(
             await CompletedDunningStep.get_or_create(
                 {"completed_at": action.at}, invoice_id=invoice.pk, days=days
             )
-    rows = await report(
-        f"dunningReport({YEAR}) {{ step invoices recovered credited suspended canceled "
-        "recoveredAmount { amountCents } openAmount { amountCents } }"
-    )
-    names = ("step", "invoices", "recovered", "credited", "suspended", "canceled")
-    assert [tuple(row[name] for name in names) for row in rows] == [
-        (3, 1, 1, 0, 0, 0),
-        (14, 1, 0, 0, 1, 0),
-        (45, 1, 0, 0, 0, 1),
+    outcome = of("SUM", "RECOVERED", "CREDITED", "SUSPENDED", "CANCELED", "PAID", "OPEN")
+    assert await nadia.rows(dunning={**YEAR, "by": ["STEP"], "measures": outcome}) == [
+        ("3", 1, 0, 0, 0, 3_480, 0),
+        ("14", 0, 0, 1, 0, 0, 3_480),
+        ("45", 0, 0, 0, 1, 0, 3_480),
     ]
-    assert rows[0]["recoveredAmount"] == rows[1]["openAmount"] == {"amountCents": 3_480}
-    ages = await report(
-        "unpaidReport { age invoices open { amountCents } disputed { amountCents } }"
-    )
-    assert [(row["age"], row["invoices"], row["disputed"]["amountCents"]) for row in ages] == [
-        ("NOT_DUE", 1, 0),
-        ("UNTIL_30", 1, 0),
-        ("UNTIL_60", 1, 3_480),
-        ("OVER_90", 1, 0),
+    unpaid = {"by": ["DUE_AGE"], "where": {"openRange": {"gte": 1}}}
+    measures = [COUNT, *of("SUM", "OPEN", "DISPUTED")]
+    assert await nadia.rows(invoices={**YEAR, **unpaid, "measures": measures}) == [
+        ("NOT_DUE", 1, 3_480, 0),
+        ("UNTIL_30", 1, 3_480, 0),
+        ("UNTIL_60", 1, 3_480, 3_480),
+        ("OVER_90", 1, 3_480, 0),
     ]
-
-
-@pytest.mark.parametrize("name", ["mrr", "churn", "failedPayment", "dunning", "unpaid"])
-async def test_only_analysts_read_them(name: str) -> None:
-    answer = await run_report(f"{{ {name}Report {{ __typename }} }}", staff_viewer(Staff.AGENT))
-    assert [error["extensions"]["code"] for error in answer["errors"]] == ["FORBIDDEN"]
