@@ -41,6 +41,7 @@ from operations.audit_proof import AuditProof, ChainPosition, audit_proof
 from operations.held_work import discard_emails, held_work
 from operations.invoice_numbering import numbering_errors
 from operations.version import VERSION
+from privacy.data_map import record_page
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
@@ -238,6 +239,11 @@ def _parser() -> argparse.ArgumentParser:
         "--check",
         action="store_true",
         help="write nothing; fail when schema.graphql is out of date",
+    )
+    command(
+        "data-map",
+        data_map,
+        "print the record of processing activities and what each table holds, in Markdown",
     )
     subparser = command(
         "check-documents", check_documents, "check that every document of a manifest can be trusted"
@@ -773,6 +779,11 @@ def export_schema(args: argparse.Namespace) -> int:
         SCHEMA.write_text(sdl, "utf-8")
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != sdl:
         raise CommandError("schema.graphql is out of date: run bin/cli export-schema")
+    return 0
+
+
+def data_map(args: argparse.Namespace) -> int:
+    print(record_page())
     return 0
 
 

@@ -30,6 +30,7 @@ from models.content.article_feedback import ArticleFeedback
 from models.content.policy import PolicyAcceptance
 from models.content.webinar import WebinarSignUp
 from models.database.workload import Workload, workload
+from models.identity.access_links import EmailChange
 from models.identity.authenticator import Authenticator
 from models.identity.session import Session
 from models.identity.user import User
@@ -38,7 +39,10 @@ from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
+from models.support.call import Call
+from models.support.draft import Draft
 from models.support.file import File
+from models.support.incoming_email import IncomingEmail
 from models.support.message import Message, MessageVersion
 from models.support.phone_number import PhoneNumber
 from models.support.push_device import PushDevice
@@ -68,8 +72,17 @@ def _tables(user_id: int) -> dict[str, _Table]:
     return {
         "profile": _Table(
             User.filter(id=user_id),
-            _same("name", "email", "locale", "created_at", "email_verified_at"),
+            _same(
+                "name",
+                "email",
+                "locale",
+                "created_at",
+                "email_verified_at",
+                "second_factor_at",
+                "authenticators_changed_at",
+            ),
         ),
+        "email_changes": _Table(EmailChange.filter(**of_user), _same("email")),
         "phone_numbers": _Table(PhoneNumber.filter(**of_user), _same("number", "created_at")),
         "companies": _Table(
             Membership.filter(**of_user),
@@ -79,10 +92,11 @@ def _tables(user_id: int) -> dict[str, _Table]:
             Session.filter(**of_user), _same("device", "created_at", "last_used_at", "ended_at")
         ),
         "authenticators": _Table(
-            Authenticator.filter(**of_user), _same("kind", "name", "created_at", "last_used_at")
+            Authenticator.filter(**of_user),
+            _same("kind", "name", "created_at", "confirmed_at", "last_used_at"),
         ),
         "push_devices": _Table(
-            PushDevice.filter(**of_user), _same("name", "service", "created_at")
+            PushDevice.filter(**of_user), _same("name", "service", "kinds", "created_at")
         ),
         "policy_acceptances": _Table(
             PolicyAcceptance.filter(**of_user),
@@ -94,11 +108,34 @@ def _tables(user_id: int) -> dict[str, _Table]:
         ),
         "data_requests": _Table(
             DataRequest.filter(**of_user),
-            _same("kind", "details", "received_at", "deadline_at", "decision", "answer"),
+            _same(
+                "kind",
+                "details",
+                "received_at",
+                "deadline_at",
+                "extended_at",
+                "extension_reason",
+                "decision",
+                "decided_at",
+                "answer",
+            ),
         ),
         "tickets": _Table(
             Ticket.filter(requester_id=user_id),
-            {"ticket": "id"} | _same("subject", "channel", "category", "status", "created_at"),
+            {"ticket": "id"}
+            | _same(
+                "subject",
+                "channel",
+                "category",
+                "kind",
+                "status",
+                "priority",
+                "created_at",
+                "updated_at",
+                "first_response_at",
+                "solved_at",
+                "closed_at",
+            ),
         ),
         "messages": _Table(
             messages, {"ticket": "ticket_id"} | _same("from_staff", "body", "at", "edited_at")
@@ -106,6 +143,18 @@ def _tables(user_id: int) -> dict[str, _Table]:
         "earlier_messages": _Table(
             MessageVersion.filter(message__author_id=user_id),
             {"ticket": "message__ticket_id"} | _same("body", "replaced_at"),
+        ),
+        "drafts": _Table(
+            Draft.filter(**of_user), {"ticket": "ticket_id"} | _same("body", "updated_at")
+        ),
+        "received_emails": _Table(
+            IncomingEmail.filter(**of_user),
+            _same("sender", "sender_name", "subject", "text", "received_at", "answered_at"),
+        ),
+        "calls": _Table(
+            Call.filter(number__in=Subquery(PhoneNumber.filter(**of_user).values("number"))),
+            {"ticket": "ticket_id"}
+            | _same("number", "direction", "outcome", "started_at", "duration_seconds"),
         ),
         "reactions": _Table(
             Reaction.filter(**of_user), {"ticket": "message__ticket_id"} | _same("kind")
@@ -120,19 +169,31 @@ def _tables(user_id: int) -> dict[str, _Table]:
         ),
         "article_feedback": _Table(
             ArticleFeedback.filter(**of_user),
-            {"article": "article__slug"} | _same("is_useful", "reason", "comment", "at"),
+            {"article": "article__slug"} | _same("version", "is_useful", "reason", "comment", "at"),
         ),
         "webinars": _Table(
             WebinarSignUp.filter(**of_user),
             {"webinar": "article__slug"} | _same("is_waiting", "signed_up_at"),
         ),
         "emails": _Table(
-            Email.filter(**of_user), _same("recipient", "subject", "created_at", "sent_at")
+            Email.filter(**of_user),
+            _same(
+                "template",
+                "recipient",
+                "subject",
+                "created_at",
+                "sent_at",
+                "bounced_at",
+                "bounce_status",
+            ),
         ),
         "incidents": _Table(
-            Incident.filter(reporter_id=user_id), _same("description", "noticed_at", "reported_at")
+            Incident.filter(reporter_id=user_id),
+            _same("reporter_name", "reporter_email", "description", "noticed_at", "reported_at"),
         ),
-        "activity": _Table(AuditEntry.filter(actor_id=user_id), _same("at", "action", "address")),
+        "activity": _Table(
+            AuditEntry.filter(actor_id=user_id), _same("at", "action", "object_type", "address")
+        ),
     }
 
 
