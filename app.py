@@ -2,18 +2,18 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route, WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from accounts.registry import registry_from_url
@@ -27,7 +27,7 @@ from auth.sessions import session_key
 from billing.delivery.platform import configured_platform
 from billing.gateways.gateway import Gateway
 from billing.seller import seller
-from engine import Engine, ManifestError, Observer, load_manifest
+from engine import Engine, ManifestError, Observer, SlowOperationLog, Tracer, load_manifest
 from engine.http import GraphQLEndpoint, HTTPError, HTTPRequest, RequestScheduler
 from mail.customer_space import customer_space
 from mail.transport import transport_from_url
@@ -79,6 +79,9 @@ from web import (
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
 from worker import Job, jobs, run
+
+if TYPE_CHECKING:
+    from tracing import Tracing
 
 COST_LIMIT = 5_000
 COST_LIMIT_OF_ANALYSTS = 20_000
@@ -227,6 +230,15 @@ class FastPath(Starlette):
             await hosts.refusal()(scope, receive, send)
 
 
+class TracedPath(FastPath):
+    """The same, with a span for each request."""
+
+    traced: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self.traced(scope, receive, send)
+
+
 class Application:
     """The routes and the lifespan of one server process."""
 
@@ -242,7 +254,8 @@ class Application:
             self.metrics = (
                 Metrics(_operation_names(settings.documents)) if settings.metrics else None
             )
-            self.engine = create_engine(settings.documents, self.metrics)
+            self.tracing = _tracing(settings)
+            self.engine = create_engine(settings.documents, self._observers(), self.tracing)
         except ManifestError as error:
             raise SettingsError(
                 [f"CAMCHA_DOCUMENTS: {problem}" for problem in error.problems]
@@ -274,7 +287,7 @@ class Application:
             allow_credentials=True,
             max_age=600,
         )
-        app = FastPath(
+        app = (TracedPath if self.tracing else FastPath)(
             routes=self.routes(),
             lifespan=self.lifespan,
             middleware=[origins],
@@ -284,7 +297,14 @@ class Application:
         app.hosts = HostCheck(self.settings.hosts)
         app.router.redirect_slashes = False
         app.router.default = TrailingSlashRedirect(app.router.routes)
+        if self.tracing and isinstance(app, TracedPath):
+            paths = [route.path for route in app.router.routes if isinstance(route, Route)]
+            app.traced = self.tracing.traced_app(super(TracedPath, app).__call__, paths)
         return app
+
+    def _observers(self) -> list[Observer]:
+        slow = SlowOperationLog(self.settings.slow_operations.operation_ms / 1_000)
+        return [slow, self.metrics] if self.metrics else [slow]
 
     @cached_property
     def graphql(self) -> GraphQLEndpoint:
@@ -449,6 +469,8 @@ class Application:
             self.services.clock.offset = await clock_offset()
         listener = await self._listen_for_emails()
         close_metrics = self._serve_metrics()
+        if self.tracing:
+            self.tracing.start()
         timetable = asyncio.create_task(run(self._jobs(), self.metrics))
         relay = asyncio.create_task(self.relay.run()) if self.relay else None
         try:
@@ -469,6 +491,8 @@ class Application:
             self.services.auth.passwords.close()
             await self.services.auth.throttle.close()
             await disconnect()
+            if self.tracing:
+                await asyncio.to_thread(self.tracing.close)
 
     def _jobs(self) -> list[Job]:
         transport = transport_from_url(self.settings.mail_url)
@@ -508,7 +532,17 @@ class Application:
         return listener
 
 
-def create_engine(documents: Path | None, observer: Observer | None = None) -> Engine:
+def _tracing(settings: Settings) -> "Tracing | None":
+    if settings.traces is None:
+        return None
+    from tracing import Tracing  # its libraries take a tenth of a second to load
+
+    return Tracing(settings.traces, settings.trace_callers)
+
+
+def create_engine(
+    documents: Path | None, observers: Sequence[Observer] = (), tracer: Tracer | None = None
+) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted_documents = load_manifest(documents) if documents else {}
     trusted_documents |= {f"graphiql:{name}": text for name, text in graphiql.operations().items()}
@@ -518,7 +552,8 @@ def create_engine(documents: Path | None, observer: Observer | None = None) -> E
         cost_of=cost_of,
         batch_of=batch_of,
         trusted_documents=trusted_documents,
-        observer=observer,
+        observers=observers,
+        tracer=tracer,
     )
 
 

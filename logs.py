@@ -35,6 +35,7 @@ OWN_LOGGERS = frozenset(
             "logs",
             "server",
             "settings",
+            "tracing",
             "worker",
         ),
         *("accounts", "auth", "billing", "engine", "mail", "migrations", "models", "operations"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -67,6 +68,7 @@ _MIN_DISTINCT_CHARACTERS = 10
 _PORTS = {"http": 80, "https": 443}
 _LIMIT_DIGITS = 12
 _FIXED_LIMITS = {"frame_bytes"}
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,13 @@ class ResponseLimits:
         return self.analyst if viewer.staff is Staff.ANALYST else self.staff
 
 
+@dataclass(frozen=True)
+class SlowOperations:
+    """The number of milliseconds from which an operation is logged as slow."""
+
+    operation_ms: int = 1_000
+
+
 # Each field of these classes is a setting: the prefix and the field's name in capitals.
 _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_LIMIT_": ConnectionLimits,
@@ -98,6 +107,7 @@ _LIMITS: dict[str, type[Any]] = {
     "CAMCHA_CHAT_": ChatOptions,
     "CAMCHA_PUSH_": PushOptions,
     "CAMCHA_ANALYTICS_": AnalyticsOptions,
+    "CAMCHA_SLOW_": SlowOperations,
 }
 _MAX_REPLY_DELAY = 86_400
 
@@ -138,6 +148,9 @@ class Settings:
     security: SecurityTeam = field(repr=False)  # who is told of incidents besides the operators
     telephone: SignedWebhook | None  # without it, no calls are reported
     metrics: tuple[str, int] | None  # the address at which they can be read
+    traces: str | None  # the collector to which they are sent
+    trace_callers: tuple[Network, ...]  # whose `traceparent` is accepted
+    slow_operations: SlowOperations
     seller: Path
     stripe: StripeOptions | None  # without it, payments are made in the sandbox
     paypal: PaypalOptions | None  # beside the other provider
@@ -251,6 +264,9 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         security=_security_team(environ),
         telephone=_telephone(environ),
         metrics=_metrics_address(environ.get("CAMCHA_METRICS", "")),
+        traces=environ.get("CAMCHA_TRACES") or None,
+        trace_callers=_networks(environ.get("CAMCHA_TRACE_CALLERS", "")),
+        slow_operations=_limits("CAMCHA_SLOW_", environ),
         seller=Path(environ.get("CAMCHA_SELLER") or PACKAGED_SELLER),
         stripe=_stripe(environ),
         paypal=_paypal(environ),
@@ -307,6 +323,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *settings.security.errors,
         *(settings.telephone.errors if settings.telephone else []),
         *_metrics_errors(environ.get("CAMCHA_METRICS", "")),
+        *_trace_errors(settings.traces, environ.get("CAMCHA_TRACE_CALLERS", "")),
         *(error for origin in sorted(settings.allowed_origins) for error in _origin_errors(origin)),
         *_passkey_errors(settings.passkey_origins),
         *(error for name in sorted(settings.hosts) for error in _host_errors(name)),
@@ -382,6 +399,8 @@ VARIABLES = {
     "CAMCHA_SECURITY_WEBHOOK",
     "CAMCHA_SECURITY_WEBHOOK_SECRET",
     "CAMCHA_TELEPHONE_WEBHOOK_SECRET",
+    "CAMCHA_TRACES",
+    "CAMCHA_TRACE_CALLERS",
     "CAMCHA_TEST_INSTALLATION",
     *_limit_variables(),
 }
@@ -574,6 +593,34 @@ def _metrics_errors(text: str) -> list[str]:
     if not text or (address and 0 < address[1] < 65_536):
         return []
     return ["CAMCHA_METRICS: must be an address and a port, such as 127.0.0.1:9464"]
+
+
+def _trace_errors(url: str | None, callers: str) -> list[str]:
+    errors = []
+    parts = urlsplit(url or "http://none")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        errors.append("CAMCHA_TRACES: must be a collector such as http://127.0.0.1:4318")
+    if callers and not url:
+        errors.append("CAMCHA_TRACE_CALLERS: useless without CAMCHA_TRACES")
+    return errors + [
+        f"CAMCHA_TRACE_CALLERS: {each} is not a network such as 10.0.0.0/8"
+        for each in _words(callers)
+        if _network(each) is None
+    ]
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(filter(None, map(_network, _words(text))))
+
+
+def _network(text: str) -> Network | None:
+    with suppress(ValueError):
+        return ip_network(text)
+    return None
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(",", " ").split()
 
 
 def _telephone(environ: Mapping[str, str]) -> SignedWebhook | None:

@@ -46,6 +46,7 @@ from models.event import INBOX
 from models.idempotency import delete_old_keys
 from models.operations.installation import Installation
 from models.support.live_chat import CHATS
+from models.tracing import SpanKind, span
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.verification_cost import count_rows
@@ -540,8 +541,9 @@ async def _repeat_when_announced(
 async def _run_once(job: Job, observer: Observer | None) -> None:
     began_at, succeeded = monotonic(), False
     try:
-        if job.internal or not await Installation.is_held():
-            await retry_conflict(job.work)
+        with span(f"job {job.name}", SpanKind.JOB):
+            if job.internal or not await Installation.is_held():
+                await retry_conflict(job.work)
         succeeded = True
     except Exception as error:
         # The message of an error may contain personal data, so only its class and location are

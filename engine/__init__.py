@@ -11,10 +11,11 @@ from engine.documents.params import Params
 from engine.documents.persisted import ManifestError, load_manifest
 from engine.documents.value_errors import InvalidValueError
 from engine.encoding import decode_json, encode_json
-from engine.engine import Engine, Observer, Result
+from engine.engine import Engine, Observer, Result, Tracer
 from engine.errors import TIMEOUT, RequestError, internal_error, mask_error, request_error
 from engine.execution.deferred import Batch, BatchLookup, Deferred, SelectedField, Selection
 from engine.execution.sharing import sharing_key
+from engine.slow_operations import SlowOperationLog
 
 __all__ = [
     "TIMEOUT",
@@ -32,6 +33,8 @@ __all__ = [
     "Result",
     "SelectedField",
     "Selection",
+    "SlowOperationLog",
+    "Tracer",
     "decode_json",
     "encode_json",
     "extension_cost",

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -43,7 +44,7 @@ from engine.errors import (
 )
 from engine.execution.awaitables import is_awaitable
 from engine.execution.deferred import BatchLookup, no_batch
-from engine.execution.executor import PlanExecutor
+from engine.execution.executor import PlanExecutor, StepTracer
 from engine.execution.plan import ExecutionPlan
 from engine.execution.plan_cache import PlanCache
 from engine.execution.planner import build_plan, directive_values, directive_variables
@@ -62,6 +63,13 @@ class Observer(Protocol):
         """An operation was refused before its execution."""
 
 
+class Tracer(StepTracer, Protocol):
+    """Records what is done for an operation, in spans."""
+
+    def operation(self, operation: Operation) -> AbstractContextManager[object]:
+        """A span of the execution of an operation."""
+
+
 class Engine:
     """Executes GraphQL operations over a schema.
 
@@ -69,8 +77,8 @@ class Engine:
     default masks what is not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its
     batch function (execution/deferred.py). `rules` are validation rules in addition to those of the
     specification. `trusted_documents` are texts by id, which are never evicted; raises
-    `ManifestError` when some are invalid. `observer` is told of all operations but subscriptions
-    that began.
+    `ManifestError` when some are invalid. `observers` are told of all operations but
+    subscriptions that began, and `tracer` records their execution.
     """
 
     def __init__(
@@ -83,7 +91,8 @@ class Engine:
         rules: Sequence[type[ASTValidationRule]] = (),
         trusted_documents: Mapping[str, str] | None = None,
         batch_of: BatchLookup = no_batch,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
+        tracer: Tracer | None = None,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
@@ -92,7 +101,7 @@ class Engine:
         self._format_error, self._cost_of, self._batch_of = format_error, cost_of, batch_of
         self._documents = DocumentStore(schema, self.limits, rules, trusted_documents)
         self._mutations: set[asyncio.Task[Result]] = set()
-        self._observer = observer
+        self._observers, self._tracer = observers, tracer
 
     # Preparation
 
@@ -114,8 +123,8 @@ class Engine:
         try:
             return self._prepare(params, cost_limit, introspection, trusted_only)
         except RequestError as error:
-            if self._observer:
-                self._observer.refused(error)
+            for observer in self._observers:
+                observer.refused(error)
             raise
 
     def _prepare(
@@ -182,11 +191,19 @@ class Engine:
     async def _observe(
         self, operation: Operation, context: Any, execution: Coroutine[Any, Any, Result]
     ) -> Result:
-        if self._observer is None:
-            return await execution
+        if self._tracer:
+            with self._tracer.operation(operation):
+                return await self._observe_execution(operation, context, execution)
+        return await self._observe_execution(operation, context, execution)
+
+    async def _observe_execution(
+        self, operation: Operation, context: Any, execution: Coroutine[Any, Any, Result]
+    ) -> Result:
         started_at = perf_counter()
         result = await execution
-        self._observer.executed(operation, context, result, perf_counter() - started_at)
+        seconds = perf_counter() - started_at
+        for observer in self._observers:
+            observer.executed(operation, context, result, seconds)
         return result
 
     def encode(self, operation: Operation, result: Result, max_bytes: int | None = None) -> bytes:
@@ -215,7 +232,7 @@ class Engine:
         except GraphQLError as error:  # null for the `if` of a directive on a root field
             return ExecutionResult(None, [error])
         try:
-            executor = PlanExecutor(plan, operation.variables, context, root)
+            executor = PlanExecutor(plan, operation.variables, context, root, self._tracer)
             return await executor.execute(serial=operation.kind == "mutation")
         finally:
             self.plans.put(key, plan)

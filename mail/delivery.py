@@ -30,6 +30,7 @@ from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
 from models.operations.email import Email, EmailPriority
 from models.privacy.consent import ConsentChange
+from models.tracing import SpanKind, span
 
 SEND_TIMEOUT = timedelta(seconds=30)  # for one email, until the server accepts it
 LEASE = timedelta(seconds=20)
@@ -195,8 +196,9 @@ async def _renew(email: Email, now: Callable[[], datetime]) -> None:
 
 async def _try_to_send(email: Email, transport: Transport, sender: Sender) -> Exception | None:
     try:
-        async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
-            link = await transport.send(message(email, sender, await _attachment(email)))
+        with span(f"email {email.template}", SpanKind.CALL):
+            async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
+                link = await transport.send(message(email, sender, await _attachment(email)))
     except Exception as error:
         return error
     log.info("email.delivered", email=email.pk, template=email.template, link=link)

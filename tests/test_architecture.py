@@ -45,6 +45,7 @@ ENTRY_POINTS = (
     "settings",
     "installation",
     "metrics",
+    "tracing",
 )
 ENVIRONMENT_READERS = {"cli.py"}
 
@@ -71,6 +72,14 @@ def test_no_layer_imports_an_entry_point() -> None:
     for layer in LAYERS:
         for path in sorted((ROOT / layer).rglob("*.py")):
             assert not imported_names(path) & set(ENTRY_POINTS), path
+
+
+def test_the_libraries_for_traces_are_loaded_only_when_there_are_traces() -> None:
+    for path in set(sources()) - {ROOT / "tracing.py"}:
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            names = {alias.name for alias in node.names} if isinstance(node, ast.Import) else set()
+            names |= {node.module or ""} if isinstance(node, ast.ImportFrom) else set()
+            assert not any(name.startswith(("opentelemetry", "tracing")) for name in names), path
 
 
 def test_settings_come_from_the_environment_in_one_place() -> None:

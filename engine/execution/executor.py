@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from graphql import ExecutionResult, GraphQLError, GraphQLObjectType
 from graphql.execution.executor import default_type_resolver, invalid_return_type_error
@@ -62,13 +63,28 @@ class _ResolvedFields(NamedTuple):
     columns_with_errors: list[tuple[FieldPlan, Sequence[Any]]]
 
 
+class StepTracer(Protocol):
+    """Records steps, in spans."""
+
+    def step(self, field: str, count: int) -> AbstractContextManager[object]:
+        """A span of what is awaited for a field of a level: so many awaitables. `field` is
+        `Type.field`.
+        """
+
+
 class PlanExecutor(ExecutionContext):
     """Executes a plan once."""
 
     def __init__(
-        self, plan: ExecutionPlan, variables: VariableValues, context: Any, root: Any
+        self,
+        plan: ExecutionPlan,
+        variables: VariableValues,
+        context: Any,
+        root: Any,
+        tracer: StepTracer | None = None,
     ) -> None:
         super().__init__(plan, variables, context, root)
+        self._tracer = tracer
         self._steps: list[Any] = []
         self._errors = ErrorCollector()
 
@@ -237,12 +253,11 @@ class PlanExecutor(ExecutionContext):
     async def _step(
         self, field: FieldPlan, awaitables: Sequence[Any], on_results: Callable[[list[Any]], None]
     ) -> list[Any]:
-        is_single = len(awaitables) == 1
-        results = (
-            [await await_value(awaitables[0], field)]
-            if is_single
-            else await await_values(awaitables, field)
-        )
+        if self._tracer:
+            with self._tracer.step(f"{field.parent.name}.{field.name}", len(awaitables)):
+                results = await _await_results(field, awaitables)
+        else:
+            results = await _await_results(field, awaitables)
         self._steps = []  # no other step runs before this list is returned
         on_results(results)
         steps, self._steps = self._steps, []
@@ -386,6 +401,12 @@ class PlanExecutor(ExecutionContext):
                 self._errors.add(level, row, field, children.indices(number), error)
             return
         self._execute_level(Level(selection, children, level, field))
+
+
+async def _await_results(field: FieldPlan, awaitables: Sequence[Any]) -> list[Any]:
+    if len(awaitables) == 1:
+        return [await await_value(awaitables[0], field)]
+    return await await_values(awaitables, field)
 
 
 def _is_accepted_by_class(object_type: GraphQLObjectType, sources: Sequence[Any]) -> bool:

@@ -17,9 +17,10 @@ from tortoise.connection import get_connections
 from models.database.options import DatabaseOptions
 from models.database.pool import Lease, Pools, is_reported
 from models.errors import ServiceUnavailable
+from models.tracing import TracedStatements, trace_statement
 
 
-class PostgresClient(AsyncpgDBClient):
+class PostgresClient(TracedStatements, AsyncpgDBClient):
     """Tortoise's asyncpg client with our pools."""
 
     _pool: Any
@@ -46,7 +47,10 @@ class PostgresClient(AsyncpgDBClient):
         """
         self.log.debug("%s", statement)  # without its parameters, which may be personal data
         pools: Pools | None = self._pool
-        return pools.current.read(statement, params) if pools else self._read(statement, params)
+        return trace_statement(
+            statement,
+            pools.current.read(statement, params) if pools else self._read(statement, params),
+        )
 
     async def _read(self, statement: str, params: list[Any]) -> list[Any]:
         return await (await self.pools()).current.read(statement, params)
@@ -76,7 +80,7 @@ class _Statement:
             self._pools.raise_service_error(error)
 
 
-class PostgresTransaction(TransactionWrapper):
+class PostgresTransaction(TracedStatements, TransactionWrapper):
     """A transaction, or a savepoint inside of one."""
 
     def __init__(self, parent: Any, pools: Pools) -> None:
@@ -133,7 +137,11 @@ class PostgresTransactionContext(TransactionContext):
         ended = False
         try:
             if not self._pools.was_lost_since(self._lease):  # else it would wait in vain
-                await (self.client.rollback() if error else self.client.commit())
+                await (
+                    self.client.rollback()
+                    if error
+                    else trace_statement("COMMIT", self.client.commit())
+                )
                 ended = True
             elif error is None:
                 raise ServiceUnavailable("lost before the commit")

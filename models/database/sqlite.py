@@ -39,9 +39,10 @@ from models.database.failures import as_service_error
 from models.database.fair_queue import FairQueue
 from models.database.options import DatabaseOptions
 from models.database.workload import Workload, current_person, current_workload
+from models.tracing import TracedStatements
 
 
-class ImmediateTransaction(SqliteTransactionWrapper):
+class ImmediateTransaction(TracedStatements, SqliteTransactionWrapper):
     """A transaction that starts as a writer."""
 
     async def begin(self) -> None:
@@ -159,7 +160,7 @@ class ImmediateTransactionContext(SqliteTransactionContext):
             raise
 
 
-class ImmediateClient(SqliteClient):
+class ImmediateClient(TracedStatements, SqliteClient):
     """Tortoise's SQLite client with immediate transactions, and a connection for reports."""
 
     def __init__(self, file_path: str, **settings: Any) -> None:

@@ -50,6 +50,7 @@ class Server:
     options: tuple[str, ...] = ()  # of `serve`
     stderr: Path | None = None  # instead of the log
     metrics_port: int | None = None
+    variables: dict[str, str] = field(default_factory=dict)  # further settings
 
     @property
     def url(self) -> str:
@@ -72,6 +73,7 @@ class Server:
             "PYTHONUNBUFFERED": "1",
             **({"CAMCHA_REDIS_URL": self.redis_url} if self.redis_url else {}),
             **({"CAMCHA_METRICS": f"127.0.0.1:{self.metrics_port}"} if self.metrics_port else {}),
+            **self.variables,
         }
 
     def command(self, *arguments: str) -> str:

@@ -3,6 +3,7 @@ jobs that run in a process of their own, and the metrics of both.
 """
 
 import asyncio
+import json
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
@@ -15,6 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.forked import ROOT, ForkedProcess
+from tests.otlp_collector import Collector, running_collector
 from tests.people import hire, sign_up
 from tests.redis_server import RedisServer
 from tests.story.server_fixtures import (
@@ -131,12 +133,37 @@ async def read_metrics(server: Server, http: httpx.AsyncClient) -> dict[str, flo
     }
 
 
+CALLER, CALLERS_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+TRACED = "query Traced($first: Int!) { offers(first: $first) { nodes { prices { id } } } }"
+
+
+@pytest.fixture
+def collector() -> Iterator[Collector]:
+    with running_collector() as collector:
+        yield collector
+
+
+async def call_within_trace(server: Server, http: httpx.AsyncClient) -> None:
+    """Calls as a server whose own trace is to be continued."""
+    headers = {"traceparent": f"00-{CALLER}-{CALLERS_SPAN}-01"}
+    body = {"query": TRACED, "variables": {"first": 7}}
+    response = await http.post(f"{server.url}/graphql", json=body, headers=headers)
+    assert "errors" not in response.json()
+
+
 @pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
-async def test_p6_4_jobs_run_in_a_process_of_their_own(catalogue_url: str, tmp_path: Path) -> None:
+async def test_p6_4_jobs_run_in_a_process_of_their_own(
+    catalogue_url: str, tmp_path: Path, collector: Collector
+) -> None:
     for name in ("web", "worker"):
         (tmp_path / name).mkdir()
+    seeing = {
+        "CAMCHA_TRACES": collector.url,
+        "CAMCHA_TRACE_CALLERS": "127.0.0.0/8",
+        "CAMCHA_SLOW_OPERATION_MS": "1",
+    }
     web, worker = (
-        Server(catalogue_url, tmp_path / name, metrics_port=free_port())
+        Server(catalogue_url, tmp_path / name, metrics_port=free_port(), variables=seeing)
         for name in ("web", "worker")
     )
     web.options, worker.port = ("--no-worker",), web.port  # the same address
@@ -150,6 +177,7 @@ async def test_p6_4_jobs_run_in_a_process_of_their_own(catalogue_url: str, tmp_p
             await Client(web).execute("query Wrong { paul }")
             async with paul.socket(), http_client() as http:
                 counted, jobs_run = await read_metrics(web, http), await read_metrics(worker, http)
+                await call_within_trace(web, http)
         finally:
             process.send_signal(signal.SIGTERM)
             status = await asyncio.to_thread(process.wait, MAX_WAIT)
@@ -164,3 +192,32 @@ async def test_p6_4_jobs_run_in_a_process_of_their_own(catalogue_url: str, tmp_p
     assert jobs_run['camcha_job_last_success_timestamp_seconds{job="emails"}'] > 1e9
     assert jobs_run["camcha_emails_waiting"] >= 0
     assert "Traceback" not in worker.log
+    verify_traces(collector)
+    # Whoever signs in waits for the hash of a password.
+    slow = [json.loads(line) for line in web.log.splitlines() if "operation.slow" in line]
+    assert "mutation" in {each["kind"] for each in slow}
+    assert all(each["milliseconds"] >= 1 for each in slow)
+    assert all(each["document"].startswith("sha256:") for each in slow)
+    logged = {"level", "logger", "timestamp", "kind", "operation", "document", "cost"}
+    assert {*slow[0]} == {*logged, "event", "milliseconds"}
+
+
+def verify_traces(collector: Collector) -> None:
+    """A request's trace continues the caller's down to the statements, a run of a job has the
+    emails that it sent, and no span holds anything about a person.
+    """
+    request = collector.trace(bytes.fromhex(CALLER))
+    path = ["POST /graphql", "query Traced", "Offer.prices", "SELECT price"]
+    parents = [request[name].parent_span_id for name in path]
+    assert parents == [
+        bytes.fromhex(CALLERS_SPAN),
+        *(request[name].span_id for name in path[:-1]),
+    ]
+    (run, *_) = collector.named("job emails")
+    sent = {name for name in collector.trace(run.trace_id) if name.startswith("email ")}
+    assert sent
+    assert not run.parent_span_id
+    assert not collector.named("job ticket search")  # they found nothing to index
+    texts = str(collector.spans)
+    assert "paul" not in texts
+    assert "boulangerie" not in texts
