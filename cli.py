@@ -808,7 +808,9 @@ def check_documents(args: argparse.Namespace) -> int:
 
 
 def bill(args: argparse.Namespace) -> int:
-    billed_count, dunned_count = asyncio.run(_bill(read_settings(os.environ)))
+    settings = read_settings(os.environ)
+    _require_ready(settings)
+    billed_count, dunned_count = asyncio.run(_bill(settings))
     print(f"{billed_count} periods billed, {dunned_count} late invoices dunned.")
     return 0
 
@@ -817,6 +819,8 @@ async def _bill(settings: Settings) -> tuple[int, int]:
     from billing.dunning import dun_late_invoices
     from billing.renewals import bill_due_periods
 
+    if not settings.demonstration:
+        await _recognize_installation(settings)
     async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
         if await Installation.is_held():
             raise CommandError("the jobs of this installation are held: see bin/cli release")

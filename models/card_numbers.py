@@ -110,12 +110,18 @@ _PRICES = re.compile(
     r"|budgets?|quantit[ée]s?|stocks?)\b",
     re.I,
 )
-# What is numbered, before its number: companies, articles, parcels, devices, meters.
-_IDENTIFIED = re.compile(
-    r"(?:siret|urssaf|gtin|ean|sscc|imei|imeisv|iccid|prm|pdl|pce|suivi|colis|tracking)\W*"
-    r"(?:(?:n[°ºo]?|num[ée]ro|number)\W*)?$",
-    re.I,
-)
+# What is numbered, before its number: companies, articles, parcels, devices, meters. A number of
+# another length than theirs is a card's.
+_IDENTIFIED = [
+    (re.compile(rf"(?:{labels})\W*(?:(?:n[°ºo]?|num[ée]ro|number)\W*)?$", re.I), lengths)
+    for labels, lengths in (
+        ("siret|gtin|prm|pdl|pce", {14}),
+        ("urssaf|suivi|colis|tracking", {13, 14, 17, 18, 19}),
+        ("ean", {13}),
+        ("sscc", {18}),
+    )
+]
+_IMEISV = re.compile(r"imei(?:sv)?\W*(?:(?:n[°ºo]?|num[ée]ro|number)\W*)?$", re.I)
 # What people write after a card's number without a space.
 _CARD_DETAILS = re.compile(r"(?:exp|fin|val|date|cv[vc]|crypto)[^\W\d_]*\d", re.I)
 _ACCOUNT = re.compile(r"(?<![^\W_])[A-Za-z]{2}\d\d[ \u00a0\u202f]$")
@@ -347,10 +353,17 @@ def _is_other_kind_of_number(text: str, window: Sequence[_Group], digits: str) -
     if len(digits) == 13 and stdnum.ean.is_valid(digits):
         return True
     if len(digits) == 14 and len(window) == 1 and stdnum.fr.siren.is_valid(digits[:9]):
-        return digits[9:11] == "00" or _IDENTIFIED.search(before) is not None
-    if len(window) == 1 and _IDENTIFIED.search(before):
+        return digits[9:11] == "00" or _has_label(before, digits)
+    if len(window) == 1 and _has_label(before, digits):
         return True
     return _is_part_of_a_word(text, start, end)
+
+
+def _has_label(before: str, digits: str) -> bool:
+    """Whether the text before a number says that it is another kind of number of this length."""
+    if len(digits) == 16:  # that of a device begins with 35 or 86
+        return digits.startswith("35") and _IMEISV.search(before) is not None
+    return any(len(digits) in lengths and label.search(before) for label, lengths in _IDENTIFIED)
 
 
 def _is_part_of_a_word(text: str, start: int, end: int) -> bool:

@@ -120,12 +120,14 @@ class Forbidden(DomainError):
 
 
 class OriginRefused(Forbidden):
-    """The request has cookies, but according to the browser it was not sent by one of our pages."""
+    """According to the browser, the request was not sent by one of our pages, and it has cookies or
+    asks for a subscription.
+    """
 
     code = "ORIGIN_REFUSED"
     message = _(
-        "This request carries cookies but doesn’t come from an allowed page. The operator of the "
-        "server has to allow the page’s origin."
+        "This request doesn’t come from an allowed page. The operator of the server has to allow "
+        "the page’s origin."
     )
 
 

@@ -24,6 +24,15 @@ from starlette.types import Message, Scope, Send
 
 from engine import Params, decode_json, encode_json
 from engine.http import HTTPRequest, http_error
+from models.errors import (
+    DomainError,
+    Forbidden,
+    OriginRefused,
+    ServiceUnavailable,
+    Unauthenticated,
+    message_for,
+)
+from models.locale import preferred_locale
 from realtime import messages
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection import READ_ONLY_KEY, RESUME_AFTER_KEY, SEQUENCE_KEY
@@ -44,11 +53,11 @@ _HEADERS = [
     (b"vary", b"Accept"),
 ]
 # For a connection that is closed before its response begins. Any other code is our own failure.
-_STATUS = {
-    CloseCode.UNAUTHORIZED: (401, "UNAUTHENTICATED", [(b"www-authenticate", b"Bearer")]),
-    CloseCode.FORBIDDEN: (403, "FORBIDDEN", []),
-    CloseCode.TRY_AGAIN_LATER: (503, "SERVICE_UNAVAILABLE", [(b"retry-after", b"5")]),
-    CloseCode.SERVICE_RESTART: (503, "SERVICE_UNAVAILABLE", [(b"retry-after", b"5")]),
+_STATUS: dict[int, int] = {
+    CloseCode.UNAUTHORIZED: 401,
+    CloseCode.FORBIDDEN: 403,
+    CloseCode.TRY_AGAIN_LATER: 503,
+    CloseCode.SERVICE_RESTART: 503,
 }
 
 
@@ -111,11 +120,11 @@ class _Connection:
             case "websocket.send":
                 await self._write(message["text"], message.get(SEQUENCE_KEY))
             case "websocket.close":
-                await self._close(message["code"], message.get("reason", ""))
-            case "websocket.http.response.start" | "websocket.http.response.body":
-                self._is_started = True
-                self._is_ended = message["type"].endswith("body")
-                await self._send({**message, "type": message["type"].removeprefix("websocket.")})
+                await self._close(message["code"])
+            case "websocket.http.response.start":  # the handshake is refused
+                await self._refuse(
+                    message["status"], OriginRefused() if message["status"] == 403 else None
+                )
 
     async def _write(self, text: str, sequence: int | None) -> None:
         if self._is_ended:
@@ -147,17 +156,33 @@ class _Connection:
         await self.end()
         self.disconnect()
 
-    async def _close(self, code: int, reason: str) -> None:
+    async def _close(self, code: int) -> None:
         if self._is_started:
             await self.end()
-            return
-        status, error_code, headers = _STATUS.get(code, (500, "INTERNAL", []))  # type: ignore[call-overload] # an int
-        error = {"message": reason or "Internal error", "extensions": {"code": error_code}}
-        body = encode_json({"errors": [error]})
-        content_type = (b"content-type", b"application/graphql-response+json; charset=utf-8")
-        await self._start(status, [content_type, *headers])
+        else:
+            await self._refuse(_STATUS.get(code, 500))
+
+    async def _refuse(self, status: int, error: DomainError | None = None) -> None:
+        """Answer with a status and its error in the client's language."""
+        body: dict[str, Any] = {"message": "Internal error", "extensions": {"code": "INTERNAL"}}
+        headers = [(b"content-type", b"application/graphql-response+json; charset=utf-8")]
+        match status:
+            case 401:
+                error = Unauthenticated()
+                headers.append((b"www-authenticate", b'Bearer error="invalid_token"'))
+            case 403:
+                error = error or Forbidden()
+            case 503:
+                error = ServiceUnavailable("server-sent events")
+                headers.append((b"retry-after", str(error.retry_after).encode()))
+        if error:
+            locale = preferred_locale(self._request.header(b"accept-language"))
+            body = {"message": message_for(error, locale), "extensions": {"code": error.code}}
+        if isinstance(error, ServiceUnavailable):
+            body["extensions"]["retryAfter"] = error.retry_after
+        await self._start(status, headers)
         self._is_ended = True
-        await self._send({"type": "http.response.body", "body": body})
+        await self._send({"type": "http.response.body", "body": encode_json({"errors": [body]})})
 
     async def end(self) -> None:
         """End the response, unless it has ended."""

@@ -197,9 +197,12 @@ def test_check_reports_a_malformed_url_beside_everything_else(
     assert (result.returncode, result.stderr) == (1, "")
 
 
-def test_serve_refuses_what_check_finds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", [["serve", "--port", "0"], ["bill"]])
+def test_what_customers_depend_on_refuses_what_check_finds(
+    command: list[str], tmp_path: Path
+) -> None:
     settings = {"DATABASE_URL": f"sqlite://{tmp_path}/x.sqlite3", "SECRET_KEY": SECRET_KEY}
-    result = run(["serve", "--port", "0"], cwd=tmp_path, env=environment(**settings))
+    result = run(command, cwd=tmp_path, env=environment(**settings))
     lines = result.stderr.splitlines()
     assert [line.split(": ")[1] for line in lines[:-1]] == [
         "payments",

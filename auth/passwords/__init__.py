@@ -224,7 +224,11 @@ def _joined_words(text: str) -> Iterator[tuple[list[str], list[str]]]:
 _JOINED_WORDS = re.compile(r"([\W\d_]*)([^\W\d_]+(?:[-_. '’&+]+[^\W\d_]+)*)([\W\d_]*)")
 # Between two words of at least two letters. A name like Juliette contains one as well.
 _JOINER = re.compile(r"(?<=[^\W\d_]{2})[\W_]*(?:et|and|&|\+)[\W_]*(?=[^\W\d_]{2})")
-_SEPARATOR = re.compile(r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])")  # between two letters
+# Between two letters, and between a word and a number.
+_SEPARATOR = re.compile(
+    r"(?<=[^\W\d_])[-_. '’](?=[^\W\d_])"
+    r"|(?<=[^\W\d_]{3})[-_. '’#@*/](?=\d\d)|(?<=\d\d)[-_. '’#@*/](?=[^\W\d_]{3})"
+)
 _AZERTY_DIGITS = str.maketrans("&é\"'(-è_çà", "1234567890")
 
 

@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
-from math import factorial, prod
 from pathlib import Path
 from typing import Any, TextIO
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
+
+RANK_OF_PATTERNS = 100  # of each: nobody has counted them, and attackers try all of them first
 
 
 def hash_password(password: str, time_cost: int, memory_cost: int, parallelism: int) -> str:
@@ -45,31 +46,43 @@ def guesses(password: str, words: list[str]) -> float:
 
     zxcvbn adds 10,000 guesses to the power of the parts but one, for an attacker who doesn't know
     how many parts there are. That alone makes any four parts strong, such as three first names and
-    a year. So if all parts are known words, years and the like, only they count, in any order.
+    a year. So if all letters are in known words, only the parts count, in any order.
     """
-    estimate = _zxcvbn()(password, user_inputs=words)
-    parts = estimate["sequence"]
-    if any(part["pattern"] == "bruteforce" for part in parts):
-        return float(estimate["guesses"])
-    return prod(float(part["guesses"]) for part in parts) * factorial(len(parts))
+    matching, scoring = _zxcvbn()
+    dictionaries = matching.RANKED_DICTIONARIES
+    dictionaries["user_inputs"] = matching.build_ranked_dict([word.lower() for word in words])
+    matches = matching.omnimatch(password, dictionaries)
+    estimates = [
+        scoring.most_guessable_match_sequence(password, matches, _exclude_additive=excludes)
+        for excludes in (False, True)
+    ]
+    if any(map(_has_unknown_letters, estimates[1]["sequence"])):
+        return float(estimates[0]["guesses"])
+    return min(float(estimate["guesses"]) for estimate in estimates)
+
+
+def _has_unknown_letters(part: dict[str, Any]) -> bool:
+    return part["pattern"] == "bruteforce" and any(map(str.isalpha, part["token"]))
 
 
 @cache
-def _zxcvbn() -> Callable[..., dict[str, Any]]:
-    """zxcvbn, which knows English, with French words, names, towns and patterns, the most common
-    passwords, and the azerty keyboard (bin/password_dictionaries.py).
+def _zxcvbn() -> tuple[Any, Any]:
+    """zxcvbn's `matching` and `scoring`, which know English, with French words, names, towns and
+    patterns, the most common passwords, and the azerty keyboard (bin/password_dictionaries.py).
 
     Loaded when needed: the dictionaries take megabytes, and most commands are sign-ins.
     """
-    from zxcvbn import matching, zxcvbn
+    from zxcvbn import matching, scoring
 
     folder = Path(__file__).parent
     data = json.loads(gzip.decompress((folder / "dictionaries.json.gz").read_bytes()))
     patterns = (folder / "french_patterns.txt").read_text(encoding="utf-8").split()
-    matching.add_frequency_lists({**data["dictionaries"], "french_patterns": patterns})
+    patterns += [f"{department:02}000" for department in range(1, 96)]  # a town's, as people say it
+    matching.add_frequency_lists(data["dictionaries"])
+    matching.RANKED_DICTIONARIES["french_patterns"] = dict.fromkeys(patterns, RANK_OF_PATTERNS)
     matching.GRAPHS["azerty"] = data["azerty"]
     matching.REGEXEN["recent_year"] = re.compile(r"19\d\d|20[0-4]\d")  # it ends with 2019
-    return zxcvbn  # type: ignore[no-any-return]
+    return matching, scoring
 
 
 def _bytes(password: str) -> bytes:

@@ -179,6 +179,33 @@ async def test_a_request_that_is_refused_has_a_status(
         assert "event-stream" not in stream.response.headers.get("content-type", "")
 
 
+@pytest.mark.parametrize(
+    ("language", "messages"),
+    [
+        ("fr-FR,en;q=0.5", ["Connectez-vous pour continuer.", "Cette requête ne provient pas d"]),
+        ("en", ["Sign in to continue.", "This request doesn’t come from"]),
+    ],
+)
+async def test_a_refusal_is_in_the_clients_language(
+    server: Server, language: str, messages: list[str]
+) -> None:
+    refused: list[dict[str, str]] = [
+        {"Authorization": "Bearer dead"},
+        {"Origin": "https://evil.example"},
+    ]
+    answers = []
+    for headers in refused:
+        headers["Accept-Language"] = language
+        async with event_stream(Client(server), {"query": EVENTS}, **headers) as stream:
+            answers.append(orjson.loads(await stream.response.aread())["errors"][0])
+    assert [answer["extensions"]["code"] for answer in answers] == [
+        "UNAUTHENTICATED",
+        "ORIGIN_REFUSED",
+    ]
+    for answer, message in zip(answers, messages, strict=True):
+        assert answer["message"].startswith(message)
+
+
 async def test_another_companys_ticket_has_no_events(server: Server) -> None:
     paul = await sign_up(server, "owner@boulangerie.example")
     marie = await sign_up(server, "stranger@fournil.example")

@@ -127,6 +127,12 @@ def test_digits_of_other_scripts_are_digits(zero_digit: str) -> None:
         (f"| Carte | {GROUPED} |", "| Carte | •••• 4242 |"),
         (f"+{VISA}", "+•••• 4242"),
         ("> 4242 4242\n> 4242 4242", "> •••• 4242"),
+        (f"SIRET {VISA}", "SIRET •••• 4242"),
+        (f"IMEI : {VISA}", "IMEI : •••• 4242"),
+        (f"EAN {VISA} PRM n°{VISA}", "EAN •••• 4242 PRM n°•••• 4242"),
+        ("colis 378282246310005", "colis •••• 0005"),
+        (f"Numéro de suivi n° {VISA}", "Numéro de suivi n° •••• 4242"),
+        (f"suivi {GROUPED}", "suivi •••• 4242"),
         ("\u0336".join(VISA) + "\u0336", "•••• 4242\u0336"),
         ("".join(f"{digit}\ufe0f\u20e3" for digit in VISA), "•••• 4242\ufe0f\u20e3"),
         (

@@ -17,6 +17,7 @@ from models.database.connection import connect, disconnect, sqlite_path
 from models.operations.email import Email, EmailState
 from models.operations.installation import Installation
 from tests.forked import run as run_command
+from tests.story.server_fixtures import SECRET_KEY as SERVER_KEY
 from tests.story.server_fixtures import Server
 from tests.test_cli import SECRET_KEY, environment
 from tests.waiting import MAX_WAIT
@@ -141,6 +142,13 @@ async def test_a_copy_of_a_server_sends_nothing(
     await connect(catalogue_url)
     await add_email(action)
     server.database_url = await copy_of(catalogue_url, tmp_path)
+    for key, problem in ((SECRET_KEY, "another key"), (SERVER_KEY, "are held")):
+        env = environment(
+            DATABASE_URL=server.database_url, SECRET_KEY=key, TEST_INSTALLATION="true"
+        )
+        result = await asyncio.to_thread(run_command, ["bill"], cwd=tmp_path, env=env)
+        assert result.returncode == 1
+        assert problem in result.stderr
     await asyncio.to_thread(server.start)
     try:
         assert "installation.held" in server.log
