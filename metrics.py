@@ -87,22 +87,23 @@ class Metrics:
         self._costs = Summary(
             "camcha_operation_cost", "The cost of executed operations.", registry=registry
         )
+        # Prometheus itself sets the label `job` to the name under which it reads the metrics.
         self._job_runs = Counter(
             "camcha_job_runs",
             "Runs of jobs, by result: ok or error.",
-            ["job", "result"],
+            ["job_name", "result"],
             registry=registry,
         )
         self._job_seconds = Counter(
             "camcha_job_seconds",
             "How long the runs of a job took together.",
-            ["job"],
+            ["job_name"],
             registry=registry,
         )
         self._job_successes = Gauge(
             "camcha_job_last_success_timestamp_seconds",
             "When a job last succeeded in this process.",
-            ["job"],
+            ["job_name"],
             registry=registry,
         )
         self._websockets = Gauge(

@@ -187,9 +187,9 @@ async def test_p6_4_jobs_run_in_a_process_of_their_own(
     assert counted['camcha_operations_refused_total{code="BAD_USER_INPUT"}'] == 1
     assert counted['camcha_operation_duration_seconds_count{kind="query"}'] == 2
     assert counted["camcha_websockets"] == 1
-    assert 'camcha_job_runs_total{job="emails",result="ok"}' not in counted
-    assert jobs_run['camcha_job_runs_total{job="emails",result="ok"}'] >= 1
-    assert jobs_run['camcha_job_last_success_timestamp_seconds{job="emails"}'] > 1e9
+    assert 'camcha_job_runs_total{job_name="emails",result="ok"}' not in counted
+    assert jobs_run['camcha_job_runs_total{job_name="emails",result="ok"}'] >= 1
+    assert jobs_run['camcha_job_last_success_timestamp_seconds{job_name="emails"}'] > 1e9
     assert jobs_run["camcha_emails_waiting"] >= 0
     assert "Traceback" not in worker.log
     verify_traces(collector)
