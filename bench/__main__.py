@@ -22,7 +22,7 @@ import uvloop
 from bench import chats, invoices, renewals, reports, sign_in, two_processes
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
-from bench.database import Database, filled_database
+from bench.database import Database, filled_database, wait_until_indexed
 from bench.fan_out import FanOutRound, fan_out
 from bench.load import load
 from bench.memory import memory_per_subscription
@@ -109,6 +109,8 @@ class Benchmark:
         for number in range(self.options.rounds + 1):  # the first one warms up
             for server in self._servers_without_failures(servers, operation.name):
                 seconds = self.options.seconds if number else min(1.0, self.options.seconds)
+                if server.name == OWN_SERVER:
+                    await wait_until_indexed(self.database.url)
                 measured_round = await self._measure_round(
                     server, operation, seconds, f"{operation.name}-{server.name}-{number}"
                 )

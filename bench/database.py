@@ -41,3 +41,22 @@ async def _create(url: str) -> None:
         await connection.execute(f"CREATE DATABASE {NAME}")
     finally:
         await connection.close()
+
+
+async def wait_until_indexed(url: str) -> None:
+    """Wait until our server, which must be running, has indexed the messages that others have
+    stored: it would do that while it is measured.
+    """
+    connection = await asyncpg.connect(url.replace("postgres://", "postgresql://", 1))
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                is_missing = await connection.fetchval(
+                    "SELECT EXISTS (SELECT FROM message m WHERE NOT EXISTS"
+                    " (SELECT FROM search_entry e WHERE e.message_id = m.id))"
+                )
+                if not is_missing:
+                    return
+                await asyncio.sleep(0.1)
+    finally:
+        await connection.close()
