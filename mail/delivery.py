@@ -28,6 +28,7 @@ import structlog
 from mail.message import Sender, message
 from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
+from models.database.reading import read
 from models.operations.email import Email, EmailPriority
 from models.privacy.consent import ConsentChange
 from models.tracing import SpanKind, span
@@ -159,13 +160,15 @@ class _Run:
 
 
 async def _due_emails(at: datetime, limit: int) -> list[Email]:
-    emails: list[Email] = []
+    keys: list[int] = []
     for priority in EmailPriority:  # one by one, because an index then finds each at once
         due = Email.filter(priority=priority, next_attempt_at__lte=at)
-        emails += await due.order_by("next_attempt_at", "id").limit(limit - len(emails))
-        if len(emails) == limit:
+        rows = await read(due, ("id",), "next_attempt_at", "id", limit=limit - len(keys))
+        keys += [row.pk for row in rows]
+        if len(keys) == limit:
             break
-    return emails
+    emails = {email.pk: email for email in await Email.filter(pk__in=keys)} if keys else {}
+    return [emails[key] for key in keys if key in emails]
 
 
 async def _claim(email: Email, at: datetime) -> bool:

@@ -175,6 +175,8 @@ def fold_text(text: str) -> str:
     """Normalize text for a search: lower case in plain letters, punctuation as spaces. `L'été à
     Łódź` becomes `l ete a lodz`.
     """
+    if text.isascii():
+        return text.translate(_FOLDED_ASCII)
     return "".join(map(_plain_letter, remove_accents(text.casefold()).casefold()))
 
 
@@ -204,6 +206,9 @@ def match_word(column: str, parts: tuple[str, ...]) -> Q:
     return whole | Q(*(Q(**{condition: part}) for part in parts))
 
 
+_FOLDED_ASCII = {
+    code: c.lower() if c.isalnum() else " " for code, c in enumerate(map(chr, range(128)))
+}
 _OTHER_LETTERS = {"ð": "d", "þ": "th", "ı": "i", "ȷ": "j", "ŋ": "n", "ĸ": "k", "ə": "e"}
 _PLAIN_NAME = re.compile(r"LATIN (?:SMALL|CAPITAL) (?:LETTER|LIGATURE) ([A-Z]{1,2})(?: WITH .*)?")
 

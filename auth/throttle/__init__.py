@@ -29,6 +29,7 @@ auth/throttle/shared.py keeps it in Redis for several processes.
 import hashlib
 import math
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -42,6 +43,7 @@ from models.identity.email_address import normalized_email
 from realtime.networks import client_network as client_network  # as throttle.client_network
 
 log = structlog.stdlib.get_logger()
+_NO_WAIT = timedelta()
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Limit:
         of attempts.
         """
         if level <= self.free_attempts or not self.blocks:
-            return timedelta()
+            return _NO_WAIT
         excess = math.ceil(level) - self.free_attempts
         return min(timedelta(seconds=2 ** min(excess - 1, 30)), self.max_wait)
 
@@ -122,7 +124,7 @@ class Key(NamedTuple):
     subject: str
 
 
-@dataclass
+@dataclass(slots=True)
 class _Count:
     level: float
     at: datetime
@@ -152,27 +154,30 @@ class Throttle:
         count nothing.
         """
         now = self._clock.now()
-        counts = [self._count(key, now) for key in keys]
-        free_times = [count.free_at for count in counts if count and count.free_at > now]
-        if free_times:
-            log.warning(
-                "attempt.throttled",
-                limits=[
-                    key.limit.name
-                    for key, count in zip(keys, counts, strict=True)
-                    if count and count.free_at > now
-                ],
-            )
-            raise Throttled(math.ceil((max(free_times) - now).total_seconds()))
-        levels, is_under_attack = [], False
-        for key, count in zip(keys, counts, strict=True):
-            limit = key.limit
+        levels, is_blocked, is_under_attack = [], False, False
+        for key in keys:
+            limit, count = key.limit, self._count(key, now)
             level = count.current_level(limit, now) if count else 0.0
             levels.append(level)
-            is_under_attack |= not limit.blocks and level >= limit.free_attempts
+            if count and count.free_at > now:
+                is_blocked = True
+            if not limit.blocks and level >= limit.free_attempts:
+                is_under_attack = True
+        if is_blocked:
+            raise self._throttled(keys, now)
         for key, level in zip(keys, levels, strict=True):
             weight = key.limit.weight_under_attack if is_under_attack else 1
             self._set_level(key, level + weight, now)
+
+    def _throttled(self, keys: Sequence[Key], now: datetime) -> Throttled:
+        blocking = [
+            (key.limit.name, count.free_at)
+            for key in keys
+            if (count := self._counts.get(key.subject)) and count.free_at > now
+        ]
+        log.warning("attempt.throttled", limits=[name for name, _ in blocking])
+        free_at = max(free_at for _, free_at in blocking)
+        return Throttled(math.ceil((free_at - now).total_seconds()))
 
     async def clear(self, *keys: Key) -> None:
         """Reset the counts of these keys."""
@@ -196,9 +201,10 @@ class Throttle:
         return count
 
     def _set_level(self, key: Key, level: float, now: datetime) -> None:
-        level = min(level, key.limit.max_level)
-        self._counts[key.subject] = _Count(level, now, now + key.limit.wait(level))
-        self._counts.move_to_end(key.subject)
+        limit, subject = key
+        level = min(level, limit.max_level)
+        self._counts[subject] = _Count(level, now, now + limit.wait(level))
+        self._counts.move_to_end(subject)
         if len(self._counts) > self._size:
             self._counts.popitem(last=False)
 

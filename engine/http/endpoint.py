@@ -159,8 +159,11 @@ class GraphQLEndpoint:
     ) -> tuple[bytes, Headers]:
         if operation.kind != "query" and request.method == "GET":
             raise http_error(405, f"Send a {operation.kind} by POST.", Allow="POST")
-        with _CancelOnDisconnect(request.receive):
+        if operation.kind == "mutation":  # which finishes in any case
             result = await self.engine.execute(operation, context)
+        else:
+            with _CancelOnDisconnect(request.receive):
+                result = await self.engine.execute(operation, context)
         body = self.engine.encode(operation, result, self._max_response_bytes(context))
         return body, self._headers(context)
 
@@ -174,8 +177,7 @@ class GraphQLEndpoint:
 
 
 class _CancelOnDisconnect:
-    """Cancels the code inside when the client disconnects, and raises ClientDisconnect. (A mutation
-    still finishes.)
+    """Cancels the code inside when the client disconnects, and raises ClientDisconnect.
 
     Watching takes a task, so only operations that run longer than `WATCH_AFTER` are watched.
     """
