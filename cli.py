@@ -40,6 +40,7 @@ from models.operations.installation import Installation
 from operations.audit_proof import AuditProof, ChainPosition, audit_proof
 from operations.held_work import discard_emails, held_work
 from operations.invoice_numbering import numbering_errors
+from operations.retention import due_rows
 from operations.version import VERSION
 from privacy.data_map import record_page
 from realtime.hub import Hub
@@ -239,6 +240,11 @@ def _parser() -> argparse.ArgumentParser:
         "--check",
         action="store_true",
         help="write nothing; fail when schema.graphql is out of date",
+    )
+    command(
+        "retention",
+        retention,
+        "print how long each kind of data is kept, and how many rows are older; deletes nothing",
     )
     command(
         "data-map",
@@ -459,21 +465,25 @@ def _welcome_text(settings: Settings, now: datetime) -> str:
     lines += [
         (person.role, person.email, person.password, person.code_at(now)) for person in people()
     ]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
     return "\n".join(
         [
             f"\nThe CAMCHA demonstration is running at {settings.base_url}\n",
             f"GraphiQL  {settings.base_url}/graphql",
             f"emails    {settings.mail_url}\n",
-            *table,
+            *_columns(lines),
             "\nA code works once, for at most a minute. For another one: bin/cli "
             "code agent@camcha.example\n",
         ]
     )
+
+
+def _columns(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    """The lines with their cells aligned."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def check(args: argparse.Namespace) -> int:
@@ -780,6 +790,21 @@ def export_schema(args: argparse.Namespace) -> int:
     elif not SCHEMA.exists() or SCHEMA.read_text("utf-8") != sdl:
         raise CommandError("schema.graphql is out of date: run bin/cli export-schema")
     return 0
+
+
+def retention(args: argparse.Namespace) -> int:
+    print("\n".join(asyncio.run(_retention_plan(read_settings(os.environ)))))
+    return 0
+
+
+async def _retention_plan(settings: Settings) -> list[str]:
+    async with _open_database(settings) as clock:
+        lines = [("table", "rows", "before", "job", "kept")]
+        lines += [
+            (due.table, f"{due.count}", f"{due.cutoff:%Y-%m-%d}", due.rule.job, str(due.rule.kept))
+            async for due in due_rows(clock.now())
+        ]
+    return _columns(lines)
 
 
 def data_map(args: argparse.Namespace) -> int:

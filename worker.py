@@ -19,9 +19,7 @@ from typing import Protocol
 import structlog
 
 from accounts import legal_names, staff
-from accounts.invitations import delete_ended_invitations
 from accounts.vat_numbers import check_due_numbers
-from auth.factors import passkeys
 from auth.session_checks import announce_ended_sessions
 from billing import payment_methods, provider_events
 from billing.bank.matching import match_new_lines
@@ -43,12 +41,12 @@ from models.action import Action, retry_conflict
 from models.billing.purchase import Purchase
 from models.database.workload import Workload, assign_workload
 from models.event import INBOX
-from models.idempotency import delete_old_keys
 from models.operations.installation import Installation
 from models.support.live_chat import CHATS
 from models.tracing import SpanKind, span
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
+from operations.retention import delete_due
 from operations.verification_cost import count_rows
 from privacy import erasure
 from privacy.data_requests import send_data_request_reminders
@@ -63,7 +61,6 @@ from settings import Settings
 from storage.abandoned_files import delete_abandoned_files
 from storage.file_service import FileService, scan_waiting_files
 from support.automation_runs import run_automations
-from support.calls import delete_old_calls
 from support.chats import handle_chats
 from support.deadline_reminders import send_deadline_reminders
 from support.escalations import assign_waiting
@@ -228,12 +225,6 @@ def jobs(
             lambda: payment_methods.send_expiry_notices(action()),
         ),
         Job(
-            "old provider events",
-            3_600,
-            lambda: provider_events.delete_old_events(action()),
-            internal=True,
-        ),
-        Job(
             "renewals",
             60,
             lambda: bill_due_periods(action(), checkout_services),
@@ -283,7 +274,6 @@ def jobs(
             5,
             lambda: staff.unassign_tickets(action()),
         ),
-        Job("old calls", 3_600, lambda: delete_old_calls(clock.now()), internal=True),
         Job(
             "connected agents",
             10,
@@ -366,14 +356,7 @@ def jobs(
                 erasure_services(services, file_service.store),
             ),
         ),
-        Job(
-            "challenges",
-            600,
-            lambda: passkeys.delete_expired(action()),
-            internal=True,
-        ),
-        Job("invitations", 3_600, lambda: delete_ended_invitations(clock.now()), internal=True),
-        Job("idempotency keys", 3_600, lambda: delete_old_keys(clock.now()), internal=True),
+        Job("retention", 3_600, lambda: delete_due(clock.now()), internal=True),
         Job(
             "escalations",
             30,

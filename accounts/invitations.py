@@ -7,10 +7,8 @@ it, and a new user doesn't have to verify the address again.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 
 from tortoise.exceptions import IntegrityError
-from tortoise.expressions import Q
 
 from accounts import policies
 from accounts.members import actor_membership
@@ -35,8 +33,6 @@ from models.identity.user import User
 from models.locale import Locale
 from models.text import client_key, line
 from models.translations import _
-
-RETENTION = timedelta(days=30)
 
 _NOT_PENDING = _("This invitation is no longer pending.")
 
@@ -384,12 +380,3 @@ async def _create_user(
     return await User.create(
         using_db=tx.db, email=invitation.email, created_at=tx.action.at, **values
     )
-
-
-async def delete_ended_invitations(at: datetime) -> int:
-    """Delete invitations that ended more than a month ago, because they contain addresses of people
-    who may not be customers. Returns how many were deleted.
-    """
-    cutoff = at - RETENTION
-    is_ended = Q(accepted_at__lt=cutoff) | Q(revoked_at__lt=cutoff) | Q(expires_at__lt=cutoff)
-    return await Invitation.filter(is_ended).delete()

@@ -27,7 +27,6 @@ from models.errors import CommonErrorCode, Refusal
 PAUSES = tuple(
     timedelta(minutes=minutes) for minutes in (1, 5, 15, 60, 180, 360, 720, 1_440, 1_440)
 )
-RETENTION = timedelta(days=90)
 _BATCH_SIZE = 100
 _OUR_KEY = re.compile(r"camcha-(payment|method|refund)-(\d{1,18})")
 
@@ -188,13 +187,3 @@ async def retry(action: Action, event: ProviderEvent) -> ProviderEvent:
         await event.save(using_db=tx.db)
         tx.audit(BillingAuditAction.PROVIDER_EVENT_RETRY, event)
     return event
-
-
-async def delete_old_events(action: Action) -> int:
-    """Delete notifications that were handled 90 days ago: providers repeat one for some days only.
-    Returns how many were deleted.
-    """
-    return await ProviderEvent.filter(
-        received_at__lt=action.at - RETENTION,
-        status__in=[ProviderEventStatus.APPLIED, ProviderEventStatus.IGNORED],
-    ).delete()

@@ -191,3 +191,8 @@ async def last_sequences_of(streams: list[str]) -> dict[str, int]:
 async def last_sequence_of(stream: str) -> int:
     """The number of the last event of one stream, 0 when it has none."""
     return (await last_sequences_of([stream])).get(stream, 0)
+
+
+async def has_event(stream: str, sequence: int) -> bool:
+    """Whether the event with this number of a stream is still stored."""
+    return await Event.filter(stream=stream, sequence=sequence).exists()

@@ -2,7 +2,6 @@
 
 import hashlib
 from contextlib import suppress
-from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -14,7 +13,6 @@ from models.database.sql import execute
 from models.errors import CommonErrorCode, Refusal
 from models.text import client_key
 
-RETENTION = timedelta(days=30)
 _PROVIDER_OWNER = "provider:"
 
 
@@ -91,16 +89,6 @@ async def store_result(
             .using_db(tx.db)
             .update(created_id=result)
         )
-
-
-async def delete_old_keys(at: datetime) -> int:
-    """Delete keys stored more than 30 days ago. Returns how many were deleted.
-
-    No client repeats a request after such a long time, and the table would grow with every request.
-    Those of payment providers stay: a provider may report on the same dispute months later.
-    """
-    old = IdempotencyKey.filter(created_on__lt=(at - RETENTION).date().isoformat())
-    return await old.exclude(owner__startswith=_PROVIDER_OWNER).delete()
 
 
 def provider_owner(provider: str) -> str:

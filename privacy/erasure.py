@@ -402,6 +402,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
         "password_hash": UNUSABLE_PASSWORD_HASH,
         "email_verified_at": None,
         "search_text": None,
+        "erased_at": tx.action.at,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
     await ConsentChange.withdraw_all(tx, user)

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol
 
 from models.errors import BadInput, CursorAhead, StreamReset, Unauthenticated
-from models.event import last_sequence_of
+from models.event import has_event, last_sequence_of
 from models.operations.installation import Installation
 from models.translations import _
 from realtime.delivered_positions import DeliveredPositions, Receiver
@@ -70,7 +70,8 @@ class EventStream:
 
     async def first_cursor(self) -> int:
         """The cursor to start from. Raises BadInput when it is below 0, CursorAhead when it is
-        beyond the stream's head, StreamReset when it is of another epoch.
+        beyond the stream's head, StreamReset when it is of another epoch,
+        or the events after it were deleted (operations/retention.py).
         """
         self.hub.epoch = await Installation.stream_epoch()
         if self.epoch not in (None, self.hub.epoch):
@@ -82,6 +83,8 @@ class EventStream:
             raise BadInput("after", _("“%(argument)s” can’t be negative."))
         if self.after > last_sequence:
             raise CursorAhead
+        if self.after < last_sequence and not await has_event(self.key, self.after + 1):
+            raise StreamReset
         return self.after
 
     def __aiter__(self) -> NoReturn:

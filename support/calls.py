@@ -37,7 +37,6 @@ from models.support.ticket_status import FINISHED_STATUSES, TicketStatus
 from models.translations import Translatable, _, day, text, time_of_day
 from support.phone_numbers import NumberOwner, store_number
 
-RETENTION = timedelta(days=365)  # of calls that belong to no ticket
 _CLOCK_DIFFERENCE = timedelta(minutes=5)  # between this server and whoever reports a call
 _OPERATION = "callLog"
 
@@ -470,8 +469,3 @@ def call_text(call: Call, locale: Locale) -> str:
         time=time_of_day(call.started_at, locale),
         duration=timedelta(seconds=call.duration_seconds),
     )
-
-
-async def delete_old_calls(at: datetime) -> int:
-    """Delete calls that have belonged to no ticket for a year. Returns how many."""
-    return await Call.filter(ticket_id=None, created_at__lt=at - RETENTION).delete()

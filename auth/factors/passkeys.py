@@ -239,11 +239,6 @@ async def _use_challenge(
     return challenge
 
 
-async def delete_expired(action: Action) -> int:
-    """Delete challenges that were never used. Returns how many."""
-    return await WebauthnChallenge.filter(expires_at__lte=action.at).delete()
-
-
 def _challenge_hash(challenge: bytes) -> str:
     return hashlib.sha256(challenge).hexdigest()
 

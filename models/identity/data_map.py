@@ -72,12 +72,13 @@ TABLES: dict[str, Table] = {
             Category.CHOICES: "locale",
             Category.CREDENTIALS: "password_hash",
             Category.ACTIVITY: (
-                "staff email_verified_at second_factor_at authenticators_changed_at created_at"
+                "staff email_verified_at second_factor_at authenticators_changed_at created_at "
+                "erased_at restricted_at restricted_until objected_at"
             ),
             Category.TECHNICAL: "search_text",
         },
         person="id",
-        withheld={"staff": "staff get no archive"},
+        withheld={"staff": "staff get no archive", "erased_at": "no archive is left then"},
     ),
     "webauthn_challenge": Table(
         SECURITY,

@@ -51,6 +51,7 @@ class Session(Model):
 
     class Meta:
         table = "session"
+        indexes = (("switched_to_id",),)
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Session"]:

@@ -40,6 +40,11 @@ class User(Searchable):
     when an authenticator was last added or removed. search_text holds the name and the
     email address for searches. Saving the row updates it; an UPDATE of either has to set it as
     well.
+
+    erased_at is when nothing was left that names the person. restricted_at is since when the
+    processing of their data is restricted (GDPR, Article 18), restricted_until when that ends, null
+    while it isn't planned. objected_at is when they objected to what rests on our legitimate
+    interest (Article 21). See privacy/person_rights.py.
     """
 
     searched_columns = frozenset({"name", "email"})
@@ -54,6 +59,10 @@ class User(Searchable):
     second_factor_at = fields.DatetimeField(null=True)
     authenticators_changed_at = fields.DatetimeField(null=True)
     created_at: datetime = fields.DatetimeField()
+    erased_at: datetime | None = fields.DatetimeField(null=True)
+    restricted_at: datetime | None = fields.DatetimeField(null=True)
+    restricted_until: datetime | None = fields.DatetimeField(null=True)
+    objected_at: datetime | None = fields.DatetimeField(null=True)
     search_text: str | None = fields.TextField(null=True)
 
     memberships: fields.ReverseRelation["Membership"]

@@ -16,10 +16,14 @@ TABLES: dict[str, Table] = {
         OnErasure.CLEARED,
         {
             Category.CONTENT: "details extension_reason answer",
-            Category.ACTIVITY: "kind received_at deadline_at extended_at decision decided_at",
+            Category.ACTIVITY: (
+                "kind received_at deadline_at extended_at carried_out_at results decision "
+                "decided_at"
+            ),
             Category.TECHNICAL: "reminder_at",
         },
         person="user_id",
+        kept_columns={"results": "numbers of rows"},
     ),
     "erasure": Table(
         RIGHTS,

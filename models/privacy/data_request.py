@@ -58,8 +58,10 @@ class DataRequestDecision(StrEnum):
 
 class DataRequest(Model):
     """One request. `recorder` is the operator who recorded it for somebody who wrote or called,
-    null when the person made it themselves. `answer` tells the person what was decided and done.
-    `reminder_at` is when the operators are reminded next, null when that is over.
+    null when the person made it themselves. `carried_out_at` is when the program did what was
+    asked, and `results` how many rows of each kind it changed or removed. `answer` tells the person
+    what was decided and done. `reminder_at` is when the operators are reminded next, null when that
+    is over.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -78,6 +80,8 @@ class DataRequest(Model):
     extension_reason = fields.TextField(default="")
     decision: Any = fields.CharEnumField(DataRequestDecision, max_length=14, null=True)
     answer = fields.TextField(default="")
+    carried_out_at: datetime | None = fields.DatetimeField(null=True)
+    results: dict[str, int] | None = fields.JSONField(null=True)
     decided_at: datetime | None = fields.DatetimeField(null=True)
     decider: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
         "models.User", null=True, related_name=False, on_delete=fields.RESTRICT

@@ -13,7 +13,6 @@ from tortoise.exceptions import OperationalError
 from accounts.invitations import (
     NewUserDetails,
     accept,
-    delete_ended_invitations,
     resend,
     revoke,
     send,
@@ -30,6 +29,7 @@ from models.errors import Refusal, Throttled
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
+from operations.retention import delete_due
 from tests.accounts.company_fixtures import Company, create_company, outcome
 from tests.outbox import token_to, tokens_to
 from tests.people import create_staff, create_user
@@ -418,13 +418,12 @@ async def test_closed_invitations_are_deleted_after_a_month(
     await scenario.send(email="expired@fournil.example")
     clock.advance(timedelta(days=30))
     await scenario.send(email="open@fournil.example")
-    assert await delete_ended_invitations(clock.now()) == 0
+    assert (await delete_due(clock.now()))["invitation"] == 0
     clock.advance(timedelta(microseconds=1))
-    assert await delete_ended_invitations(clock.now()) == 2
+    assert (await delete_due(clock.now()))["invitation"] == 2
     clock.advance(timedelta(days=7))
-    assert await delete_ended_invitations(clock.now()) == 1
+    assert (await delete_due(clock.now()))["invitation"] == 1
     assert [each.email for each in await Invitation.all()] == ["open@fournil.example"]
-    assert await outcome(scenario.send(key="k")) == "NOT_ACTIVE"
 
 
 OTHER_USER_FORM: dict[str, Any] = {

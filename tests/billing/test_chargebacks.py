@@ -20,8 +20,8 @@ from models.billing.receivable import Receivable
 from models.billing.refund import Refund, RefundDestination, RefundStatus
 from models.billing.sandbox import SandboxCharge, SandboxDispute
 from models.errors import Refusal
-from models.idempotency import delete_old_keys
 from models.identity.user import Staff
+from operations.retention import delete_due
 from tests.billing.machine.interruptions import LossySandbox
 from tests.billing.purchase_fixtures import Shop
 from tests.people import create_staff
@@ -93,7 +93,7 @@ async def test_what_a_dispute_took_back_is_not_taken_back_again_months_later(
     await gateway.close_dispute(reference, is_won=False)
     await apply_dispute(action, services, reference)
     later = replace(action, at=action.at + timedelta(days=100))
-    await delete_old_keys(later.at)
+    await delete_due(later.at)
     await apply_dispute(later, services, reference)
     assert (await Payment.get()).refunded_cents == 1_000
     assert (await Receivable.get()).open_cents == 1_000

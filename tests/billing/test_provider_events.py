@@ -21,6 +21,7 @@ from models.billing.payment_method import PaymentKind, PaymentMethod, PaymentMet
 from models.billing.provider_event import ProviderEvent, ProviderEventStatus
 from models.errors import Refusal
 from models.identity.session import Session
+from operations.retention import delete_due
 from realtime.hub import Hub
 from tests.billing.gateways.stripe_server import (
     KEY,
@@ -178,8 +179,8 @@ async def test_old_notifications_are_deleted_unless_they_failed(
     assert failed
     await provider_events.handle_due(action, services)
     await ProviderEvent.filter(pk=failed.pk).update(status=ProviderEventStatus.FAILED)
-    assert await provider_events.delete_old_events(later(action, days=90)) == 0
-    assert await provider_events.delete_old_events(later(action, days=91)) == 1
+    assert (await delete_due(later(action, days=90).at))["provider_event"] == 0
+    assert (await delete_due(later(action, days=91).at))["provider_event"] == 1
     assert (await ProviderEvent.get()).pk == failed.pk
 
 

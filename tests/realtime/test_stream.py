@@ -132,14 +132,18 @@ async def test_an_event_that_is_not_announced_is_delivered_by_the_next_sweep(
         assert socket.sequences() == [1, 2]
 
 
-@pytest.mark.parametrize(("after", "error"), [(-1, "BadInput"), (4, "CursorAhead")])
+@pytest.mark.parametrize(
+    ("after", "error"), [(-1, "BadInput"), (4, "CursorAhead"), (0, "StreamReset")]
+)
 async def test_a_cursor_outside_the_stream_is_refused(
     app: StreamApp, after: int, error: str
 ) -> None:
     """The error has a code of its own when the cursor is ahead: after the restore of a backup, a
-    client must start again instead of waiting.
+    client must start again instead of waiting. The same goes for one whose next event was deleted
+    because of its age.
     """
     await app.append(3)
+    await Event.filter(stream=STREAM, sequence=1).delete()
     async with connect(app.endpoint, Person(app, "someone")) as socket:
         socket.subscribe("1", EVENTS, after=after)
         await wait_until(lambda: socket.ended_by_error)

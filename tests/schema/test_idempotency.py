@@ -12,11 +12,11 @@ from graphql import get_named_type
 from engine import Engine, Params
 from models.action import Action
 from models.billing.offer import Price
-from models.idempotency import delete_old_keys
 from models.identity.user import User
 from models.operations.email import Email
 from models.support.file import File
 from models.viewer import Viewer
+from operations.retention import delete_due
 from resolvers.context import Context, Services
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import (
@@ -252,12 +252,12 @@ async def test_keys_are_kept_for_30_days(scenario: Scenario) -> None:
     assert (
         await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
     )
-    assert await delete_old_keys(now + timedelta(days=30)) == 0
+    assert (await delete_due(now + timedelta(days=30)))["idempotency_key"] == 0
     assert (
         await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
     )
     assert await Email.filter(recipient=SIGN_UP_FORM["email"]).count() == 1
-    assert await delete_old_keys(now + timedelta(days=31)) > 0
+    assert (await delete_due(now + timedelta(days=31)))["idempotency_key"] > 0
     assert (
         await codes(scenario, Viewer(), "accountSignUp", **SIGN_UP_FORM, idempotencyKey="k") == []
     )

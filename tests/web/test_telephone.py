@@ -20,7 +20,8 @@ from models.support.message import Message
 from models.support.phone_number import PhoneNumber
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
-from support.calls import CallTarget, delete_old_calls, link_call
+from operations.retention import delete_due
+from support.calls import CallTarget, link_call
 from support.telephone import SignedWebhook
 from tests.people import add_member, create_account, create_staff, create_user
 from tests.web.web_fixtures import Site, open_site
@@ -140,7 +141,7 @@ async def test_p5_1_calls_of_others_wait_for_an_agent(site: Site, clock: "Movabl
     assert await post(site, report(site, "company")) == (200, "STORED")
     assert (await Ticket.all().order_by("-id").first()).requester_id == camille.pk  # type: ignore[union-attr]
     clock.advance(timedelta(days=366))
-    assert await delete_old_calls(clock.now()) == 4
+    assert (await delete_due(clock.now()))["phone_call"] == 4
     assert await Call.all().count() == 2
 
 

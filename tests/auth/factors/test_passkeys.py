@@ -28,6 +28,7 @@ from models.errors import Refusal, Throttled
 from models.identity.authenticator import Authenticator, WebauthnChallenge
 from models.identity.session import Session
 from models.identity.user import User
+from operations.retention import delete_due
 from tests.auth.factors.passkey_device import Device
 from tests.people import PASSWORD
 
@@ -181,7 +182,7 @@ async def test_a_challenge_expires_after_five_minutes(
     clock.advance(passkeys.LIFETIME)
     with pytest.raises(Refusal, match="PASSKEY_INVALID"):
         await passkey_user.sign_in(response)
-    assert await passkeys.delete_expired(new_action()) == 1
+    assert (await delete_due(clock.now()))["webauthn_challenge"] == 1
     assert not await WebauthnChallenge.exists()
 
 
