@@ -5,10 +5,12 @@ import asyncio
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
+from socket import socket
 from typing import TYPE_CHECKING
 
 import structlog
@@ -46,7 +48,7 @@ from privacy.data_map import record_page
 from realtime.hub import Hub
 from seed import catalogue
 from seed.people import people
-from server import CommandError, bind, lock_database, run_jobs, url_of
+from server import CommandError, bind, end_with_parent, lock_database, run_jobs, supervise, url_of
 from server import serve as run_server
 from settings import Settings, SettingsError, read_settings
 
@@ -124,6 +126,14 @@ def _parser() -> argparse.ArgumentParser:
         default=8000,
         help="port to listen on, 0 for any free port (default: %(default)s)",
     )
+    subparser.add_argument(
+        "--processes",
+        type=int,
+        default=1,
+        metavar="N",
+        help="the number of processes that serve, with PostgreSQL; the first one runs the jobs",
+    )
+    subparser.add_argument("--inherited", type=int, nargs=2, help=argparse.SUPPRESS)
     subparser.add_argument(
         "--no-worker",
         action="store_true",
@@ -297,11 +307,24 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def serve(args: argparse.Namespace) -> int:
-    with bind(args.host, args.port) as listener:
+    if args.processes < 1:
+        raise CommandError("--processes must be at least 1")
+    is_ready: Callable[[], object] | None = None
+    if args.inherited:  # by one of several processes
+        socket_number, pipe = args.inherited
+        end_with_parent()
+        bound, is_ready = socket(fileno=socket_number), partial(os.write, pipe, b"r")
+    else:
+        bound = bind(args.host, args.port)
+    with bound as listener:
         settings = read_settings(os.environ, url_of(listener))
         _require_ready(settings)
         if args.no_worker:
             _require_postgresql(settings, "serve --no-worker")
+        if args.processes > 1:
+            _require_postgresql(settings, "serve --processes")
+            clock = asyncio.run(_recognize_installation(settings))
+            return _supervise(args, settings, listener, lambda: _announce(settings, clock))
         with lock_database(settings.database_url):
             clock = asyncio.run(
                 _prepare_demonstration(settings)
@@ -313,9 +336,31 @@ def serve(args: argparse.Namespace) -> int:
             return run_server(
                 create_app(settings, works=not args.no_worker),
                 listener,
-                lambda: _announce(settings, clock),
+                is_ready or (lambda: _announce(settings, clock)),
                 settings.connection_limits,
             )
+
+
+def _supervise(
+    args: argparse.Namespace,
+    settings: Settings,
+    listener: socket,
+    on_listening: Callable[[], None],
+) -> int:
+    """Serve with several processes. The first one runs the jobs; each has a port of its own for its
+    metrics.
+    """
+    command = [sys.executable, "-m", "cli", "serve"]
+    environments = [dict(os.environ) for _ in range(args.processes)]
+    if settings.metrics:
+        host, port = os.environ["CAMCHA_METRICS"].rsplit(":", 1)
+        for index, environment in enumerate(environments):
+            environment["CAMCHA_METRICS"] = f"{host}:{int(port) + index}"
+    commands = [
+        [*command, "--no-worker"] if index or args.no_worker else command
+        for index in range(args.processes)
+    ]
+    return supervise(commands, environments, listener, on_listening)
 
 
 def version(args: argparse.Namespace) -> int:

@@ -1,15 +1,21 @@
-"""Starting the server: one process per SQLite file, and a callback once it accepts connections."""
+"""Starting the server: one process per SQLite file, or several that share a socket, and a callback
+once it accepts connections.
+"""
 
 import asyncio
+import ctypes
 import fcntl
 import gc
+import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
+import structlog
 import uvicorn
 import uvloop
 from starlette.applications import Starlette
@@ -24,6 +30,11 @@ from realtime.uvicorn_protocol import uvicorn_options
 # How many connections may wait to be accepted. The kernel drops those above it, and their clients
 # try again after a second. It allows at most net.core.somaxconn, by default 4,096.
 BACKLOG = 16_384
+
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
+_RESTART_SECONDS = 1.0  # before a process that ended is started again
+_STOP_SECONDS = 25.0  # that processes have to finish, less than systemd gives the whole service
+log = structlog.stdlib.get_logger()
 
 
 class CommandError(Exception):
@@ -92,7 +103,7 @@ def _lock_file(path: Path) -> TextIO:
 def serve(
     app: Starlette,
     listener: socket.socket,
-    on_listening: Callable[[], None],
+    on_listening: Callable[[], object],
     limits: ConnectionLimits,
 ) -> int:
     """Serve until stopped. Calls `on_listening` once connections are accepted. Returns the exit
@@ -134,8 +145,99 @@ def run_jobs(app: Starlette, on_started: Callable[[], None]) -> None:
     uvloop.run(run_until_stopped())
 
 
+def supervise(
+    commands: Sequence[Sequence[str]],
+    environments: Sequence[Mapping[str, str]],
+    listener: socket.socket,
+    on_listening: Callable[[], object],
+) -> int:
+    """Run server processes that share a listening socket until asked to stop, and start each one
+    again that ends. Calls `on_listening` once the first one accepts connections. Returns the exit
+    status: that of a process that ended before any was ready, for example because of its settings.
+
+    A command gets two more arguments: `--inherited` and the numbers of its descriptors of the
+    socket and of a pipe, into which it writes once it accepts connections.
+    """
+    return uvloop.run(_Supervisor(listener, on_listening).run(commands, environments))
+
+
+def end_with_parent() -> None:
+    """Stop this process when its parent ends, also when that was killed. Only Linux can do that."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class _Supervisor:
+    def __init__(self, listener: socket.socket, on_listening: Callable[[], object]) -> None:
+        self._listener, self._on_listening = listener, on_listening
+        self._stopping, self._status, self._is_ready = asyncio.Event(), 0, False
+
+    async def run(
+        self, commands: Sequence[Sequence[str]], environments: Sequence[Mapping[str, str]]
+    ) -> int:
+        """Run the commands. Returns the exit status."""
+        loop = asyncio.get_running_loop()
+        for signal_number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(signal_number, self._stopping.set)
+        ready, started = os.pipe()
+        loop.add_reader(ready, self._announce, ready)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for command, environment in zip(commands, environments, strict=True):
+                    group.create_task(self._keep_running(command, environment, started))
+        finally:
+            loop.remove_reader(ready)
+            os.close(ready)
+            os.close(started)
+        return self._status
+
+    def _announce(self, ready: int) -> None:
+        os.read(ready, 1)
+        if not self._is_ready:
+            self._is_ready = True
+            self._on_listening()
+
+    async def _keep_running(
+        self, command: Sequence[str], environment: Mapping[str, str], started: int
+    ) -> None:
+        inherited = (self._listener.fileno(), started)
+        arguments = ("--inherited", *map(str, inherited))
+        while not self._stopping.is_set():
+            process = await asyncio.create_subprocess_exec(
+                *command, *arguments, env=environment, pass_fds=inherited
+            )
+            ended = asyncio.create_task(process.wait())
+            await self._stopped_or(ended)
+            if not ended.done():
+                await _end(process, ended)
+            elif not self._is_ready and process.returncode:
+                self._status = process.returncode
+                self._stopping.set()
+            elif not self._stopping.is_set():
+                log.error("server.process_ended", process=process.pid, status=process.returncode)
+                await self._stopped_or(asyncio.create_task(asyncio.sleep(_RESTART_SECONDS)))
+
+    async def _stopped_or(self, other: asyncio.Task[Any]) -> None:
+        """Wait until the server is to stop, or until the task is done."""
+        stopped = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({stopped, other}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+
+
+async def _end(process: asyncio.subprocess.Process, ended: asyncio.Task[int]) -> None:
+    """Let a process finish what it is doing, and kill it when that takes too long."""
+    with suppress(ProcessLookupError):
+        process.terminate()
+    with suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(ended), _STOP_SECONDS)
+    if not ended.done():
+        log.error("server.process_killed", process=process.pid)
+        process.kill()
+        await ended
+
+
 class _Server(Server):
-    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_listening: Callable[[], object]) -> None:
         super().__init__(config)
         self._on_listening = on_listening
 

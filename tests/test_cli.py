@@ -198,7 +198,8 @@ def test_jobs_run_in_a_process_of_their_own_on_postgresql_only(tmp_path: Path) -
     result = command(tmp_path, "work", **settings)
     assert (result.returncode, "CAMCHA_BASE_URL" in result.stderr) == (2, True)
     settings["BASE_URL"] = "http://127.0.0.1:8000"
-    for arguments in (["work"], ["serve", "--port", "0", "--no-worker"]):
+    serve = ["serve", "--port", "0"]
+    for arguments in (["work"], [*serve, "--no-worker"], [*serve, "--processes", "2"]):
         result = command(tmp_path, *arguments, **settings)
         assert result.returncode == 1
         assert "needs PostgreSQL" in result.stderr

@@ -4,8 +4,9 @@ jobs that run in a process of their own, and the metrics of both.
 
 import asyncio
 import json
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -131,6 +132,44 @@ async def read_metrics(server: Server, http: httpx.AsyncClient) -> dict[str, flo
         for family in text_string_to_metric_families(response.text)
         for sample in family.samples
     }
+
+
+def served_processes(server: Server) -> list[int]:
+    """The processes that a server has started itself and that run now."""
+    assert server.process
+    children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [int(pid) for pid in children.read_text().split()]
+
+
+def is_running(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def wait_for(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(MAX_WAIT):
+        while not condition():
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
+async def test_p6_4_several_processes_share_a_port_and_replace_one_that_dies(
+    catalogue_url: str, tmp_path: Path
+) -> None:
+    server = Server(catalogue_url, tmp_path, options=("--processes", "2"))
+    with run_server(server):
+        before = served_processes(server)
+        assert len(before) == 2
+        await wait_for(lambda: "server.listening" in server.log)
+        os.kill(before[0], signal.SIGKILL)  # the one that runs the jobs
+        await wait_for(lambda: len(set(served_processes(server)) | {*before}) == 3)
+        # The jobs of the new one send the email.
+        await sign_up(server, "paul@boulangerie.example")
+        assert server.log.count("server.process_ended") == 1
+        after = served_processes(server)
+    assert server.process
+    assert server.process.returncode == 0
+    assert not any(map(is_running, after))
+    assert "Traceback" not in server.log
 
 
 CALLER, CALLERS_SPAN = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
