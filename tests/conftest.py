@@ -40,7 +40,10 @@ from tests.waiting import with_long_timeouts
 # How long an example takes is up to the machine. Examples are the same in each run, except with
 # `bin/check --long`.
 hypothesis.settings.register_profile(
-    "camcha", deadline=None, derandomize="CAMCHA_CASES" not in os.environ
+    "camcha",
+    deadline=None,
+    derandomize="CAMCHA_CASES" not in os.environ,
+    max_examples=100 if "CAMCHA_CASES" in os.environ else 40,
 )
 hypothesis.settings.load_profile("camcha")
 

@@ -45,6 +45,7 @@ def codes(answer: dict[str, Any]) -> list[str]:
     return result_codes + [error["extensions"]["code"] for error in answer.get("errors", [])]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 async def test_p3_5_aliases_fragments_batches_and_websockets_gain_no_attempts(
     server: Server,
 ) -> None:

@@ -326,7 +326,7 @@ LINES = st.lists(
 )
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 @given(rows=LINES, data=st.data())
 def test_credits_of_any_kind_add_up_to_the_invoice_rate_by_rate(
     rows: list[tuple[int, int, int]], data: st.DataObject

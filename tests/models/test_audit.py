@@ -476,7 +476,7 @@ ENTRIES = st.tuples(
 
 
 @given(ENTRIES, st.integers(1, 2**63 - 1), st.randoms(use_true_random=False))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_changed_value_changes_the_hash(
     entry: tuple[Any, ...], sequence: int, random: Random
 ) -> None:

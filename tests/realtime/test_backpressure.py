@@ -346,7 +346,7 @@ def encode_frame(frame: Any) -> str:
 
 
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(frames=FRAMES, sends_ack=st.booleans())
 def test_any_frames_are_answered_or_close_the_connection_and_affect_no_one_else(

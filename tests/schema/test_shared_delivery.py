@@ -122,6 +122,7 @@ async def cause_events(
         yield await last_sequence_of(ticket_stream(ticket.pk))
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it compares deliveries only
 async def test_shared_delivery_equals_individual_delivery(
     counting_engine: CountingEngine,
     services: Services,

@@ -519,6 +519,7 @@ async def test_a_real_browser_hides_the_cookies_from_scripts_and_other_origins(
     }
 
 
+@on_one_database
 async def test_p3_5_an_unlock_email_lets_the_browser_sign_in_without_waiting(
     browser: Browser,
 ) -> None:

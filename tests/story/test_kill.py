@@ -20,7 +20,7 @@ from websockets.typing import Subprotocol
 from tests.people import hire, sign_up
 from tests.story.server_fixtures import Client, Server, http_client
 
-MESSAGES_PER_WRITER = 21  # per user and chat
+MESSAGES_PER_WRITER = 12  # per user and chat
 EVENTS_SUBSCRIPTION = """subscription($id: ID!, $after: BigInt) {
     ticketEvents(ticketId: $id, after: $after) {
     sequence message { clientMessageId } } }"""
@@ -48,8 +48,8 @@ class Load:
 
 
 LOADS = [
-    pytest.param(Load(3, 4, (150, 340)), id="504 messages"),
-    pytest.param(Load(5, 10, (600, 1400)), id="2100 messages", marks=pytest.mark.long),
+    pytest.param(Load(3, 4, (90, 190)), id="288 messages"),
+    pytest.param(Load(5, 10, (340, 800)), id="1200 messages", marks=pytest.mark.long),
 ]
 
 

@@ -184,13 +184,15 @@ async def break_every_table(
     logging_server: LoggingServer, access_tokens: list[str | None], valid: list[Operation]
 ) -> None:
     """Internal errors are logged by type and location, without their message, which may quote user
-    input. Each operation is sent as one user who may execute it.
+    input. Each operation is sent as one user who may execute it, or as the customer.
     """
-    before = len(logging_server.server.log)
+    before, customer = len(logging_server.server.log), len(access_tokens) - 1
     for table in RENAMED_TABLES:
         await execute(f"ALTER TABLE {table} RENAME TO {table}_{MARK}")
     for number, access_token in enumerate(access_tokens):
-        chosen = [each for each in valid if logging_server.allowed.get(each.name, number) == number]
+        chosen = [
+            each for each in valid if logging_server.allowed.get(each.name, customer) == number
+        ]
         await execute_as(logging_server, number, access_token, chosen)
     assert logging_server.server.log[before:].count("Internal error") > 20
     assert logging_server.leaks() == []
@@ -340,17 +342,18 @@ async def create_data(
 async def execute_all(
     logging_server: LoggingServer, access_tokens: list[str | None], operation_list: list[Operation]
 ) -> None:
-    """Sends each valid operation as every second user, and each other operation as every twelfth:
-    on PostgreSQL as different ones than on SQLite. With `bin/check --long`, sends all as every
-    user.
+    """Sends each valid operation as the customer, the last user, on one of the databases and as one
+    or two other users, and the invalid ones of every second operation as one user. With
+    `bin/check --long`, sends all as every user.
     """
     offset = 0 if sqlite_path(logging_server.server.database_url) else 1
+    customer = len(access_tokens) - 1
     for number, access_token in enumerate(access_tokens):
         chosen = []
         for index, operation in enumerate(operation_list, number):
             turn = index + index // len(VARIANTS)  # another user's for the next operation
-            share, first = (2, offset) if operation.variant == "valid" else (12, 6 * offset)
-            if turn % share == first or IS_LONG:
+            share = 24 if operation.variant != "valid" else 2 if number == customer else 6
+            if turn % share == offset * share // 2 or IS_LONG:
                 chosen.append(operation)
         await execute_as(logging_server, number, access_token, chosen)
 

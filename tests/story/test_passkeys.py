@@ -22,6 +22,7 @@ class LocalServer(Server):
         return f"http://localhost:{self.port}"
 
 
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p4_3_a_passkey_signs_in_without_a_password_and_as_the_second_factor(
     catalogue_url: str, tmp_path: Path
 ) -> None:

@@ -49,6 +49,7 @@ def shop(catalogue_url: str, tmp_path: Path, paypal_server: PaypalServer) -> Ite
         yield server
 
 
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p2_3_a_company_pays_with_paypal_and_is_refunded(
     shop: PaypalShop, paypal_server: PaypalServer
 ) -> None:

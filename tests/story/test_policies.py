@@ -25,6 +25,7 @@ SETTINGS_QUERY = """{ viewer {
 ACCEPTANCE_FIELDS = "acceptance { acceptedAt locale channel policy { version } }"
 
 
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p4_4_policies_are_linked_everywhere_and_accepted_once(server: Server) -> None:
     texts = await paul_reads_the_policies(server)
     paul = await paul_signs_up_and_accepts_them(server, texts)

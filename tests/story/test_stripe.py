@@ -52,6 +52,7 @@ def shop(catalogue_url: str, tmp_path: Path, stripe_server: StripeServer) -> Ite
         yield server
 
 
+@pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
 async def test_p2_2_p3_1_a_company_saves_a_card_pays_with_it_and_removes_it(
     shop: StripeShop, stripe_server: StripeServer
 ) -> None:

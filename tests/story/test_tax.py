@@ -149,6 +149,7 @@ async def test_a_company_is_charged_the_vat_of_its_territory(
         assert await buy(association, "FR", "67000") == (2000, 580)
 
 
+@pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
 async def test_a_belgian_company_is_charged_no_vat_once_its_number_is_confirmed(
     catalogue_url: str, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ from tests.billing.machine.interruptions import Interruptions, Killed
 from tests.conftest import MovableClock, RecordingBus, database_copy
 from tests.people import add_member, create_account, create_staff, create_user
 
-EXAMPLES = max(8, int(os.environ.get("CAMCHA_CASES", "2000")) // 250)
+EXAMPLES = int(os.environ.get("CAMCHA_CASES", "1000")) // 250
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 EVERYTHING = TicketActions(
     reply_fr="Bonjour",

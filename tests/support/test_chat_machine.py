@@ -48,7 +48,7 @@ from tests.conftest import MovableClock, database_copy
 from tests.people import add_member, create_account, create_staff, create_user
 from tests.quick_auth import quick_auth
 
-EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "2000")) // 500)
+EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "1500")) // 500)
 STEPS = 20
 MAX_CHATS = 10
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)

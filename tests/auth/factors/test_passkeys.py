@@ -397,7 +397,7 @@ _CHANGED_FIELDS = st.dictionaries(
 
 @given(text=_CREDENTIAL_TEXTS, changed_fields=_CHANGED_FIELDS)
 @settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_malformed_answers_are_refused(
     passkey_user: PasskeyUser, owner: User, text: str, changed_fields: dict[str, object]

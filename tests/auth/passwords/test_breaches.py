@@ -136,6 +136,7 @@ async def test_an_unavailable_service_blocks_no_one() -> None:
     assert [each["event"] for each in logged] == ["breaches.unavailable"]
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # it counts requests only
 @pytest.mark.usefixtures("db")
 async def test_a_flood_of_sign_ups_does_not_reach_the_service(
     auth: AuthServices, new_action: Callable[[], Action]

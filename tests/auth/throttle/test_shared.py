@@ -100,7 +100,7 @@ _STEPS = st.lists(
 
 @given(steps=_STEPS)
 @settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_shared_counts_equal_those_of_one_process(
     redis: RedisServer, steps: list[tuple[str, list[Key], int]]

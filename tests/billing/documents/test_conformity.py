@@ -247,14 +247,14 @@ def _assert_conforms(facts: InvoiceFacts | None, failed_rules: RuleChecker) -> N
         assert failed_rules(xml) == []
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=20)
 @given(facts=any_facts())
 def test_content_without_errors_conforms(facts: InvoiceFacts, failed_rules: RuleChecker) -> None:
     _assert_conforms(facts, failed_rules)
 
 
 @pytest.mark.long
-@settings(deadline=None, max_examples=3000)
+@settings(deadline=None, max_examples=600)
 @given(facts=any_facts())
 def test_much_content_without_errors_conforms(
     facts: InvoiceFacts, failed_rules: RuleChecker

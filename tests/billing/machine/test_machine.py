@@ -101,7 +101,7 @@ from tests.people import (
 from tests.quick_auth import quick_auth
 from tests.schema.conftest import decode_answer, new_engine
 
-EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "2000")) // 500)
+EXAMPLES = max(1, int(os.environ.get("CAMCHA_CASES", "1500")) // 500)
 STEPS = 40
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 _MONEY = """{ viewer { account { balance { amountCents } moneyMovements(first: 100) { totalCount

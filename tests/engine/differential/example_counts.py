@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, settings
 
 REQUESTED_EXAMPLES = os.environ.get("CAMCHA_CASES")
-EXAMPLES = int(REQUESTED_EXAMPLES or 2_000)
+EXAMPLES = int(REQUESTED_EXAMPLES or 800)
 
 
 def examples(share: float, contexts: int) -> Callable[[Any], Any]:

@@ -15,7 +15,7 @@ shared_client = settings(
     # The endpoint keeps nothing between requests.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
     deadline=None,  # a busy machine may be slow
-    max_examples=150,
+    max_examples=60,
 )
 
 scalars = (

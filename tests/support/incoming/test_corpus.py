@@ -150,7 +150,7 @@ def mutated_emails(draw: st.DrawFn) -> bytes:
 
 
 @given(mutated_emails())
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.too_slow])
 def test_p5_1_reading_a_damaged_email_never_fails(raw: bytes) -> None:
     email = ParsedEmail(raw)
     texts = [email.text, email.html, email.subject, email.message_id or "", new_text(email.text)]
