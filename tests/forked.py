@@ -2,7 +2,7 @@
 seconds compared to `python -m cli`.
 
 Tests that need a separate process use them like subprocess.Popen. tests/test_cli.py also starts
-`python -m cli` itself.
+`python -m cli` itself. Passwords cost little in them, except in verbose ones.
 """
 
 import atexit
@@ -127,7 +127,10 @@ def serve() -> None:
     sys.path[0] = str(ROOT)
     import app  # noqa: F401 - for the processes
     import cli
+    from auth.passwords.hashing_process import guesses
+    from tests.quick_auth import use_quick_passwords
 
+    guesses("corneille", [])  # loads the dictionaries
     gc.freeze()  # else the first collection of each process copies all of it
     while line := sys.stdin.readline():
         request = json.loads(line)
@@ -138,6 +141,8 @@ def serve() -> None:
             _set_up_process(request)
             if request["is_verbose"]:
                 _log_everything()
+            else:
+                use_quick_passwords()
             _end(cli.main(request["arguments"]))
         sys.stdout.write(f"{json.dumps(result)}\n")
         sys.stdout.flush()

@@ -7,7 +7,8 @@ from typing import Any
 
 from argon2 import PasswordHasher
 
-from auth.passwords import Passwords
+from auth import passwords
+from auth.passwords import Passwords, hashing_pool
 from auth.passwords.hashing_process import COMMANDS, guesses
 from auth.services import AuthServices
 from models.clock import Clock
@@ -22,8 +23,14 @@ def quick_passwords() -> Passwords:
     return Passwords(run_command=_run_task, parameters=LOW_COST)
 
 
-def _run_task(task: str, *arguments: Any) -> Any:
-    return (guesses if task == "guesses" else COMMANDS[task])(*arguments)
+def use_quick_passwords() -> None:
+    """Makes all passwords of this process cost as little as `quick_passwords`."""
+    passwords.PARAMETERS = LOW_COST
+    hashing_pool.run = _run_task
+
+
+def _run_task(command: str, *arguments: Any) -> Any:
+    return (guesses if command == "guesses" else COMMANDS[command])(*arguments)
 
 
 def quick_auth(clock: Clock) -> AuthServices:

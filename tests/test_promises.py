@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -10,8 +11,13 @@ PAGE = (ROOT / "docs" / "promises.md").read_text(encoding="utf-8")
 STATES = dict(re.findall(r"^\| (P\d\.\d+) \| .+ \| (\w+)(?:: .+)? \|$", PAGE, re.M))
 
 
-def named_promises() -> Iterator[tuple[str, str]]:
+@cache
+def named_promises() -> list[tuple[str, str]]:
     """Each promise in a test's name or docstring, with its location."""
+    return [*_named_promises()]
+
+
+def _named_promises() -> Iterator[tuple[str, str]]:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):

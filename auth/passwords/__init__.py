@@ -54,16 +54,16 @@ class Passwords:
         workers: int = 2,
         max_waiting: int = 128,
         breaches: BreachChecker | None = None,
-        run_command: Callable[..., Any] = hashing_pool.run,
-        parameters: PasswordHasher = PARAMETERS,
+        run_command: Callable[..., Any] | None = None,
+        parameters: PasswordHasher | None = None,
     ) -> None:
-        self._breaches, self._run_command = breaches, run_command
+        self._breaches, self._run_command = breaches, run_command or hashing_pool.run
         # Each thread waits for a process.
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="passwords")
         self._capacity = workers + max_waiting
         self._pending_calls = 0
-        self._parameters = parameters
-        self._dummy_hash = parameters.hash(secrets.token_hex())
+        self._parameters = parameters or PARAMETERS
+        self._dummy_hash = self._parameters.hash(secrets.token_hex())
 
     async def hash(self, password: str) -> str:
         """The Argon2id hash to store, including its parameters and salt."""

@@ -19,6 +19,7 @@ from operations.invoice_numbering import numbering_errors
 from tests.bench.fake_servers import altering_proxy, running_fake_server
 
 
+@pytest.mark.long  # it starts a server of each peer, which takes half a minute
 async def test_all_servers_give_the_same_responses_and_deliver_events(
     database_url: str, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from bench.database import Database
 from bench.renewals import measure_renewals
 
 
+@pytest.mark.long  # each of its processes imports the program
 async def test_a_run_that_is_killed_bills_and_mails_each_purchase_once(
     database_url: str, postgres: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:

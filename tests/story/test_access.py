@@ -29,6 +29,7 @@ SESSIONS_QUERY = "{ viewer { user { email } sessions { id device current } } }"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 
+@pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
 async def test_the_story(server: Server) -> None:
     secrets = [PASSWORD, NEW_PASSWORD]
     paul = await sign_up(server, PAUL)

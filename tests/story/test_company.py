@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import billing
 from realtime.close_codes import CloseCode
 from tests.accounts.registry_server import answer, result, serve_registry
@@ -64,6 +66,7 @@ async def run_server(
             server.stop()
 
 
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
     catalogue_url: str, tmp_path: Path
 ) -> None:

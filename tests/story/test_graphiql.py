@@ -34,7 +34,7 @@ def server(
         yield running_server
 
 
-@pytest.mark.parametrize("catalogue_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("server", ["sqlite"], indirect=True)
 async def test_a_person_uses_graphiql_with_an_account(server: Server) -> None:
     """The session is in cookies: no script sees it, tabs share it, the page renews it."""
     await sign_up(server, PAUL)

@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import Server, run_server
 from tests.waiting import MAX_WAIT

@@ -26,6 +26,7 @@ EVENTS_SUBSCRIPTION = (
 INVITATION_FIELDS = "invitation { id email role acceptedAt revokedAt inviter { name } }"
 
 
+@pytest.mark.parametrize("catalogue_url", ["postgres"], indirect=True)
 async def test_p1_4_several_people_in_one_company(server: Server) -> None:
     paul, marie = await sign_up(server, PAUL), await sign_up(server, MARIE, "732829320")
     await paul_invites_noe(paul)

@@ -10,6 +10,8 @@ from datetime import timedelta
 from hashlib import sha256
 from typing import Any
 
+import pytest
+
 from models.clock import SystemClock, local_date
 from models.content.policy import PolicyKind
 from models.database.connection import connect, disconnect
