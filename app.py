@@ -39,6 +39,7 @@ from models.errors import OriginRefused, ServiceUnavailable, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
+from operations.webhooks.destinations import named_host
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.endpoint import SocketEndpoint
 from realtime.event_stream import EventStreamEndpoint
@@ -127,6 +128,7 @@ def create_app(
         telephone=settings.telephone,
         push=settings.push_channel,
         analytics=settings.analytics,
+        webhook_hosts=frozenset(map(named_host, settings.webhook_hosts)),
     )
     return Application(settings, services, works=works).app()
 

@@ -42,6 +42,7 @@ from models.identity.email_address import normalized_email
 from models.identity.user import Staff
 from models.viewer import Viewer
 from operations.analytics.options import AnalyticsOptions
+from operations.webhooks.destinations import named_host
 from privacy.security_team import SecurityTeam
 from realtime.client import SocketLimits
 from realtime.connection_limits import ConnectionLimits
@@ -177,6 +178,7 @@ class Settings:
     push_services: tuple[str, ...]  # besides the known ones
     push: PushOptions
     analytics: AnalyticsOptions
+    webhook_hosts: tuple[str, ...]  # at private addresses, to which webhooks may be sent
 
     def gateway(self, clock: Clock) -> Gateway:
         """The payment provider: Stripe when it is configured, otherwise the sandbox."""
@@ -296,6 +298,9 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
             "CAMCHA_ANALYTICS_",
             {**_DEMONSTRATION_ANALYTICS, **environ} if demonstration else environ,
         ),
+        webhook_hosts=tuple(
+            environ.get("CAMCHA_WEBHOOK_PRIVATE_HOSTS", "").replace(",", " ").split()
+        ),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)
@@ -314,6 +319,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *_mail_errors(settings),
         *_incoming_mail_errors(settings),
         *_push_errors(settings),
+        *_webhook_errors(settings),
         *_scanner_errors(settings.scanner),
         *_redis_errors(settings.redis_url),
         *_files_errors(settings),
@@ -367,6 +373,7 @@ VARIABLES = {
     "CAMCHA_INCOMING_MAIL_AUTHSERV_ID",
     "CAMCHA_PUSH_KEY",
     "CAMCHA_PUSH_SERVICES",
+    "CAMCHA_WEBHOOK_PRIVATE_HOSTS",
     "CAMCHA_ALLOWED_ORIGINS",
     "CAMCHA_ALLOWED_HOSTS",
     "CAMCHA_PASSKEY_ORIGINS",
@@ -527,6 +534,19 @@ def _push_errors(settings: Settings) -> list[str]:
             errors.append(
                 f"CAMCHA_PUSH_SERVICES: {name} is not a host such as push.example.fr, with a port "
                 "if it isn't 443"
+            )
+    return errors
+
+
+def _webhook_errors(settings: Settings) -> list[str]:
+    errors = []
+    for name in settings.webhook_hosts:
+        try:
+            named_host(name)
+        except ValueError:
+            errors.append(
+                f"CAMCHA_WEBHOOK_PRIVATE_HOSTS: {name} is not a host such as erp.example.fr, with "
+                "a port if it isn't 443"
             )
     return errors
 

@@ -48,6 +48,7 @@ from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.retention import delete_due
 from operations.verification_cost import count_rows
+from operations.webhooks.sending import WebhookSender
 from privacy import erasure
 from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
@@ -97,7 +98,8 @@ class Job:
 
     An `internal` job changes nothing but this database. The others don't run while the installation
     is held (models/operations/installation.py). A `local` job concerns the connections and the
-    memory of its process, so each process that serves clients runs it.
+    memory of its process, so each process that serves clients runs it. `close` ends what a job does
+    between its runs.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Job:
     internal: bool = False
     local: bool = False
     listen: Callable[[], AbstractContextManager[asyncio.Event]] | None = None
+    close: Callable[[], Awaitable[None]] | None = None
 
 
 def jobs(
@@ -157,6 +160,7 @@ def jobs(
         ),
         *_incoming_mail_jobs(services, settings, incoming_mail),
         *_push_jobs(services),
+        _webhook_job(services),
         Job(
             "payments",
             15,
@@ -434,6 +438,14 @@ def _push_jobs(services: Services) -> list[Job]:
     ]
 
 
+def _webhook_job(services: Services) -> Job:
+    """The job for webhooks. It doesn't wait for their receivers."""
+    sender = WebhookSender(
+        services.auth.secret_box, services.clock.now, services.hub, services.webhook_hosts
+    )
+    return Job("webhooks", 1, sender.run, close=sender.close)
+
+
 def _incoming_mail_jobs(
     services: Services, settings: Settings, incoming_mail: IncomingMailServices | None
 ) -> list[Job]:
@@ -486,14 +498,19 @@ class Observer(Protocol):
 
 async def run(jobs: Sequence[Job], observer: Observer | None = None) -> None:
     """Run the jobs until cancelled."""
-    async with asyncio.TaskGroup() as group:
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job in jobs:
+                work = (
+                    _repeat_when_announced(job, job.listen, observer)
+                    if job.listen
+                    else _repeat(job, observer)
+                )
+                group.create_task(work, name=job.name)
+    finally:
         for job in jobs:
-            work = (
-                _repeat_when_announced(job, job.listen, observer)
-                if job.listen
-                else _repeat(job, observer)
-            )
-            group.create_task(work, name=job.name)
+            if job.close:
+                await job.close()
 
 
 async def _repeat(job: Job, observer: Observer | None) -> None:

@@ -6,14 +6,21 @@ nobody could sign in with an app, and nothing would say why.
 """
 
 from cryptography.fernet import InvalidToken
+from tortoise.models import Model
 
 from auth.secret_box import SecretBox, key_fingerprint
 from models.action import Action
 from models.identity.authenticator import Authenticator
 from models.operations.audit_actions import OperationsAuditAction
 from models.operations.installation import Installation
+from models.operations.webhook import WebhookEndpoint
 
 BATCH_SIZE = 500
+_ENCRYPTED: tuple[tuple[type[Model], str], ...] = (
+    (Authenticator, "secret"),
+    (WebhookEndpoint, "secret"),
+    (WebhookEndpoint, "previous_secret"),
+)
 
 
 async def has_expected_key(secret_key: str, previous_keys: tuple[str, ...] = ()) -> bool:
@@ -36,21 +43,13 @@ async def is_encrypted_with(secret_key: str) -> bool:
 
 
 async def encrypt_again(action: Action, secret_key: str, previous_keys: tuple[str, ...]) -> int:
-    """Encrypt the secrets of all authenticator apps with the secret key, whichever of the keys
-    encrypted them, and record the key. Can be repeated, also after it was interrupted. Returns the
-    number of secrets that none of the keys can decrypt; the key is recorded when there are none.
+    """Encrypt the secrets of authenticator apps and webhooks with the secret key, whichever of the
+    keys encrypted them, and record the key. Can be repeated, also after it was interrupted. Returns
+    the number of secrets that none of the keys can decrypt; the key is recorded when there are
+    none.
     """
-    secret_box, last, unreadable = SecretBox(secret_key, *previous_keys), 0, 0
-    while apps := await _next_apps(last):
-        for app in apps:
-            try:
-                secret = secret_box.rotate(str(app.secret))
-            except InvalidToken:
-                unreadable += 1
-                continue
-            # One that was replaced meanwhile is encrypted with the key of the server.
-            await Authenticator.filter(pk=app.pk, secret=app.secret).update(secret=secret)
-        last = apps[-1].pk
+    secret_box = SecretBox(secret_key, *previous_keys)
+    unreadable = sum([await _encrypt_column(secret_box, *column) for column in _ENCRYPTED])
     if not unreadable:
         async with action.transaction() as tx:
             tx.audit(OperationsAuditAction.SECRET_KEY_CHANGE)
@@ -58,12 +57,22 @@ async def encrypt_again(action: Action, secret_key: str, previous_keys: tuple[st
     return unreadable
 
 
-async def _next_apps(last: int) -> list[Authenticator]:
-    return (
-        await Authenticator.filter(pk__gt=last, secret__isnull=False)
-        .order_by("id")
-        .limit(BATCH_SIZE)
-    )
+async def _encrypt_column(secret_box: SecretBox, model: type[Model], column: str) -> int:
+    """Encrypt one column of a table again. Returns how many values can't be decrypted."""
+    last, unreadable = 0, 0
+    secrets = model.filter(**{f"{column}__isnull": False}).order_by("id")
+    while rows := await secrets.filter(pk__gt=last).limit(BATCH_SIZE):
+        for row in rows:
+            encrypted = str(getattr(row, column))
+            try:
+                secret = secret_box.rotate(encrypted)
+            except InvalidToken:
+                unreadable += 1
+                continue
+            # One that was replaced meanwhile is encrypted with the key of the server.
+            await model.filter(**{"pk": row.pk, column: encrypted}).update(**{column: secret})
+        last = rows[-1].pk
+    return unreadable
 
 
 async def _can_decrypt(*keys: str) -> bool:

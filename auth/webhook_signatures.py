@@ -5,6 +5,7 @@ with SHA-256 over the ID, the time and the body of a request.
 import base64
 import hashlib
 import hmac
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -29,15 +30,25 @@ def is_strong_secret(secret: str) -> bool:
         return False
 
 
-def signed_headers(secret: bytes, key: str, at: datetime, body: bytes) -> dict[str, str]:
-    """The headers of a request with this ID and body."""
+def new_secret() -> str:
+    """A random secret, as the standard writes it."""
+    return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def signed_headers(
+    secret: bytes, key: str, at: datetime, body: bytes, *older: bytes
+) -> dict[str, str]:
+    """The headers of a request with this ID and body. `older` are secrets that sign as well: a
+    receiver accepts a request when one of the signatures is right.
+    """
     seconds = str(int(at.timestamp()))
+    signatures = (f"v1,{_signature(each, key, seconds, body)}" for each in (secret, *older))
     return {
         "Content-Type": "application/json",
         "User-Agent": "CAMCHA",
         "webhook-id": key,
         "webhook-timestamp": seconds,
-        "webhook-signature": f"v1,{_signature(secret, key, seconds, body)}",
+        "webhook-signature": " ".join(signatures),
     }
 
 

@@ -13,6 +13,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from secrets import token_hex
 from typing import Any
+from urllib.parse import urlsplit
 
 from mail.message import BASE_URL, PRIVACY_POLICY, WITHDRAWAL_PATH
 from mail.rendering import render
@@ -39,6 +40,7 @@ from models.operations.email import (
     Email,
     EmailPriority,
 )
+from models.operations.webhook import WebhookDisabling, WebhookEndpoint
 from models.privacy.consent import PURPOSE_LABELS, ConsentPurpose
 from models.privacy.data_request import KIND_LABELS, DataRequest
 from models.privacy.erasure import Erasure
@@ -778,6 +780,20 @@ async def send_incident_reported(
     notified. What the reporter wrote stays in the register.
     """
     return await _store_for_recipient(tx, recipient, "incident_reported", incident)
+
+
+async def send_webhook_disabled(tx: Transaction, user: User, endpoint: WebhookEndpoint) -> Email:
+    """Tell an owner of a company that nothing is sent to its webhook endpoint any more. The email
+    names the endpoint's host only, because the URL may contain a secret.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "webhook_disabled",
+        account_id=endpoint.account_id,
+        host=urlsplit(endpoint.url).hostname or "",
+        is_gone=endpoint.disabled_reason is WebhookDisabling.GONE,
+    )
 
 
 async def send_incident_reminder(

@@ -176,6 +176,7 @@ class Kept(StrEnum):
     FILES = "with what they are attached to, otherwise a day"
     INVITATIONS = "a month after they ended"
     IDEMPOTENCY = "thirty days"
+    WEBHOOKS = "thirty days after they were stored"
     PROVIDER_EVENTS = "ninety days after they were handled"
     AUTOMATION = "thirteen months after the run"
     PROOF = "five years after they ceased to apply"
@@ -197,6 +198,7 @@ SCHEDULED = frozenset(
         Kept.FILES,
         Kept.INVITATIONS,
         Kept.IDEMPOTENCY,
+        Kept.WEBHOOKS,
         Kept.PROVIDER_EVENTS,
         Kept.AUTOMATION,
         Kept.PROOF,

@@ -69,6 +69,8 @@ TABLES = (
     "document_request",
     "data_request",
     "mailing",
+    "webhook_endpoint",
+    "webhook_delivery",
     "email",
 )
 STREAMS = (

@@ -21,6 +21,7 @@ from models.billing.invoice import DocumentRequest
 from models.billing.provider_event import ProviderEvent
 from models.operations.email import Email
 from models.operations.latest_time import LatestTime
+from models.operations.webhook import WebhookDelivery
 from models.support.incoming_email import IncomingEmail
 from models.support.push_device import PushDevice
 
@@ -35,6 +36,7 @@ WAITING: tuple[tuple[type[Model], str], ...] = (  # in the order of models/lock_
     (InvoiceDelivery, "next_attempt_at"),
     (CollectionReport, "next_attempt_at"),
     (DocumentRequest, "next_attempt_at"),
+    (WebhookDelivery, "next_attempt_at"),
     (Email, "next_attempt_at"),
 )
 _BATCH_SIZE = 500

@@ -139,6 +139,11 @@ PLAN = (
         parameter=_as_text,
     ),
     Rule(
+        Kept.WEBHOOKS,
+        _MONTH,
+        {"webhook_delivery": "created_at < ? AND next_attempt_at IS NULL"},
+    ),
+    Rule(
         Kept.PROVIDER_EVENTS,
         90 * _DAY,  # providers repeat one for some days only
         {"provider_event": "status IN ('APPLIED', 'IGNORED') AND received_at < ?"},

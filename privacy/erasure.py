@@ -43,6 +43,7 @@ from models.identity.access_links import invalidate_links
 from models.identity.session import Session
 from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
+from models.operations.webhook import WebhookEndpoint
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange
 from models.privacy.data_request import DataRequest
@@ -366,6 +367,12 @@ async def _delete_invoice_recipients(tx: Transaction, account_id: int) -> int:
     return await InvoiceRecipient.filter(account_id=account_id).using_db(tx.db).delete()
 
 
+async def _delete_webhooks(tx: Transaction, account_id: int) -> int:
+    """Delete the company's endpoints with what was or would be sent there."""
+    endpoints = WebhookEndpoint.filter(account_id=account_id).using_db(tx.db)
+    return await endpoints.delete()
+
+
 async def _delete_emails(tx: Transaction, account_id: int) -> int:
     matching_emails = Email.filter(Q(account_id=account_id) | Q(invoice__account_id=account_id))
     return await matching_emails.using_db(tx.db).delete()
@@ -443,6 +450,7 @@ _STEPS: dict[str, Step] = {
     "cards": clear_card_details,
     "invitations": _delete_invitations,
     "invoice recipients": _delete_invoice_recipients,
+    "webhooks": _delete_webhooks,
     "emails": _delete_emails,
     "sessions": _delete_sessions,
     "people": _remove_member,

@@ -9,6 +9,7 @@ import strawberry
 from accounts.registry import NoRegistry, Registry
 from accounts.vat_numbers import NoVatService, VatNumberService
 from auth.cookies import Cookies
+from auth.public_requests import Endpoint
 from auth.services import AuthServices
 from billing.checkout_services import CheckoutServices
 from billing.delivery.flows import FlowService
@@ -44,7 +45,8 @@ class Services:
     only, and `paypal` is PayPal, None when it isn't offered. `security` is who is told of
     incidents, `telephone` the telephone system that reports calls, None without one, and `push` is
     how notifications are sent to devices, None when they aren't. `analytics` has the operator's
-    options for analytics.
+    options for analytics. `webhook_hosts` are the hosts at private addresses to which webhooks may
+    be sent.
     """
 
     clock: Clock
@@ -66,6 +68,7 @@ class Services:
     telephone: TelephoneSystem | None = None
     push: PushChannel | None = None
     analytics: AnalyticsOptions = field(default_factory=AnalyticsOptions)
+    webhook_hosts: frozenset[Endpoint] = frozenset()
 
     @cached_property
     def chats(self) -> ChatWatch:

@@ -1,33 +1,17 @@
-"""Global IDs: the encoded type and key of a row, opaque to clients."""
+"""Global IDs in arguments and inputs, and the rows that they refer to."""
 
-from binascii import a2b_base64, b2a_base64
 from typing import TypeVar
 
 from tortoise.models import Model
 
 from models.errors import BadInput, CommonErrorCode, Refusal
+from models.global_ids import decode, encode
 from models.translations import _
 from models.viewer import Viewer
 
+__all__ = ["decode", "encode", "key_argument", "key_of", "load_visible"]
+
 Row = TypeVar("Row", bound=Model)
-_MAX_KEY = 2**63 - 1
-
-
-def encode(kind: str, key: int) -> str:
-    """The global ID of a row."""
-    # Of these letters, no `+` and no `/`.
-    return b2a_base64(f"{kind}:{key}".encode(), newline=False).decode().rstrip("=")
-
-
-def decode(global_id: str) -> tuple[str, int] | None:
-    """The type and the key of a global ID, None for anything else."""
-    try:
-        # What it ignores or accepts besides makes no difference, because the ID is encoded again.
-        kind, _, key = a2b_base64(global_id + "=" * (-len(global_id) % 4)).decode().partition(":")
-    except ValueError:
-        return None
-    number = int(key) if key.isascii() and key.isdigit() and len(key) < 20 else 0
-    return (kind, number) if 0 < number <= _MAX_KEY and encode(kind, number) == global_id else None
 
 
 def key_of(model: type[Model], global_id: str) -> int | None:

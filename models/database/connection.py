@@ -60,6 +60,7 @@ MODULES = [
     "models.accounts.legal_name",
     "models.accounts.vat_number",
     "models.operations.email",
+    "models.operations.webhook",
     "models.billing.offer",
     "models.billing.offer_trial",
     "models.billing.ledger",

@@ -18,7 +18,7 @@ class OperationsAuditAction(AuditAction):
     INSTALLATION_RELEASE = "installation.release", "External jobs were released."
     SECRET_KEY_CHANGE = (
         "secret_key.change",
-        "The secrets of all authenticator apps were encrypted with another secret key.",
+        "The secrets of authenticator apps and webhooks were encrypted with another secret key.",
     )
     EMAIL_DISCARD = (
         "email.discard",
@@ -28,3 +28,22 @@ class OperationsAuditAction(AuditAction):
         "letter.retry",  # emails were called letters when it was first stored
         "An operator retried an email that had been given up after several `attempts`.",
     )
+    WEBHOOK_ENDPOINT_CREATE = (
+        "webhook_endpoint.create",
+        "A webhook endpoint was created, for so many `kinds` of events.",
+    )
+    WEBHOOK_ENDPOINT_UPDATE = (
+        "webhook_endpoint.update",
+        "A webhook endpoint was changed. `enabled` is whether webhooks are sent to it.",
+    )
+    WEBHOOK_ENDPOINT_DELETE = "webhook_endpoint.delete", "A webhook endpoint was deleted."
+    WEBHOOK_ENDPOINT_ROTATE_SECRET = (
+        "webhook_endpoint.rotate_secret",
+        "A webhook endpoint was given a new secret.",
+    )
+    WEBHOOK_ENDPOINT_TEST = "webhook_endpoint.test", "A test webhook was sent to an endpoint."
+    WEBHOOK_ENDPOINT_DISABLE = (
+        "webhook_endpoint.disable",
+        "The system disabled a webhook endpoint, for the `reason` GONE or FAILING.",
+    )
+    WEBHOOK_DELIVERY_REPLAY = "webhook_delivery.replay", "A webhook was sent again."

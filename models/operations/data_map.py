@@ -56,4 +56,25 @@ TABLES: dict[str, Table] = {
     "stream": Table(
         OPERATION, Kept.ALWAYS, OnErasure.KEPT, {Category.TECHNICAL: "key last_sequence"}
     ),
+    "webhook_delivery": Table(
+        OPERATION,
+        Kept.WEBHOOKS,
+        OnErasure.DELETED,
+        {
+            Category.TECHNICAL: "sequence message_id type subject body created_at started_at "
+            "next_attempt_at attempts last_attempt_at response_status failure succeeded_at"
+        },
+    ),
+    "webhook_endpoint": Table(
+        OPERATION,
+        Kept.ACCOUNT,
+        OnErasure.DELETED,
+        {
+            Category.COMPANY: "url description created_at",
+            Category.CREDENTIALS: "secret previous_secret",
+            Category.TECHNICAL: "kinds previous_secret_until stream sequence failing_since "
+            "disabled_at disabled_reason",
+        },
+        not_in_archive="belongs to the company, not to the member who created it",
+    ),
 }

@@ -14,3 +14,7 @@ class OperationsErrorCode(ErrorCode):
             "request a new one."
         ),
     )
+    WEBHOOK_DISABLED = (
+        "WEBHOOK_DISABLED",
+        _("This webhook endpoint is disabled. Enable it first."),
+    )

@@ -15,10 +15,11 @@ from schema.operations.audit import AuditEntry, AuditProof
 from schema.operations.clock import ClockAdvancePayload
 from schema.operations.emails import Email, EmailPayload
 from schema.operations.numbering import InvoiceNumbering
+from schema.operations.webhooks import WebhookMutation, WebhookQuery
 
 
 @strawberry.type
-class OperationsQuery:
+class OperationsQuery(WebhookQuery):
     invoice_numbering: InvoiceNumbering | None = query(
         numbering_resolvers.invoice_numbering,
         allow=operator,
@@ -49,7 +50,7 @@ class OperationsQuery:
 
 
 @strawberry.type
-class OperationsMutation:
+class OperationsMutation(WebhookMutation):
     email_retry: EmailPayload | None = mutation(
         email_resolvers.retry,
         "email",

@@ -1,29 +1,23 @@
-"""The push services that devices may name, and requests to them.
+"""The push services that devices may name.
 
-A device's endpoint is a URL that its client chooses, so a request to it could reach what only this
-server can reach. Three rules prevent that: the host must belong to a push service that is known or
-that the operator has named; the request goes to the address that was checked, which must be public
-unless the operator has named the service; and redirects aren't followed.
+A device's endpoint is a URL that its client chooses. Its host must belong to a push service that is
+known or that the operator has named, and auth/public_requests.py sends the requests. Only what the
+operator has named may be at an address that isn't public.
 """
 
-import asyncio
-import ipaddress
 import re
-import socket
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import NamedTuple
+from functools import cached_property
 from urllib.parse import urlsplit
 
 import httpx
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # IPv4 addresses in IPv6 (RFC 6052)
+from auth import public_requests
+from auth.public_requests import Endpoint
+
 _HTTPS = 443
-_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")  # of a host's name (RFC 1123)
-_HOST_LENGTH = 253
 
 
 @dataclass(frozen=True)
@@ -72,52 +66,17 @@ def named_service(text: str) -> PushService:
     return PushService(match[1], port, may_be_private=True)
 
 
-class Endpoint(NamedTuple):
-    """Where a URL leads: its host in lower case, and its port."""
-
-    host: str
-    port: int
-
-
 def parse_endpoint(url: str) -> Endpoint | None:
-    """The host and port of an endpoint; None unless it is a plain https URL with a host's name."""
-    if not re.fullmatch(r"https://[\x21-\x7e]+", url) or "\\" in url:
-        return None
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or _HTTPS
-    except ValueError:
-        return None
-    if not host or "@" in parts.netloc or parts.fragment or not parts.path.strip("/"):
-        return None
-    return Endpoint(host, port) if _is_host_name(host) else None
-
-
-def _is_host_name(host: str) -> bool:
-    """Whether this is a host name that can be looked up, and not an IPv6 address."""
-    return len(host) <= _HOST_LENGTH and all(map(_LABEL.fullmatch, host.split(".")))
+    """The host and port of an endpoint; None unless it is a plain https URL with a host's name and
+    a path.
+    """
+    endpoint = public_requests.parse_endpoint(url)
+    return endpoint if endpoint and urlsplit(url).path.strip("/") else None
 
 
 def service_of(endpoint: Endpoint, services: Sequence[PushService]) -> PushService | None:
     """The service that an endpoint belongs to, None for an unknown one."""
     return next((each for each in services if each.has_host(*endpoint)), None)
-
-
-def is_public(address: str) -> bool:
-    """Whether an IP address is a public Internet address: not private, local or reserved, even when
-    it is written as another kind of address.
-    """
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(ip, ipaddress.IPv6Address):
-        if ip.sixtofour or ip.teredo:
-            return False
-        mapped = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF) if ip in _NAT64 else ip.ipv4_mapped
-        ip = mapped or ip
-    return ip.is_global and not ip.is_multicast
-
-
-class PrivateAddress(Exception):
-    """The host of an endpoint is at an address that isn't public."""
 
 
 async def post(
@@ -127,41 +86,18 @@ async def post(
     body: bytes,
     headers: Mapping[str, str],
 ) -> httpx.Response:
-    """Send a request to an endpoint of this service, at the address that was checked. Returns the
-    response, whose body isn't read. Raises PrivateAddress, OSError and httpx.HTTPError.
+    """Send a request to an endpoint of this service. Returns the response, whose body isn't read.
+    Raises PrivateAddress, OSError and httpx.HTTPError.
     """
-    endpoint, target = parse_endpoint(url), httpx.URL(url)
+    endpoint = parse_endpoint(url)
     if endpoint is None or not service.has_host(*endpoint):
         raise httpx.UnsupportedProtocol("not an endpoint of the service")
-    infos = await asyncio.get_running_loop().run_in_executor(
+    return await public_requests.post(
+        client,
         service.resolver,
-        partial(socket.getaddrinfo, *endpoint, type=socket.SOCK_STREAM),
+        url,
+        endpoint,
+        body,
+        headers,
+        may_be_private=service.may_be_private,
     )
-    addresses = [str(info[4][0]) for info in infos]
-    if not service.may_be_private and not all(map(is_public, addresses)):
-        raise PrivateAddress(endpoint.host)
-    *others, last = dict.fromkeys(addresses)
-    for address in others:
-        with suppress(httpx.ConnectError):
-            return await _send(client, endpoint, target, address, body, headers)
-    return await _send(client, endpoint, target, last, body, headers)
-
-
-async def _send(
-    client: httpx.AsyncClient,
-    endpoint: Endpoint,
-    target: httpx.URL,
-    address: str,
-    body: bytes,
-    headers: Mapping[str, str],
-) -> httpx.Response:
-    request = client.build_request(
-        "POST",
-        target.copy_with(host=address),
-        content=body,
-        headers={**headers, "Host": target.netloc.decode()},
-        extensions={"sni_hostname": endpoint.host},  # whose certificate is expected, too
-    )
-    response = await client.send(request, stream=True, follow_redirects=False)
-    await response.aclose()
-    return response

@@ -9,14 +9,14 @@ import asyncio
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 
 import httpx
 import structlog
 from tortoise.expressions import Q, Subquery
 
+from auth.public_requests import PrivateAddress, retry_after
 from auth.sessions import valid_sessions
 from mail.customer_space import CustomerSpace
 from models.database.sql import fetch_records
@@ -24,7 +24,7 @@ from models.event import Event
 from models.identity.session import Session
 from models.support.push_device import PushDevice
 from support.push.encryption import encrypt
-from support.push.endpoints import PrivateAddress, PushService, parse_endpoint, post
+from support.push.endpoints import PushService, parse_endpoint, post
 from support.push.notifications import NEWS_LIFETIME, Notification, notifications_of
 from support.push.vapid import VapidKey, base64url_bytes
 
@@ -190,7 +190,7 @@ class _Run:
         elif status in _UNUSABLE:
             log.error("push.refused", key=device.pk, status=status)
         else:
-            raise _Failed(f"status {status}", _retry_after(response, self._now()))
+            raise _Failed(f"status {status}", retry_after(response, self._now()))
         return True
 
     async def _response(self, device: PushDevice, notification: Notification) -> httpx.Response:
@@ -240,17 +240,3 @@ async def _valid_session(device: PushDevice, at: datetime) -> Session | None:
     staff = session.user.staff
     is_agent = session.second_factor and staff is not None and staff.answers_customers
     return session if is_agent else None
-
-
-def _retry_after(response: httpx.Response, at: datetime) -> timedelta | None:
-    """The delay that the header Retry-After requests (RFC 9110, section 10.2.3): seconds or a
-    time.
-    """
-    value = response.headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdecimal():
-        return timedelta(seconds=min(int(value[:9]), 10**6))
-    try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(until.replace(tzinfo=until.tzinfo or UTC) - at, timedelta())

@@ -9,12 +9,14 @@ from auth import secret_keys
 from auth.factors.totp import store_app
 from auth.secret_box import SecretBox, key_fingerprint
 from auth.tokens import Purpose, Signer
+from auth.webhook_signatures import new_secret
 from models.action import Action
 from models.audit import AuditEntry
 from models.identity.authenticator import Authenticator
 from models.operations.installation import Installation
+from models.operations.webhook import WebhookEndpoint
 from tests.forked import run
-from tests.people import create_user
+from tests.people import create_account, create_user
 from tests.test_cli import environment
 
 OLD, NEW, OTHER = (f"{name}-secret-key-0123456789-abcdefghij" for name in ("old", "new", "other"))
@@ -62,8 +64,21 @@ async def test_a_database_without_a_recorded_key_knows_it_by_its_authenticators(
 async def test_after_encrypting_again_the_previous_key_is_not_needed(action: Action) -> None:
     await secret_keys.record_first_key(OLD)
     await add_apps(action, OLD, 5)
+    secret = SecretBox(OLD).encrypt(new_secret())
+    await WebhookEndpoint.create(
+        account=await create_account(action),
+        url="https://www.example.fr",
+        secret=secret,
+        previous_secret=secret,
+        stream="account:1",
+        sequence=0,
+        created_at=action.at,
+    )
     for _ in range(2):
         assert await secret_keys.encrypt_again(action, NEW, (OLD,)) == 0
+        endpoint = await WebhookEndpoint.get()
+        for encrypted in (endpoint.secret, endpoint.previous_secret):
+            assert SecretBox(NEW).decrypt(str(encrypted)).startswith("whsec_")
         for app in await Authenticator.all():
             assert SecretBox(NEW).decrypt(str(app.secret)) == f"seed {app.user_id}"
             with pytest.raises(InvalidToken):

@@ -5,6 +5,7 @@ links are only text.
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 from markupsafe import escape
@@ -32,6 +33,7 @@ from models.content.article import Article, ArticleTexts
 from models.identity.user import Staff, User
 from models.locale import Locale
 from models.operations.email import Email
+from models.operations.webhook import WebhookDisabling, WebhookEndpoint
 from models.privacy.consent import ConsentPurpose
 from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
@@ -66,6 +68,12 @@ def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
 
 def late_invoice() -> Invoice:
     return Invoice(number="FA-2027-000012", due_on=date(2027, 2, 28), gross_cents=3_480)
+
+
+async def send_webhook_disabled(reason: WebhookDisabling, tx: Transaction, user: User) -> Email:
+    """An email about an endpoint that was disabled."""
+    endpoint = WebhookEndpoint(url="https://hooks.example.fr/camcha", disabled_reason=reason)
+    return await emails.send_webhook_disabled(tx, user, endpoint)
 
 
 def expiring_card() -> PaymentMethod:
@@ -293,6 +301,10 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         for is_charged in (True, False)
     ],
     "trial_ended": [lambda tx, user: emails.send_trial_ended(tx, user, "Essentiel")],
+    "webhook_disabled": [
+        partial(send_webhook_disabled, reason)
+        for reason in (WebhookDisabling.FAILING, WebhookDisabling.GONE)
+    ],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],
     "sign_in_unlock": [lambda tx, user: emails.send_sign_in_unlock(tx, user, "TOKEN-123")],

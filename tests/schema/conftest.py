@@ -58,6 +58,7 @@ from models.identity.authenticator import Authenticator, AuthenticatorKind
 from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
+from models.operations.webhook import WebhookDelivery, WebhookEndpoint
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
@@ -394,6 +395,32 @@ async def create_private_rows(action: Action, company: Company) -> None:
         created_at=action.at,
     )
     company.rows += [recipient, method]
+    endpoint = await WebhookEndpoint.create(
+        account=company.account,
+        creator=company.owner.user,
+        url=f"https://{company.mark}.example.fr/hooks".lower(),
+        description=f"{company.mark} endpoint",
+        kinds=["MESSAGE_POSTED"],
+        secret=f"{company.mark} secret",
+        stream=account_stream(company.account.pk),
+        sequence=0,
+        created_at=action.at,
+        failing_since=action.at,
+    )
+    delivery = await WebhookDelivery.create(
+        endpoint=endpoint,
+        message_id=f"{company.mark} message",
+        type="message.posted",
+        subject="test",
+        body=f'{{"mark": "{company.mark}"}}',
+        created_at=action.at,
+        started_at=action.at,
+        last_attempt_at=action.at,
+        succeeded_at=action.at,
+        response_status=200,
+        failure="no response in time",
+    )
+    company.rows += [endpoint, delivery]
     event = await ProviderEvent.create(
         provider="sandbox",
         event_id=f"{company.mark} event",

@@ -499,6 +499,26 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"email": "x", "idempotencyKey": ""},
         {("email",), ("idempotencyKey",)},
     ),
+    "webhookEndpointCreate": (
+        owner,
+        {"url": "http://x", "kinds": [], "description": " ", "idempotencyKey": ""},
+        {("url",), ("kinds",), ("description",), ("idempotencyKey",)},
+    ),
+    "webhookEndpointUpdate": (
+        owner,
+        {"webhookEndpointId": BAD_ID, "url": "x", "kinds": [], "description": " "},
+        {("webhookEndpointId",), ("url",), ("kinds",), ("description",)},
+    ),
+    "webhookEndpointRotateSecret": (
+        owner,
+        {"webhookEndpointId": BAD_ID, "idempotencyKey": ""},
+        {("webhookEndpointId",), ("idempotencyKey",)},
+    ),
+    "webhookEndpointTest": (
+        owner,
+        {"webhookEndpointId": BAD_ID, "idempotencyKey": ""},
+        {("webhookEndpointId",), ("idempotencyKey",)},
+    ),
     "calendarCreate": (
         operator_viewer,
         {

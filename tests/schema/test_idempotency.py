@@ -124,6 +124,9 @@ MUTATIONS_WITHOUT_KEY = {
         "reactionAdd",
         "reactionRemove",
         "savedFilterDelete",
+        "webhookDeliveryReplay",  # sent again at most once, while it waits
+        "webhookEndpointDelete",
+        "webhookEndpointUpdate",
         "savedFilterUpdate",
         "scheduledReplyCancel",
         "scheduledReplySend",

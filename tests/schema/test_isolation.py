@@ -26,6 +26,7 @@ from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.identity.user import User
+from models.operations.webhook import WebhookDelivery, WebhookEndpoint
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.context import Services
@@ -288,6 +289,20 @@ async def test_p1_4_a_session_does_not_reach_the_users_other_company(
             "InvoiceRecipientRemoveInput",
             InvoiceRecipient,
             "recipientId",
+            {},
+        ),
+        (
+            "webhookEndpointUpdate",
+            "WebhookEndpointUpdateInput",
+            WebhookEndpoint,
+            "webhookEndpointId",
+            {"enabled": False},
+        ),
+        (
+            "webhookDeliveryReplay",
+            "WebhookDeliveryReplayInput",
+            WebhookDelivery,
+            "webhookDeliveryId",
             {},
         ),
     ],

@@ -14,6 +14,7 @@ import pytest
 
 from accounts import members
 from auth import sessions
+from auth.public_requests import is_public
 from mail.customer_space import CustomerSpace
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
@@ -31,7 +32,6 @@ from support.push.encryption import encrypt
 from support.push.endpoints import (
     KNOWN_SERVICES,
     PushService,
-    is_public,
     named_service,
     parse_endpoint,
     service_of,
@@ -556,6 +556,8 @@ async def test_endpoints_lead_to_push_services_only(
         ("::ffff:10.0.0.1", False),
         ("64:ff9b::a00:1", False),
         ("2002:a00:1::", False),
+        ("fec0::1", False),
+        ("::10.0.0.1", False),
     ],
 )
 def test_addresses_are_public_or_not(address: str, expected: bool) -> None:

@@ -1,0 +1,1 @@
+"""Webhooks: sending a company its events (docs/decisions/0059-webhooks.md)."""
