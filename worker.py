@@ -53,6 +53,7 @@ from privacy import erasure
 from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
 from privacy.mailings import send_mailings
+from privacy.person_rights import end_restrictions
 from realtime.connected_agents import CONNECTIONS
 from realtime.hub import SWEEP_SECONDS
 from resolvers.content.webinars import organizer_of
@@ -384,6 +385,7 @@ def jobs(
             lambda: send_data_request_reminders(action()),
             internal=True,
         ),
+        Job("restrictions", 3_600, lambda: end_restrictions(clock.now()), internal=True),
         Job(
             "mailings",
             5,

@@ -34,6 +34,7 @@ from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import (
     ACCOUNT_ERASED,
+    DATA_REQUEST,
     STAFF_WELCOME,
     TICKET_REPLIES,
     TICKET_TRANSCRIPT,
@@ -75,6 +76,7 @@ class DataRequestNotice(StrEnum):
     RECEIVED = "RECEIVED"
     EXTENDED = "EXTENDED"
     DECIDED = "DECIDED"
+    LIFTED = "LIFTED"
     REMINDER = "REMINDER"
 
 
@@ -991,19 +993,32 @@ async def send_webinar_notice(
 
 
 async def send_data_request(
-    tx: Transaction, user: User, request: DataRequest, notice: DataRequestNotice
+    tx: Transaction,
+    user: User,
+    request: DataRequest,
+    notice: DataRequestNotice,
+    *,
+    reason: str = "",
+    is_erased: bool = False,
 ) -> Email:
     """Tell a person about their data request, or remind an operator of its deadline. An operator
-    doesn't get what the person wrote.
+    doesn't get what the person wrote. `reason` is why a restriction ends.
+
+    The row of somebody who was erased refers to no user, and its content is deleted once it was
+    sent.
     """
     words = {
         DataRequestNotice.EXTENDED: request.extension_reason,
         DataRequestNotice.DECIDED: request.answer,
+        DataRequestNotice.LIFTED: reason,
     }
-    return await _store_for_user(
+    return await _store(
         tx,
-        user,
-        "data_request",
+        user.email,
+        user.locale,
+        _greeting_name(user),
+        DATA_REQUEST,
+        user=None if is_erased else user,
         notice=notice.value,
         number=request.number,
         kind=text(KIND_LABELS[request.kind], user.locale),

@@ -45,7 +45,7 @@ from models.identity.user import User
 from models.operations.email import ACCOUNT_ERASED, Email
 from models.operations.webhook import WebhookEndpoint
 from models.privacy.audit_actions import PrivacyAuditAction
-from models.privacy.consent import ConsentChange
+from models.privacy.consent import ConsentChange, ConsentChannel
 from models.privacy.data_request import DataRequest
 from models.privacy.erasure import ERASED, Erasure, Retention
 from models.privacy.incident import FINISHED_STATUSES, Incident
@@ -397,12 +397,15 @@ async def _remove_member(tx: Transaction, account_id: int) -> int:
     user = await tx.lock(User, membership.user_id)
     await membership.delete(using_db=tx.db)
     if not await Membership.filter(user_id=user.pk).using_db(tx.db).exists():
-        await _anonymize(tx, user)
+        await anonymize(tx, user)
     tx.streams[sessions.user_key(user.pk)] = None
     return 1
 
 
-async def _anonymize(tx: Transaction, user: User) -> None:
+async def anonymize(tx: Transaction, user: User) -> None:
+    """Remove everything that names a person who belongs to no company, except for what belongs to
+    the companies that they have left.
+    """
     erased_values: dict[str, Any] = {
         "name": ERASED,
         "email": f"erased-{user.pk}@invalid",
@@ -412,7 +415,7 @@ async def _anonymize(tx: Transaction, user: User) -> None:
         "erased_at": tx.action.at,
     }
     await User.filter(pk=user.pk).using_db(tx.db).update(**erased_values)
-    await ConsentChange.withdraw_all(tx, user)
+    await ConsentChange.withdraw_all(tx, user, ConsentChannel.ERASURE)
     await PhoneNumber.filter(user_id=user.pk).using_db(tx.db).delete()
     for model in (ArticleFeedback, WebinarSignUp):
         await model.filter(user_id=user.pk).using_db(tx.db).delete()

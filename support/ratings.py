@@ -54,13 +54,15 @@ async def _request(action: Action, signer: Signer, key: int) -> bool:
 
 
 async def _send(tx: Transaction, signer: Signer, ticket: Ticket, *, is_reminder: bool) -> None:
-    """Send the email to the requester, unless they have left the company or never confirmed their
-    address.
+    """Send the email to the requester, unless they have left the company, never confirmed their
+    address, or objected to such emails or had their data restricted.
     """
     members = User.filter(
         pk=ticket.requester_id,
         memberships__account_id=ticket.account_id,
         email_verified_at__not_isnull=True,
+        objected_at=None,
+        restricted_at=None,
     )
     user = await members.using_db(tx.db).first()
     if user:

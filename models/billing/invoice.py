@@ -16,6 +16,7 @@ from models.billing.money import Money
 from models.billing.tax_rule import TaxCategory, Treatment
 from models.clock import local_date
 from models.database.sql import execute
+from models.identity.user import Staff
 from models.locale import Locale
 from models.text import number_text
 
@@ -125,11 +126,13 @@ class Invoice(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invoice"]:
-        """Agents see all invoices except those of erased accounts, which the law requires to keep.
-        Buyers see their account's.
+        """Agents see all invoices except those of erased accounts, which the law requires to keep,
+        and which operators see. Buyers see their account's.
         """
         if viewer.is_agent:
             return cls.filter(account__status__not=AccountStatus.ERASED)
+        if viewer.staff is Staff.OPERATOR:
+            return cls.filter(account__status=AccountStatus.ERASED)
         return (
             cls.filter(account_id=viewer.account.pk)
             if viewer.account and viewer.is_buyer
@@ -193,6 +196,8 @@ class InvoiceLine(Model):
         """Whoever sees an invoice sees its lines."""
         if viewer.is_agent:
             return cls.filter(invoice__account__status__not=AccountStatus.ERASED)
+        if viewer.staff is Staff.OPERATOR:
+            return cls.filter(invoice__account__status=AccountStatus.ERASED)
         return (
             cls.filter(invoice__account_id=viewer.account.pk)
             if viewer.account and viewer.is_buyer

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 ACCOUNT_ERASED = "account_erased"
+DATA_REQUEST = "data_request"
 STAFF_WELCOME = "staff_welcome"
 TICKET_REPLIES = "ticket_replies"
 TICKET_TRANSCRIPT = "ticket_transcript"
@@ -240,7 +241,9 @@ class Email(Model):
 
     def _delete_confidential_content(self) -> None:
         name = self.template.partition(".")[0]
-        if name in _CONFIDENTIAL:
+        # Without a user, its recipient was erased, and the row must not name them either.
+        is_last_one = name == ACCOUNT_ERASED or (name == DATA_REQUEST and self.user_id is None)
+        if name in _CONFIDENTIAL or is_last_one:
             self.text = self.html = ""
-        if name == ACCOUNT_ERASED:  # its recipient must be erased as well
+        if is_last_one:
             self.recipient = ""

@@ -32,6 +32,14 @@ class PrivacyAuditAction(AuditAction):
         "data_request.decide",
         "An operator decided a data request (`decision`).",
     )
+    DATA_REQUEST_CARRY_OUT = (
+        "data_request.carry_out",
+        "An operator restricted a person’s data, recorded their objection or erased them (`kind`).",
+    )
+    RESTRICTION_LIFT = (
+        "restriction.lift",
+        "An operator ended the restriction of a person’s data, which ends a week later.",
+    )
     INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
     INCIDENT_UPDATE = (
         "incident.update",

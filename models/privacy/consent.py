@@ -49,6 +49,10 @@ class ConsentChannel(StrEnum):
     APP = "APP"
     EMAIL_LINK = "EMAIL_LINK"
     ERASURE = "ERASURE"
+    OBJECTION = "OBJECTION"
+
+
+_BY_THE_PERSON = (ConsentChannel.WEB, ConsentChannel.APP, ConsentChannel.EMAIL_LINK)
 
 
 class ConsentChange(Model):
@@ -66,7 +70,12 @@ class ConsentChange(Model):
         "models.Policy", null=True, related_name=False, on_delete=fields.RESTRICT
     )
     at: datetime = fields.DatetimeField()
-    channel = fields.CharEnumField(ConsentChannel, max_length=10)
+    # As the table was created: SQLite would lose the triggers if it were altered for a new channel.
+    channel = fields.CharEnumField(
+        ConsentChannel,
+        max_length=10,
+        description="WEB: WEB\nAPP: APP\nEMAIL_LINK: EMAIL_LINK\nERASURE: ERASURE",
+    )
 
     user_id: int
     policy_id: int | None
@@ -123,13 +132,17 @@ class ConsentChange(Model):
         )
         action = PrivacyAuditAction.CONSENT_GIVE if given else PrivacyAuditAction.CONSENT_WITHDRAW
         details: dict[str, Any] = {"purpose": purpose.value, "channel": channel.value}
-        tx.audit(
-            action, entry, actor=user if channel is not ConsentChannel.ERASURE else None, **details
-        )
+        tx.audit(action, entry, actor=user if channel in _BY_THE_PERSON else None, **details)
         return True
 
     @classmethod
-    async def withdraw_all(cls, tx: Transaction, user: User) -> None:
-        """Withdraw what a person who is being erased had agreed to."""
-        for purpose in ConsentPurpose:
-            await cls.record(tx, user, purpose, given=False, channel=ConsentChannel.ERASURE)
+    async def withdraw_all(cls, tx: Transaction, user: User, channel: ConsentChannel) -> int:
+        """Withdraw what a person agreed to who is erased or has objected. Returns how many consents
+        that were.
+        """
+        return sum(
+            [
+                await cls.record(tx, user, purpose, given=False, channel=channel)
+                for purpose in ConsentPurpose
+            ]
+        )

@@ -6,7 +6,7 @@ import strawberry
 
 from accounts import second_factor_reset, staff
 from models.identity.customer_search import search_customers
-from models.identity.user import User
+from models.identity.user import Staff, User
 from resolvers.accounts.filters import UserOrder
 from resolvers.accounts.inputs import (
     UserEndSessionsInput,
@@ -51,11 +51,14 @@ def customers(
     before: BeforeArgument = None,
 ) -> DeferredPage:
     """The customers that match a search."""
+    viewer, customers = info.context.viewer, search_customers(search)
+    if viewer.staff is not Staff.OPERATOR:
+        customers = customers.filter(restricted_at=None)
     return page(
-        search_customers(search),
+        customers,
         order_or_default(order_by, NEWEST_FIRST),
         PageRequest(first, after, last, before),
-        info.context.viewer,
+        viewer,
     )
 
 

@@ -56,8 +56,8 @@ async def load_invoice(invoice_id: str, viewer: Viewer) -> Invoice:
 
 
 async def find_invoice(invoice_id: str, viewer: Viewer) -> Invoice | None:
-    """The invoice that a member of staff named by its ID. Operators, who have no list of invoices,
-    may name any invoice, except those of erased accounts.
+    """The invoice that a member of staff named by its ID. Operators, whose list of invoices has
+    only those of erased accounts, may name any other one.
     """
     rows = (
         Invoice.visible_to(viewer)

@@ -10,6 +10,7 @@ from models.identity.user import User
 from models.privacy.data_request import DataRequest
 from models.viewer import Viewer
 from privacy import data_requests as rules
+from privacy import person_rights
 from resolvers.context import Context, Info
 from resolvers.ids import load_visible
 from resolvers.paging import (
@@ -23,10 +24,12 @@ from resolvers.paging import (
     page,
 )
 from resolvers.privacy.inputs import (
+    DataRequestCarryOutInput,
     DataRequestDecideInput,
     DataRequestExtendInput,
     DataRequestMakeInput,
     DataRequestRecordInput,
+    RestrictionLiftInput,
 )
 from resolvers.rows import RowByForeignKey
 
@@ -84,6 +87,24 @@ async def extend(info: Info, input: DataRequestExtendInput) -> DataRequest:
     return await rules.extend(
         info.context.action(), _load(info, input.data_request_id), input.reason
     )
+
+
+async def carry_out(info: Info, input: DataRequestCarryOutInput) -> DataRequest:
+    """Do what a request asks for, and grant it."""
+    context = info.context
+    request = _load(info, input.data_request_id)
+    return await person_rights.carry_out(context.action(), context.session, request, input.answer)
+
+
+async def lift(info: Info, input: RestrictionLiftInput) -> DataRequest:
+    """End a restriction."""
+    request = _load(info, input.data_request_id)
+    return await person_rights.lift(info.context.action(), request, input.reason)
+
+
+def results(root: DataRequest) -> list[dict[str, object]]:
+    """How many rows of each kind were changed or removed."""
+    return [{"kind": kind, "count": count} for kind, count in sorted((root.results or {}).items())]
 
 
 async def decide(info: Info, input: DataRequestDecideInput) -> DataRequest:

@@ -28,6 +28,7 @@ describe_enum(
         "APP": "In another application, while signed in.",
         "EMAIL_LINK": "With the link in an email.",
         "ERASURE": "By the erasure of the person's data.",
+        "OBJECTION": "By the person's objection to the processing of their data.",
     },
 )
 describe_enum(

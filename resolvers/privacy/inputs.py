@@ -55,6 +55,24 @@ class DataRequestExtendInput:
     )
 
 
+@strawberry.input(description="The data request to carry out.")
+class DataRequestCarryOutInput:
+    data_request_id: strawberry.ID = strawberry.field(description="The ID of the request.")
+    answer: str = strawberry.field(
+        description="What was done, as the person reads it (at most 8,000 characters)."
+    )
+
+
+@strawberry.input(description="The data request whose restriction ends.")
+class RestrictionLiftInput:
+    data_request_id: strawberry.ID = strawberry.field(
+        description="The ID of the request for which the data was restricted."
+    )
+    reason: str = strawberry.field(
+        description="Why it ends, as the person reads it (at most 8,000 characters)."
+    )
+
+
 @strawberry.input(description="The decision of a data request.")
 class DataRequestDecideInput:
     data_request_id: strawberry.ID = strawberry.field(description="The ID of the request.")

@@ -79,9 +79,9 @@ class BillingQuery:
     )
     invoice: Invoice | None = query(
         invoice_resolvers.invoice,
-        allow=buyer | agent,
+        allow=buyer | agent | operator,
         description="The invoice with the given number. Null when it doesn't exist or the viewer "
-        "can't see it.",
+        "can't see it. Only operators see those that are kept of erased companies.",
     )
     purchase_quote: PurchaseQuote | None = query(
         quote_resolvers.purchase_quote,
@@ -117,7 +117,10 @@ class BillingQuery:
         description="Purchases, most recent first.",
     )
     invoices: Connection[Invoice] | None = query(
-        invoice_resolvers.invoices, allow=buyer | agent, description="Invoices, most recent first."
+        invoice_resolvers.invoices,
+        allow=buyer | agent | operator,
+        description="Invoices, most recent first. To operators, those that are kept of erased "
+        "companies.",
     )
     bank_lines: Connection[BankLine] | None = query(
         bank_resolvers.bank_lines,

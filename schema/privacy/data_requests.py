@@ -10,6 +10,7 @@ from resolvers.privacy import data_requests as request_resolvers
 from schema.fields import edge, field
 from schema.identity.users import User
 from schema.nodes import Node, backed_by
+from schema.privacy.erasures import RemovedCount
 from schema.user_errors import UserError, errors
 
 
@@ -42,6 +43,14 @@ class DataRequest(Node):
         lambda root: root.extension_reason or None,
         needs=("extension_reason",),
         cost=1,
+    )
+    carried_out_at: datetime | None = field(
+        "When the program did what was asked (`dataRequestCarryOut`). Null until then."
+    )
+    results: list[RemovedCount] = field(
+        "How many items of each kind were removed or changed by that.",
+        request_resolvers.results,
+        needs=("results",),
     )
     decision: DataRequestDecision | None = field("What was decided. Null until then.")
     answer: str | None = field(

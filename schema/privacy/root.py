@@ -81,6 +81,24 @@ class PrivacyMutation:
         description="Decides a data request. The person is told by email what was decided and "
         "done.",
     )
+    data_request_carry_out: DataRequestPayload | None = mutation(
+        request_resolvers.carry_out,
+        "data_request",
+        allow=operator,
+        audit=PrivacyAuditAction.DATA_REQUEST_CARRY_OUT,
+        description="Restricts the processing of a person’s data, records their objection, or "
+        "erases them, as their request asks. Grants the request and tells the person by email. "
+        "Requires a step-up. An erasure can’t be undone. Of what the person wrote in their "
+        "company’s tickets, only their name is removed.",
+    )
+    restriction_lift: DataRequestPayload | None = mutation(
+        request_resolvers.lift,
+        "data_request",
+        allow=operator,
+        audit=PrivacyAuditAction.RESTRICTION_LIFT,
+        description="Ends the restriction of a person’s data in a week. The person is told why by "
+        "email beforehand (GDPR, Article 18(3)).",
+    )
     personal_data_export: PersonalDataExportPayload | None = mutation(
         archive_resolvers.export,
         "url",

@@ -536,6 +536,12 @@ async def test_p1_2_agents_cannot_see_invoices_kept_only_by_law(
         "purchases": {"nodes": [{"invoices": []}]},
     }
     assert len(rows_after["invoices"]["nodes"]) == len(before["invoices"]["nodes"]) - 1
+    # Those who answer the tax administration read them, and nothing else.
+    operator = await create_staff_viewer(after_grace_period, "Omar", Staff.OPERATOR)
+    document = "{ invoices { nodes { number lines { label } downloadUrl } } }"
+    [kept] = (await execute(operator, document))["data"]["invoices"]["nodes"]
+    assert kept["number"] == paul.row(Invoice).number
+    assert kept["downloadUrl"]
 
 
 async def test_p1_2_tickets_are_closed_and_accept_no_messages(

@@ -929,6 +929,16 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"dataRequestId": BAD_ID, "reason": " "},
         {("dataRequestId",), ("reason",)},
     ),
+    "dataRequestCarryOut": (
+        operator_viewer,
+        {"dataRequestId": BAD_ID, "answer": LONG},
+        {("dataRequestId",), ("answer",)},
+    ),
+    "restrictionLift": (
+        operator_viewer,
+        {"dataRequestId": BAD_ID, "reason": " "},
+        {("dataRequestId",), ("reason",)},
+    ),
     "dataRequestDecide": (
         operator_viewer,
         {"dataRequestId": BAD_ID, "decision": "REFUSED", "answer": LONG},

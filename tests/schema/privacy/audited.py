@@ -15,15 +15,15 @@ async def consent_update(scenario: Scenario) -> None:
         )
 
 
-async def data_request_make(scenario: Scenario) -> None:
+async def data_request_make(scenario: Scenario, kind: str = "ACCESS") -> None:
     for _ in range(2):
         await scenario.mutate(
             scenario.owner,
             "dataRequestMake",
             "dataRequest { id }",
-            kind="ACCESS",
+            kind=kind,
             details="MARKED DETAILS",
-            idempotencyKey="MARKED KEY 4",
+            idempotencyKey=f"MARKED KEY {kind}",
         )
 
 
@@ -42,10 +42,12 @@ async def data_request_record(scenario: Scenario) -> None:
         )
 
 
-async def _change_request(scenario: Scenario, name: str, **fields: Any) -> None:
-    if not await DataRequest.filter(details="MARKED DETAILS").exists():
-        await data_request_make(scenario)
-    request = await DataRequest.get(details="MARKED DETAILS")
+async def _change_request(
+    scenario: Scenario, name: str, kind: str = "ACCESS", **fields: Any
+) -> None:
+    if not await DataRequest.filter(details="MARKED DETAILS", kind=kind).exists():
+        await data_request_make(scenario, kind)
+    request = await DataRequest.get(details="MARKED DETAILS", kind=kind)
     scenario.operator = scenario.operator or await operator_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(
@@ -59,6 +61,15 @@ async def data_request_extend(scenario: Scenario) -> None:
 
 async def data_request_decide(scenario: Scenario) -> None:
     await _change_request(scenario, "dataRequestDecide", decision="GRANTED", answer="MARKED ANSWER")
+
+
+async def data_request_carry_out(scenario: Scenario) -> None:
+    await _change_request(scenario, "dataRequestCarryOut", "RESTRICTION", answer="MARKED ANSWER")
+
+
+async def restriction_lift(scenario: Scenario) -> None:
+    await data_request_carry_out(scenario)
+    await _change_request(scenario, "restrictionLift", "RESTRICTION", reason="MARKED REASON")
 
 
 async def personal_data_export(scenario: Scenario) -> None:
