@@ -52,6 +52,8 @@ from tests.conftest import postgres_copy
 from tests.waiting import driver_url
 
 ROOT = Path(__file__).parents[3]
+# The last migration of the release before this one. Change it with each release.
+FORMER_RELEASE = "0070_automations"
 
 
 async def table_names(url: str) -> set[str]:
@@ -599,28 +601,72 @@ def test_migrations_are_in_a_linear_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "count", [12, pytest.param(None, marks=pytest.mark.long)], ids=["newest", "all"]
+    "target", [FORMER_RELEASE, pytest.param("__first__", marks=pytest.mark.long)]
 )
-async def test_migrations_can_be_reverted_and_applied_again(
-    database_url: str, count: int | None
-) -> None:
+async def test_migrations_can_be_reverted_and_applied_again(database_url: str, target: str) -> None:
     """Each step down leaves the same columns and indexes as there were on the way up. Older
-    migrations don't change any more, so `bin/check` reverts the newest only.
+    migrations don't change any more, so `bin/check` reverts those of this release only.
     """
     assert {"account", "ticket", "invoice", "stream"} <= await table_names(database_url)
     full_schema = schema(database_url)
     names = migration_names()
-    target = "__first__"
-    if count:
-        target, names = names[-count - 1], names[-count:]
+    first_of_release = names[names.index(FORMER_RELEASE) + 1]
+    if target == FORMER_RELEASE:
+        names = names[names.index(first_of_release) :]
     schemas_downwards = await schema_after_each_migration(database_url, target)
     schemas_upwards = await schema_after_each_migration(database_url, "__latest__")
     assert ([*schemas_downwards], [*schemas_upwards]) == (names[::-1], names)
-    if not count:
+    if target == "__first__":
         assert schemas_downwards[names[0]] == set()
     for previous, name in pairwise(names):
         assert schemas_downwards[name] == schemas_upwards[previous], name
     assert schemas_upwards[names[-1]] == full_schema
+    await verify_statements_of(schemas_downwards[first_of_release], database_url)
+
+
+async def verify_statements_of(former_schema: set[str], url: str) -> None:
+    """While the processes of an upgrade are restarted one by one, those of the former release read
+    and write the columns that they know, in the new schema.
+    """
+    columns: dict[str, list[str]] = {}
+    for text in former_schema:
+        if "(" not in text:  # an index
+            table, column = text.split(".")
+            columns.setdefault(table, []).append(f'"{column}"')
+    await connect(url)
+    try:
+        for table, names in columns.items():
+            listed = ", ".join(names)
+            values = ", ".join(f"{name} = {name}" for name in names)
+            for statement in (
+                f'INSERT INTO "{table}" ({listed}) SELECT {listed} FROM "{table}" WHERE FALSE',  # noqa: S608
+                f'UPDATE "{table}" SET {values} WHERE FALSE',  # noqa: S608 - our own names
+            ):
+                await execute(statement)
+        required = {
+            text
+            for text in await _columns_without_default()
+            if text not in former_schema and text.split(".")[0] in columns
+        }
+        assert required == set(), "new columns need a default or null, until the next release"
+    finally:
+        await disconnect()
+
+
+async def _columns_without_default() -> set[str]:
+    """The columns that every INSERT has to name."""
+    if dialect() == "postgres":
+        query = (
+            "SELECT table_name || '.' || column_name AS c FROM information_schema.columns "
+            "WHERE table_schema = 'public' AND is_nullable = 'NO' AND column_default IS NULL"
+        )
+    else:
+        query = (
+            "SELECT m.name || '.' || i.name AS c FROM sqlite_master m "
+            "JOIN pragma_table_info(m.name) i "
+            "WHERE m.type = 'table' AND i.\"notnull\" = 1 AND i.dflt_value IS NULL AND i.pk = 0"
+        )
+    return {row["c"] for row in await execute(query)}
 
 
 async def schema_after_each_migration(url: str, target: str) -> dict[str, set[str]]:
