@@ -223,8 +223,10 @@ async def reactivate(action: Action, session: Session, account_id: int | None) -
     again from the current period on, and the dunning of its invoices goes on from where it was. A
     repeat changes nothing.
 
-    Raises NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and Unauthenticated.
+    Raises STEP_UP_REQUIRED, NOT_FOUND, TRANSITION_ILLEGAL once the erasure has started, and
+    Unauthenticated.
     """
+    await require_step_up(action, session)
     async with action.transaction() as tx:
         account, _, _ = await _lock_for_agent(tx, session, account_id)
         if account.status is not AccountStatus.ACTIVE:

@@ -229,7 +229,7 @@ class AccountsMutation:
         allow=agent,
         audit=AccountsAuditAction.ACCOUNT_REACTIVATE,
         description="Reactivates a company's account that is deactivated or scheduled for "
-        "deletion.",
+        "deletion. Requires a recent `sessionStepUp`.",
     )
     account_decline_reactivation: AccountPayload | None = mutation(
         lifecycle_resolvers.decline_reactivation,

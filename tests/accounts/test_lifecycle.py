@@ -115,10 +115,9 @@ class Scenario:
             self.action(), await self.step_up(), self.bakery.account.pk, reason, message
         )
 
-    async def reactivate(self) -> Account:
-        return await lifecycle.reactivate(
-            self.action(), self.agent_tokens.session, self.bakery.account.pk
-        )
+    async def reactivate(self, session: Session | None = None) -> Account:
+        session = session or await self.step_up()
+        return await lifecycle.reactivate(self.action(), session, self.bakery.account.pk)
 
     async def schedule_deletion(
         self, ticket: Ticket | None, session: Session | None = None
@@ -281,6 +280,9 @@ async def test_p1_2_a_deletion_requires_the_owners_ticket_and_can_be_cancelled(
     assert (await scenario.schedule_deletion(ticket)).erases_at == account.erases_at
     assert await Erasure.all().count() == 1
     assert await outcome(scenario.deactivate()) == "TRANSITION_ILLEGAL"
+    agent_session = scenario.agent_tokens.session
+    await Session.filter(pk=agent_session.pk).update(step_up_expires_at=None)
+    assert await outcome(scenario.reactivate(agent_session)) == "STEP_UP_REQUIRED"
     account = await scenario.reactivate()
     assert (account.status, account.erases_at) == (AccountStatus.ACTIVE, None)
     assert (await Erasure.get()).canceled_at == scenario.bakery.clock.now()
@@ -508,7 +510,7 @@ async def test_p1_2_members_keep_access_to_their_other_company(
 async def test_p1_2_a_dismissed_agent_cannot_change_an_account(scenario: Scenario) -> None:
     await sessions.sign_out(scenario.agent_tokens.session, scenario.action())
     assert await outcome(scenario.deactivate()) == "STEP_UP_REQUIRED"
-    assert await outcome(scenario.reactivate()) == "UNAUTHENTICATED"
+    assert await outcome(scenario.reactivate()) == "STEP_UP_REQUIRED"
     scenario.agent_tokens = await sessions.sign_in(
         scenario.agent, None, True, scenario.bakery.action()
     )

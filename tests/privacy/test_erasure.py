@@ -676,6 +676,8 @@ async def test_p1_2_a_cancelled_deletion_erases_nothing_and_a_started_one_cannot
 ) -> None:
     alice = await create_viewer(after_grace_period, dataset.alice.user, second_factor=True)
     assert alice.session
+    alice.session.step_up_expires_at = after_grace_period.at + timedelta(minutes=5)
+    await alice.session.save()
     action = Action(alice.user, after_grace_period.at, after_grace_period.bus)
     cancellation = lifecycle.reactivate(action, alice.session, dataset.paul.account.pk)
     results = await asyncio.gather(

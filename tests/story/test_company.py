@@ -77,7 +77,7 @@ async def test_p1_1_and_p1_2_a_company_changes_its_name_and_is_deleted(
         await paul_provides_evidence(paul, agent, amadou)
         await the_registry_confirms_the_name(paul, registry)
         account = await paul_deactivates_his_account(paul, agent, amadou)
-        await paul_reactivates_his_account(paul, agent, account)
+        await paul_reactivates_his_account(paul, agent, amadou, account)
         await paul_deletes_his_account(paul, agent, account)
         await pauls_data_is_erased(server, agent, account)
 
@@ -194,7 +194,9 @@ async def paul_deactivates_his_account(paul: Client, agent: Client, amadou: Staf
     return account
 
 
-async def paul_reactivates_his_account(paul: Client, agent: Client, account: str) -> None:
+async def paul_reactivates_his_account(
+    paul: Client, agent: Client, amadou: StaffUser, account: str
+) -> None:
     """Paul signs in without an account, sees its status, and requests its reactivation."""
     arguments = {"email": PAUL, "password": PASSWORD, "accountId": account}
     paul.token = None
@@ -219,6 +221,7 @@ async def paul_reactivates_his_account(paul: Client, agent: Client, account: str
         reactivation_request,
         "accepted",
     )
+    await amadou.step_up(agent)
     await agent.mutate(
         "accountReactivate", "AccountReactivateInput", {"accountId": account}, "account { status }"
     )

@@ -207,9 +207,10 @@ async def account_deactivate(scenario: Scenario) -> None:
 
 async def account_reactivate(scenario: Scenario) -> None:
     await account_deactivate(scenario)
+    viewer = await agent_viewer(scenario)
     for _ in range(2):
         await scenario.mutate(
-            scenario.dataset.alice,
+            viewer,
             "accountReactivate",
             accountId=encode("Account", scenario.dataset.paul.account.pk),
         )
