@@ -30,6 +30,7 @@ from models.billing.payment import Payment, PaymentStatus
 from models.billing.receivable import Receivable
 from models.clock import local_date
 from models.operations.email import Email
+from models.operations.webhook import WebhookEndpoint
 from models.support.inbox_view import is_breaching
 from models.support.ticket import Ticket
 from models.support.ticket_status import FINISHED_STATUSES
@@ -178,6 +179,7 @@ _ROWS = {
     "payments_pending": "Payments whose result isn't known yet.",
     "invoices_overdue": "Invoices that are overdue and not disputed.",
     "tickets_unassigned": "Open tickets without an assignee.",
+    "webhook_endpoints_failing": "Webhook endpoints whose last request failed.",
     "tickets_breaching": "Open tickets that have missed a target, or are about to.",
 }
 
@@ -195,6 +197,9 @@ async def _read_rows(at: datetime) -> dict[str, float]:
         "payments_pending": await Payment.filter(status__in=_PENDING).count(),
         "invoices_overdue": await late.count(),
         "tickets_unassigned": await unfinished.filter(assignee_id=None).count(),
+        "webhook_endpoints_failing": await WebhookEndpoint.filter(
+            failing_since__not_isnull=True, disabled_at=None
+        ).count(),
         "tickets_breaching": await unfinished.filter(is_breaching()).count(),
     }
 

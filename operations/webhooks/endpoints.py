@@ -227,8 +227,8 @@ def delivery_columns(
 async def replay(
     action: Action, endpoint: WebhookEndpoint, delivery: WebhookDelivery
 ) -> WebhookDelivery:
-    """Send something again under its ID, with as many attempts as a new one. Nothing changes while
-    it is waiting anyway. Raises WEBHOOK_DISABLED and NOT_FOUND.
+    """Send something at once under its ID, with as many attempts as a new one: again, or instead
+    of waiting for its next attempt. Raises WEBHOOK_DISABLED and NOT_FOUND.
     """
     async with action.transaction() as tx:
         _, endpoint = await _lock(tx, endpoint)
@@ -237,15 +237,14 @@ async def replay(
         if not rows:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "webhookDeliveryId")
         delivery = rows[0]
-        if delivery.next_attempt_at is None:
-            changes: dict[str, Any] = {
-                "started_at": action.at,
-                "next_attempt_at": action.at,
-                "attempts": 0,
-                "succeeded_at": None,
-            }
-            await delivery.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
-            tx.audit(OperationsAuditAction.WEBHOOK_DELIVERY_REPLAY, delivery, endpoint.account_id)
+        changes: dict[str, Any] = {
+            "started_at": action.at,
+            "next_attempt_at": action.at,
+            "attempts": 0,
+            "succeeded_at": None,
+        }
+        await delivery.update_from_dict(changes).save(using_db=tx.db, update_fields=[*changes])
+        tx.audit(OperationsAuditAction.WEBHOOK_DELIVERY_REPLAY, delivery, endpoint.account_id)
     return delivery
 
 

@@ -33,7 +33,7 @@ from auth.secret_box import SecretBox
 from auth.webhook_signatures import secret_bytes, signed_headers
 from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
-from models.action import Action, Bus, Transaction
+from models.action import Action, Bus, Transaction, retry_conflict
 from models.billing.invoice import Invoice
 from models.billing.purchase import Purchase
 from models.database.sql import fetch_records
@@ -263,7 +263,7 @@ class WebhookSender:
         delivery = await WebhookDelivery.get_or_none(pk=key)
         if delivery is not None:
             outcome = await self._request(client, endpoint, delivery)
-            await _record(self._action(), delivery, outcome)
+            await retry_conflict(partial(_record, self._action(), delivery, outcome))
         return True
 
     async def _request(
@@ -341,6 +341,8 @@ async def _record(action: Action, sent: WebhookDelivery, outcome: _Outcome) -> N
         await delivery.save(using_db=tx.db, update_fields=columns)
         if delivery.succeeded_at is None:
             await _handle_failure(tx, endpoint, delivery)
+        else:
+            await _release_waiting(tx, delivery)
     log.info(
         "webhook.sent",
         key=delivery.pk,
@@ -368,6 +370,18 @@ def _next_attempt(delivery: WebhookDelivery, outcome: _Outcome, at: datetime) ->
     wait = max(wait, min(outcome.wait or wait, _MAX_WAIT))
     next_attempt_at: datetime = at + wait * _RANDOM.uniform(1, 1 + _JITTER)
     return min(next_attempt_at, end)
+
+
+async def _release_waiting(tx: Transaction, delivery: WebhookDelivery) -> None:
+    """Let what has waited for a delivery follow at once, however long that was meant to take."""
+    waiting = WebhookDelivery.filter(
+        endpoint_id=delivery.endpoint_id,
+        subject=delivery.subject,
+        pk__gt=delivery.pk,
+        attempts=0,
+        next_attempt_at__gt=tx.action.at,
+    )
+    await waiting.using_db(tx.db).update(next_attempt_at=tx.action.at)
 
 
 async def _handle_failure(

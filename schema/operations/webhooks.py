@@ -168,6 +168,6 @@ class WebhookMutation:
         "webhook_delivery",
         allow=manager,
         audit=OperationsAuditAction.WEBHOOK_DELIVERY_REPLAY,
-        description="Sends a webhook again, under the same `messageId` and with as many attempts "
-        "as a new one, whether or not it was accepted.",
+        description="Sends a webhook at once, under the same `messageId` and with as many attempts "
+        "as a new one: again, or instead of waiting for the next attempt.",
     )

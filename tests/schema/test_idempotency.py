@@ -126,7 +126,7 @@ MUTATIONS_WITHOUT_KEY = {
         "reactionAdd",
         "reactionRemove",
         "savedFilterDelete",
-        "webhookDeliveryReplay",  # sent again at most once, while it waits
+        "webhookDeliveryReplay",  # a repeat sends it under the same ID
         "webhookEndpointDelete",
         "webhookEndpointUpdate",
         "savedFilterUpdate",
