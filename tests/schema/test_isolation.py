@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     from tests.schema.conftest import Company, Dataset, Execute
 
 GRAPH = schema._schema
-# Below root fields, and below rows by their ids; `bin/check --long` goes deeper.
-DEPTH, NODE_DEPTH = (4, 3) if "CAMCHA_CASES" in os.environ else (2, 1)
+# Below root fields, below rows by their ids, and below rows in other objects; `bin/check --long`
+# goes deeper.
+DEPTH, NODE_DEPTH, ROW_DEPTH = (4, 3, 3) if "CAMCHA_CASES" in os.environ else (3, 2, 0)
 MAX_TOKENS = 1_900  # of a selection; a whole document may have 2,000
 ARGUMENTS = {
     "automationDryRun": 'definition: {event: TICKET_OPENED, actions: {note: "x"}}',
@@ -88,8 +89,16 @@ def selection(kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> str
         if not is_composite_type(field_type):
             services.append(name)
         elif depth and isinstance(field_type, GraphQLObjectType):
-            services.append(f"{name} {{ {selection(field_type, depth - 1)} }}")
+            services.append(f"{name} {{ {selection(field_type, depth_below(field_type, depth))} }}")
     return " ".join(services)
+
+
+def depth_below(kind: GraphQLObjectType, depth: int) -> int:
+    """How deep to go into an object in a selection of this depth: less deep into a row, because it
+    is also requested by its id.
+    """
+    is_row = GRAPH.type_map["Node"] in kind.interfaces
+    return min(depth - 1, ROW_DEPTH) if is_row else depth - 1
 
 
 def selections(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
@@ -106,7 +115,8 @@ def selections(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
         if isinstance(field_type, GraphQLObjectType) and not any(
             is_required_argument(argument) for argument in each.args.values()
         ):
-            yield from (f"{name} {{ {inner} }}" for inner in selections(field_type, depth - 1))
+            below = depth_below(field_type, depth)
+            yield from (f"{name} {{ {inner} }}" for inner in selections(field_type, below))
 
 
 def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
