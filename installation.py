@@ -5,6 +5,7 @@ A demonstration and a test installation (CAMCHA_TEST_INSTALLATION) may have any 
 """
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,10 @@ from models.identity.user import Staff, User
 from models.operations.installation import Installation
 from settings import PACKAGED_POLICIES, PACKAGED_SELLER, Settings
 
-_EXAMPLE_DOMAIN = ".example"  # RFC 2606: addresses that exist nowhere
+# RFC 2606 and 6761: addresses that exist nowhere.
+_EXAMPLE_DOMAIN = re.compile(
+    r"[.@](?:example(?:\.(?:com|net|org))?|test|invalid|localhost)$", re.IGNORECASE
+)
 _GUESSES_LOG10 = 28  # of a key; 32 random hexadecimal digits have more than 30
 
 
@@ -148,7 +152,7 @@ def _examples(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "Emails are written to a folder, and nobody receives them.",
             "Set CAMCHA_MAIL_URL to smtp://user:password@host:587.",
         )
-    if settings.mail_sender.rstrip("> ").endswith(_EXAMPLE_DOMAIN):
+    if _EXAMPLE_DOMAIN.search(settings.mail_sender.rstrip("> ")):
         yield (
             "sender",
             "The sender of emails is an example, whose address does not exist.",
@@ -178,7 +182,7 @@ def _is_example_seller(path: Path) -> bool:
     numbers = ("siren", "siret", "vat_number", "name")
     emails = (own.party.email, own.support_email)
     return any(getattr(own.party, name) == getattr(example.party, name) for name in numbers) or any(
-        str(email).endswith(_EXAMPLE_DOMAIN) for email in emails
+        _EXAMPLE_DOMAIN.search(str(email)) is not None for email in emails
     )
 
 

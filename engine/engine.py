@@ -185,7 +185,7 @@ class Engine:
             return await self._run_shielded(
                 self._observe(operation, context, self._execute(operation, context))
             )
-        execution = self._run_with_timeout(operation, self._execute(operation, context))
+        execution = self._run_with_timeout(operation, context, self._execute(operation, context))
         return await self._observe(operation, context, execution)
 
     async def _observe(
@@ -292,15 +292,19 @@ class Engine:
         return await asyncio.shield(task)
 
     async def _run_with_timeout(
-        self, operation: Operation, execution: Coroutine[Any, Any, Result]
+        self, operation: Operation, context: Any, execution: Coroutine[Any, Any, Result]
     ) -> Result:
         try:
             async with asyncio.timeout(self.limits.timeout):
                 return await execution
         except TimeoutError:
             message = f"The operation took longer than {self.limits.timeout:g} seconds."
-            error = {"message": message, "extensions": {"code": TIMEOUT}}
-            return {"data": None, "errors": [error], "extensions": operation.extensions}
+            error = GraphQLError(message, extensions={"code": TIMEOUT})
+            return {
+                "data": None,
+                "errors": [self._format_error(error, context)],
+                "extensions": operation.extensions,
+            }
 
     async def drain(self) -> None:
         """Wait for mutations whose callers have disconnected. Call this at shutdown, before the
@@ -326,7 +330,9 @@ class Engine:
 
     async def execute_event(self, operation: Operation, context: Any, event: Any) -> Result:
         """The response to one event of a subscription's source stream."""
-        return await self._run_with_timeout(operation, self._execute(operation, context, event))
+        return await self._run_with_timeout(
+            operation, context, self._execute(operation, context, event)
+        )
 
     async def response_stream(
         self, operation: Operation, source: Any, context: Any, new_context: Callable[[], Any]

@@ -1,15 +1,21 @@
-"""Top-level errors: those of the domain in the viewer's language with their codes, all others
-masked.
+"""Top-level errors: those of the domain and our own failures in the viewer's language with their
+codes, all others masked.
 """
 
 from typing import Any
 
 from graphql import GraphQLError
 
-from engine import mask_error
+from engine import TIMEOUT, mask_error
 from models.database.failures import log_unavailable
 from models.errors import DomainError, Refusal, ServiceUnavailable, Throttled, message_for
+from models.translations import _, text
 from resolvers.context import Context
+
+_FAILURES = {
+    "INTERNAL": _("Something went wrong on our side. Try again later."),
+    TIMEOUT: _("This took too long and was stopped. Request less at once."),
+}
 
 
 def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
@@ -20,8 +26,15 @@ def format_error(error: GraphQLError, context: Context) -> dict[str, Any]:
     while isinstance(cause, GraphQLError):
         cause = cause.original_error
     if not isinstance(cause, DomainError):
-        return mask_error(error, context)
+        return _with_translation(mask_error(error, context), context)
     return {**error.formatted, **error_body(cause, context)}
+
+
+def _with_translation(formatted_error: dict[str, Any], context: Context) -> dict[str, Any]:
+    message = _FAILURES.get(formatted_error["extensions"]["code"])
+    if message is None:
+        return formatted_error
+    return {**formatted_error, "message": text(message, context.viewer.locale)}
 
 
 def error_body(error: DomainError, context: Context) -> dict[str, Any]:

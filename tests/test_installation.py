@@ -82,6 +82,8 @@ ERRORS = [
     ("mail", {"CAMCHA_MAIL_URL": ""}),
     ("sender", {"CAMCHA_MAIL_SENDER": ""}),
     ("sender", {"CAMCHA_MAIL_SENDER": "bonjour@camcha.example"}),
+    ("sender", {"CAMCHA_MAIL_SENDER": "Le Fournil <bonjour@example.com>"}),
+    ("sender", {"CAMCHA_MAIL_SENDER": "bonjour@mail.fournil.test"}),
     ("seller", {"CAMCHA_SELLER": ""}),
     ("policies", {"CAMCHA_POLICIES": ""}),
 ]

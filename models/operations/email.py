@@ -36,12 +36,14 @@ _CONFIDENTIAL = {
     ACCOUNT_ERASED,
 }
 _URGENT = {
+    "already_registered",
     "email_change",
     "email_change_requested",
     "email_change_taken",
     "email_changed",
     "incident_reminder",
     "incident_reported",
+    "invitation",
     "password_changed",
     "password_reset",
     "payment_confirmation_needed",

@@ -247,6 +247,11 @@ async def test_a_batch_is_limited_and_begins_with_the_oldest(
     assert server.addresses == ["a@example.fr", "b@example.fr"]
 
 
+@pytest.mark.parametrize("template", ["password_reset", "already_registered", "invitation"])
+def test_what_someone_waits_for_is_urgent(template: str) -> None:
+    assert EmailPriority.for_template(template) is EmailPriority.URGENT
+
+
 async def test_urgent_emails_are_sent_first(server: SmtpServer, action: Action, zoe: User) -> None:
     async with action.transaction() as tx:
         zoe.email = "normal@example.fr"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from graphql import (
     GraphQLEnumType,
+    GraphQLError,
     GraphQLInputObjectType,
     GraphQLInputType,
     GraphQLList,
@@ -15,7 +16,11 @@ from graphql import (
     get_nullable_type,
 )
 
-from engine import Engine, Params, RequestError
+from engine import TIMEOUT, Engine, Params, RequestError
+from models.locale import Locale
+from models.viewer import Viewer
+from resolvers.context import Context, Services
+from schema.errors import format_error
 from schema.root import schema
 
 SECRET = "hunter2 hunter2"
@@ -114,3 +119,13 @@ def test_every_kind_of_type_is_covered() -> None:
         "BigInt"  # an output only, so far
     }
     assert any(isinstance(GRAPH.type_map[name], GraphQLEnumType) for name in visited_types)
+
+
+def test_our_own_failures_are_told_in_the_viewers_language(services: Services) -> None:
+    context = Context(Viewer(locale=Locale.FR), services)
+    failure = GraphQLError(SECRET, original_error=RuntimeError(SECRET))
+    too_slow = GraphQLError("The operation took longer.", extensions={"code": TIMEOUT})
+    assert [format_error(each, context)["message"] for each in (failure, too_slow)] == [
+        "Un problème est survenu de notre côté. Réessayez plus tard.",
+        "L’opération a duré trop longtemps et a été interrompue. Demandez moins de données.",
+    ]
