@@ -119,9 +119,7 @@ def selections(kind: GraphQLObjectType, depth: int) -> Iterator[str]:
             yield from (f"{name} {{ {inner} }}" for inner in selections(field_type, below))
 
 
-def documents(
-    ids: list[str], depth: int = DEPTH, node_depth: int = NODE_DEPTH
-) -> Iterator[tuple[str, dict[str, Any]]]:
+def documents(ids: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
     """Every root field, and every type by its id, as documents with their variables."""
     assert GRAPH.query_type is not None
     for name, root in GRAPH.query_type.fields.items():
@@ -130,14 +128,14 @@ def documents(
             arguments = (
                 f"({ARGUMENTS[name]})" if any(map(is_required_argument, root.args.values())) else ""
             )
-            for fields in selections(field_type, depth):
+            for fields in selections(field_type, DEPTH):
                 yield f"{{ {name}{arguments} {{ {fields} }} }}", {}
         elif not any(map(is_required_argument, root.args.values())):
             yield f"{{ {name} }}", {}
     node = GRAPH.type_map["Node"]
     assert isinstance(node, GraphQLInterfaceType)
     for kind in GRAPH.get_possible_types(node):
-        for fields in selections(kind, node_depth):
+        for fields in selections(kind, NODE_DEPTH):
             inner = f"... on {kind.name} {{ {fields} }}"
             yield f"query($ids: [ID!]!) {{ nodes(ids: $ids) {{ {inner} }} }}", {"ids": ids}
             single_node_query = f"query($id: ID!) {{ node(id: $id) {{ {inner} }} }}"

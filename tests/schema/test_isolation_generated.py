@@ -346,11 +346,11 @@ async def _open_ticket_of_paul(dataset: Dataset, action: "Action") -> None:
 
 
 def test_every_field_is_requested() -> None:
-    """By the documents of test_isolation.py, as deep as `bin/check --long` goes at least. A field
-    with a required argument has to be added there.
+    """By the documents of test_isolation.py. A field with a required argument has to be added
+    there.
     """
     requested_fields: set[str] = set()
-    for document, _ in documents([encode("Ticket", 1)], 3, 1):
+    for document, _ in documents([encode("Ticket", 1)]):
         info = TypeInfo(GRAPH)
         visit(parse(document), TypeInfoVisitor(info, _FieldRecorder(info, requested_fields)))
     assert {
