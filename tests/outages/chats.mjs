@@ -1,4 +1,5 @@
-// A client that uses graphql-ws with its default settings: it subscribes to chats, and reconnects by itself only.
+// A client that uses graphql-ws: it subscribes to chats, and reconnects by itself only, for longer than by default,
+// because a server takes minutes to start again on a busy machine.
 // Arguments: the URL of the GraphQL endpoint (ws://) and an access token. Reads the ids of chats, one per line, and
 // prints every event and every end of a subscription as a JSON object, one per line.
 import { createInterface } from "node:readline"
@@ -10,6 +11,8 @@ const print = (object) => console.log(JSON.stringify(object))
 const client = createClient({
   url,
   webSocketImpl: WebSocket,
+  retryAttempts: 1_000,
+  retryWait: () => new Promise((resolve) => setTimeout(resolve, 500 + 500 * Math.random())),
   connectionParams: { authorization: `Bearer ${token}` },
   on: { connected: () => print({ connected: true }), closed: ({ code }) => print({ closed: code }) },
 })
