@@ -12,6 +12,7 @@ const client = createClient({
   url,
   webSocketImpl: WebSocket,
   retryAttempts: 1_000,
+  shouldRetry: () => true, // also when the server can't be reached
   retryWait: () => new Promise((resolve) => setTimeout(resolve, 500 + 500 * Math.random())),
   connectionParams: { authorization: `Bearer ${token}` },
   on: { connected: () => print({ connected: true }), closed: ({ code }) => print({ closed: code }) },

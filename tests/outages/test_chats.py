@@ -3,6 +3,7 @@ database and after the server was killed: nothing is missing, nothing is repeate
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,12 +46,12 @@ class Chats:
 
     async def has_received(self, key: str, chats: list[str]) -> None:
         """Wait until every chat has received the message with this key."""
-        async with asyncio.timeout(MAX_WAIT):
-            while not all(
-                any(event_key == key for _, event_key in self.events.get(chat, []))
-                for chat in chats
-            ):
-                await asyncio.sleep(0.05)
+        deadline = time.monotonic() + MAX_WAIT
+        while not all(
+            any(event_key == key for _, event_key in self.events.get(chat, [])) for chat in chats
+        ):
+            assert time.monotonic() < deadline, (self.events, self.other_messages)
+            await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
