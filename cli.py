@@ -405,16 +405,27 @@ def _require_ready(settings: Settings) -> None:
 
 
 async def _prepare_demonstration(settings: Settings) -> SystemClock:
-    """Migrate the demonstration's database, and fill it if it is new. Returns its clock."""
+    """Migrate the demonstration's database, and fill it if it is new or if filling it was
+    interrupted. Returns its clock.
+    """
     # The other commands don't need what prints invoices.
     from billing.gateways.sandbox import Sandbox
     from seed import demonstration
 
+    path = sqlite_path(settings.database_url)
+    assert path, "a demonstration is stored in an SQLite file"  # noqa: S101
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    if unfinished.exists():  # nobody has used it: it was never served
+        for suffix in ("", "-wal", "-shm"):
+            path.with_name(f"{path.name}{suffix}").unlink(missing_ok=True)
+    elif not path.exists():
+        unfinished.touch()
     await _migrate(settings)
     async with _open_database(settings) as clock, _auth_services(settings, clock) as auth:
         checkout_services = _checkout_services(settings, auth, Sandbox(settings.base_url))
         with _report_content_errors():
             await demonstration.load(clock.now(), Hub(), auth, checkout_services, settings.policies)
+    unfinished.unlink(missing_ok=True)
     return clock
 
 

@@ -118,8 +118,14 @@ class Demonstration:
 
 @pytest.fixture(scope="module")
 def shared_demonstration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demonstration]:
-    """One demonstration for all tests of this module, because filling it takes seconds."""
-    demonstration = Demonstration(tmp_path_factory.mktemp("demonstration"))
+    """One demonstration for all tests of this module, because filling it takes seconds. The first
+    attempt to fill it was interrupted.
+    """
+    folder = tmp_path_factory.mktemp("demonstration")
+    (folder / "var").mkdir()
+    for name in ("camcha.sqlite3", "camcha.sqlite3-wal", "camcha.sqlite3.unfinished"):
+        (folder / "var" / name).write_text("interrupted")
+    demonstration = Demonstration(folder)
     demonstration.start()
     yield demonstration
     demonstration.end(signal.SIGKILL)
@@ -144,6 +150,7 @@ def test_a_key_for_notifications_is_made_and_a_wrong_one_is_reported(tmp_path: P
 def test_a_demonstration_is_filled_and_keeps_its_data_when_it_starts_again(
     demonstration: Demonstration,
 ) -> None:
+    assert not (demonstration.folder / "var/camcha.sqlite3.unfinished").exists()
     url, output = demonstration.url, demonstration.out.read_text()
     # It accepts connections before it reports its address.
     assert httpx.get(f"{url}/readyz").status_code == 200
