@@ -348,7 +348,7 @@ class MemorySocket:
         if "id" in message:
             self.messages.append((message["id"], message["type"], message.get("payload")))
             self.arrived.set()
-        elif message["type"] == "connection_ack":
+        elif message.get("type") == "connection_ack":
             self.is_acknowledged = True
 
     def payloads(self, operation_id: str = "1") -> list[Any]:
