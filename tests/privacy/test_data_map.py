@@ -10,7 +10,6 @@ import pytest
 from tortoise import Tortoise, fields
 from tortoise.exceptions import IntegrityError
 
-from cli import main
 from models.accounts.account import Account
 from models.action import Action
 from models.billing.invoice import Invoice
@@ -28,6 +27,7 @@ from privacy.data_map import DATA_MAP
 from privacy.erasure import erase_due_accounts
 from resolvers.privacy.erasures import erasure_services
 from storage.store import FolderStore
+from tests.forked import inherited_environment, run
 
 if TYPE_CHECKING:
     from resolvers.context import Services
@@ -88,9 +88,10 @@ def test_p4_1_the_archive_has_each_column_about_a_person() -> None:
             assert not refers_to_people or table.not_in_archive, name
 
 
-def test_the_page_is_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["data-map"]) == 0
-    assert PAGE.read_text("utf-8") == capsys.readouterr().out, "run bin/cli data-map > the page"
+def test_the_page_is_up_to_date(tmp_path: Path) -> None:
+    result = run(["data-map"], cwd=tmp_path, env=inherited_environment())
+    assert result.returncode == 0, result.stderr
+    assert PAGE.read_text("utf-8") == result.stdout, "run bin/cli data-map > the page"
 
 
 class Rows:
