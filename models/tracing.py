@@ -18,7 +18,7 @@ Attributes = Mapping[str, str | int | bool]
 
 
 class SpanKind(StrEnum):
-    """What a span stands for. All but the first begin a trace when they are in none."""
+    """What a span stands for. A request and a job begin a trace when they are in none."""
 
     PART = "PART"  # a part of what is traced, in this process
     CALL = "CALL"  # a call of another server
@@ -62,7 +62,8 @@ def trace_statement(statement: str, result: Coroutine[Any, Any, T]) -> Coroutine
 
 
 async def _in_span(statement: str, result: Coroutine[Any, Any, T]) -> T:
-    with span(_summary(statement), SpanKind.CALL, db__query__summary=_summary(statement)):
+    summary = _summary(statement)
+    with span(summary, SpanKind.CALL, db__query__summary=summary):
         return await result
 
 

@@ -5,7 +5,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -88,14 +87,6 @@ class WebhookDeliveryState(StrEnum):
     PENDING = "PENDING"
     SUCCEEDED = "SUCCEEDED"
     FAILED = "FAILED"
-
-    @property
-    def condition(self) -> Q:
-        """Matches the deliveries in this state."""
-        return Q(
-            succeeded_at__isnull=self is not WebhookDeliveryState.SUCCEEDED,
-            next_attempt_at__isnull=self is not WebhookDeliveryState.PENDING,
-        )
 
 
 class WebhookEndpoint(Model):

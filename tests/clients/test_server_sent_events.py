@@ -4,13 +4,16 @@ Last-Event-ID as a browser's EventSource does.
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from typing import Any
 
 import httpx
 import orjson
 import pytest
+from websockets.asyncio.client import connect
+from websockets.typing import Subprotocol
 
+from realtime.client import SocketLimits
 from tests.clients.test_graphql_ws import client_output
 from tests.people import sign_up
 from tests.story.server_fixtures import Client, Server, http_client
@@ -204,6 +207,23 @@ async def test_a_refusal_is_in_the_clients_language(
     ]
     for answer, message in zip(answers, messages, strict=True):
         assert answer["message"].startswith(message)
+
+
+async def test_a_client_above_a_limit_is_told_when_to_come_back(server: Server) -> None:
+    address = server.url.replace("http", "ws") + "/graphql"
+    protocols = [Subprotocol("graphql-transport-ws")]
+    async with AsyncExitStack() as stack:
+        for _ in range(SocketLimits().anonymous_per_network):
+            socket = await stack.enter_async_context(connect(address, subprotocols=protocols))
+            await socket.send('{"type": "connection_init"}')
+            assert orjson.loads(await socket.recv())["type"] == "connection_ack"
+        headers = {"Accept-Language": "fr"}
+        async with event_stream(Client(server), {"query": "{ __typename }"}, **headers) as stream:
+            response = stream.response
+            error = orjson.loads(await response.aread())["errors"][0]
+    assert (response.status_code, response.headers["retry-after"]) == (503, "5")
+    assert error["extensions"] == {"code": "SERVICE_UNAVAILABLE", "retryAfter": 5}
+    assert error["message"].startswith("Le service est momentanément indisponible.")
 
 
 async def test_another_companys_ticket_has_no_events(server: Server) -> None:
