@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,9 +23,10 @@ from auth.sessions import (
     sign_out,
     switch,
     token_hash,
+    valid_sessions,
 )
 from auth.token_successors import decrypt_successor
-from models.accounts.account import Account, Membership, Role
+from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.action import Action
 from models.errors import Refusal, Unauthenticated
 from models.identity.session import RefreshToken, Session
@@ -519,6 +520,33 @@ async def test_a_websocket_closes_when_the_users_role_changes(
     assert await checks.close_code(viewer) is CloseCode.FORBIDDEN
     await Membership.filter(user_id=owner.pk).delete()
     assert await checks.close_code(viewer) is CloseCode.UNAUTHORIZED
+
+
+async def test_open_websockets_follow_the_rule_for_valid_sessions(
+    owner: User, agent: User, new_action: "NewAction"
+) -> None:
+    """The statement for websockets isn't built by the ORM, so it states the rule once more."""
+    at = new_action().at
+    company, ended, staff = [
+        await signed_in(owner, new_action),
+        await signed_in(owner, new_action),
+        await sign_in(agent, None, True, new_action()),
+    ]
+    await sign_out(ended.session, new_action())
+    keys = [each.session.pk for each in (company, ended, staff)]
+
+    async def valid(at: datetime = at) -> set[int]:
+        found = await valid_session_ids(keys, at)
+        assert found == {each.pk for each in await valid_sessions(at)}
+        return found
+
+    assert await valid() == {company.session.pk, staff.session.pk}
+    assert await valid(staff.session.expires_at) == {company.session.pk}
+    account = Account.filter(memberships__user_id=owner.pk)
+    (account_id,) = await account.values_list("id", flat=True)
+    for status in set(AccountStatus) - {AccountStatus.ACTIVE}:
+        await Account.filter(pk=account_id).update(status=status)
+        assert await valid() == {staff.session.pk}, status
 
 
 async def test_checks_that_are_requested_together_share_statements(
