@@ -250,11 +250,9 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         mail_url=environ.get("CAMCHA_MAIL_URL") or "file:var/mail",
         mail_sender=environ.get("CAMCHA_MAIL_SENDER") or "CAMCHA <bonjour@camcha.example>",
         allowed_origins=frozenset(
-            map(_normalize_url, environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split())
+            map(_normalize_url, _words(environ.get("CAMCHA_ALLOWED_ORIGINS", "")))
         ),
-        passkey_origins=frozenset(
-            environ.get("CAMCHA_PASSKEY_ORIGINS", "").replace(",", " ").split()
-        ),
+        passkey_origins=frozenset(_words(environ.get("CAMCHA_PASSKEY_ORIGINS", ""))),
         files=environ.get("CAMCHA_FILES") or "var/files",
         s3_key_id=environ.get("CAMCHA_S3_KEY_ID") or "",
         s3_secret=environ.get("CAMCHA_S3_SECRET") or "",
@@ -292,15 +290,13 @@ def read_settings(environ: Mapping[str, str], base_url: str = "http://127.0.0.1:
         incoming_mail=_limits("CAMCHA_INCOMING_MAIL_", environ),
         chat=_limits("CAMCHA_CHAT_", environ),
         push_key=environ.get("CAMCHA_PUSH_KEY") or None,
-        push_services=tuple(environ.get("CAMCHA_PUSH_SERVICES", "").replace(",", " ").split()),
+        push_services=tuple(_words(environ.get("CAMCHA_PUSH_SERVICES", ""))),
         push=_limits("CAMCHA_PUSH_", environ),
         analytics=_limits(
             "CAMCHA_ANALYTICS_",
             {**_DEMONSTRATION_ANALYTICS, **environ} if demonstration else environ,
         ),
-        webhook_hosts=tuple(
-            environ.get("CAMCHA_WEBHOOK_PRIVATE_HOSTS", "").replace(",", " ").split()
-        ),
+        webhook_hosts=tuple(_words(environ.get("CAMCHA_WEBHOOK_PRIVATE_HOSTS", ""))),
     )
     if errors := _errors(settings, environ):
         raise SettingsError(errors, settings)
@@ -337,7 +333,7 @@ def _errors(settings: Settings, environ: Mapping[str, str]) -> list[str]:
         *(settings.stripe.errors if settings.stripe else []),
         *(settings.paypal.errors if settings.paypal else []),
         *(settings.invoice_platform.errors if settings.invoice_platform else []),
-        *return_url_errors(environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()),
+        *return_url_errors(_words(environ.get("CAMCHA_RETURN_URLS", ""))),
         *_policies_errors(settings.policies / "versions.toml"),
         *_tax_rules_errors(settings.tax_rules),
         *_documents_errors(settings, environ.get("CAMCHA_TRUSTED_DOCUMENTS_ONLY") or "false"),
@@ -503,7 +499,7 @@ def _incoming_mail_errors(settings: Settings) -> list[str]:
     if has_source != (address is not None):
         errors.append(
             "CAMCHA_INCOMING_MAIL_ADDRESS: required with CAMCHA_INCOMING_MAIL_LISTENER or "
-            "CAMCHA_INCOMING_MAIL_IMAP, and useless without both"
+            "CAMCHA_INCOMING_MAIL_IMAP, and has no effect without both"
         )
     if address and not re.fullmatch(r"[^\s@+]{1,40}@[^\s@]+", address):
         errors.append(
@@ -518,7 +514,7 @@ def _push_errors(settings: Settings) -> list[str]:
     if settings.push.delay > _MAX_REPLY_DELAY:
         errors.append(f"CAMCHA_PUSH_DELAY: must be at most {_MAX_REPLY_DELAY} seconds, a day")
     if settings.push_services and not settings.push_key:
-        errors.append("CAMCHA_PUSH_SERVICES: useless without CAMCHA_PUSH_KEY")
+        errors.append("CAMCHA_PUSH_SERVICES: has no effect without CAMCHA_PUSH_KEY")
     try:
         if settings.push_key:
             VapidKey.parse(settings.push_key)
@@ -592,7 +588,7 @@ def _vat_service_errors(url: str | None) -> list[str]:
 
 def _security_team(environ: Mapping[str, str]) -> SecurityTeam:
     return SecurityTeam(
-        tuple(environ.get("CAMCHA_SECURITY_EMAILS", "").replace(",", " ").split()),
+        tuple(_words(environ.get("CAMCHA_SECURITY_EMAILS", ""))),
         environ.get("CAMCHA_SECURITY_WEBHOOK") or "",
         environ.get("CAMCHA_SECURITY_WEBHOOK_SECRET") or "",
     )
@@ -621,7 +617,7 @@ def _trace_errors(url: str | None, callers: str) -> list[str]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
         errors.append("CAMCHA_TRACES: must be a collector such as http://127.0.0.1:4318")
     if callers and not url:
-        errors.append("CAMCHA_TRACE_CALLERS: useless without CAMCHA_TRACES")
+        errors.append("CAMCHA_TRACE_CALLERS: has no effect without CAMCHA_TRACES")
     return errors + [
         f"CAMCHA_TRACE_CALLERS: {each} is not a network such as 10.0.0.0/8"
         for each in _words(callers)
@@ -675,8 +671,8 @@ def _return_urls(environ: Mapping[str, str], base_url: str) -> ReturnUrls:
     """The pages that the operator allows; when none are set, those of the origins that may call the
     API.
     """
-    urls = environ.get("CAMCHA_RETURN_URLS", "").replace(",", " ").split()
-    origins = environ.get("CAMCHA_ALLOWED_ORIGINS", "").replace(",", " ").split()
+    urls = _words(environ.get("CAMCHA_RETURN_URLS", ""))
+    origins = _words(environ.get("CAMCHA_ALLOWED_ORIGINS", ""))
     return ReturnUrls.of(urls or [environ.get("CAMCHA_BASE_URL") or base_url, *origins])
 
 
@@ -714,11 +710,11 @@ def _hosts(environ: Mapping[str, str]) -> frozenset[str]:
     """The names under which this server may be called: the allowed ones and those of its pages.
     Empty when none are set, because a proxy may call the server by any name.
     """
-    names = environ.get("CAMCHA_ALLOWED_HOSTS", "").lower().replace(",", " ").split()
+    names = _words(environ.get("CAMCHA_ALLOWED_HOSTS", "").lower())
     if not names:
         return frozenset()
     urls = f"{environ.get('CAMCHA_BASE_URL', '')} {environ.get('CAMCHA_ALLOWED_ORIGINS', '')}"
-    origins = filter(None, map(_origin_of, urls.replace(",", " ").split()))
+    origins = filter(None, map(_origin_of, _words(urls)))
     return frozenset((*names, *(urlsplit(origin).hostname or "" for origin in origins)))
 
 

@@ -362,7 +362,7 @@ def _is_other_kind_of_number(text: str, window: Sequence[_Group], digits: str) -
 
 def _has_label(before: str, digits: str) -> bool:
     """Whether the text before a number says that it is another kind of number of this length."""
-    if len(digits) == 16:  # that of a device begins with 35 or 86
+    if len(digits) == 16:  # an IMEISV begins with 35, as some cards do, or 86, as none does
         return digits.startswith("35") and _IMEISV.search(before) is not None
     return any(len(digits) in lengths and label.search(before) for label, lengths in _IDENTIFIED)
 
