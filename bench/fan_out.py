@@ -220,7 +220,7 @@ class Subscriber(asyncio.Protocol):
         self._send_frame(TEXT, orjson.dumps(message))
 
     def _send_frame(self, first_byte: int, payload: bytes) -> None:
-        """Send a client's frame, whose mask of zeros changes nothing."""
+        """Send a frame, masked with zeros: clients have to mask, and this costs no time."""
         size = len(payload)
         length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
         self._transport.write(bytes([first_byte]) + length + bytes(4) + payload)

@@ -16,7 +16,9 @@ _PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class ReturnUrls:
-    """The URLs that begin with one of these, at the end of a part of their paths."""
+    """Where payment providers may send customers back to: the allowed URLs, and URLs whose path
+    continues one of them after a slash.
+    """
 
     allowed: tuple[str, ...] = ()
 

@@ -42,9 +42,9 @@ def _as_text(cutoff: datetime) -> object:
 
 @dataclass(frozen=True)
 class Rule:
-    """How long one kind of data is kept. `tables` has the conditions of the rows that are too old,
-    in the order in which the tables are emptied. Each `?` stands for the time before which they
-    are. `job` is the name of the job that deletes them.
+    """How long one kind of data is kept. `tables` has the condition of each table's expired
+    rows, in the order in which the tables are emptied. A `?` in a condition is a parameter: the
+    time before which rows have expired. `job` is the name of the job that deletes them.
     """
 
     kept: Kept

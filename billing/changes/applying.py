@@ -93,8 +93,8 @@ async def take_effect(
     pending: Sequence[PurchaseChange],
     invoice: Invoice,
 ) -> None:
-    """Apply an immediate change whose invoice is issued. It takes the place of a scheduled one,
-    except of a pause.
+    """Apply an immediate change whose invoice is issued. It replaces a scheduled one, except
+    a pause.
     """
     others = [each for each in pending if each.pk != change.pk]
     await cancel_changes(tx, [each for each in others if each.kind is not PurchaseChangeKind.PAUSE])

@@ -38,7 +38,7 @@ class PrivacyAuditAction(AuditAction):
     )
     RESTRICTION_LIFT = (
         "restriction.lift",
-        "An operator ended the restriction of a person’s data, which ends a week later.",
+        "An operator lifted the restriction of a person’s data, with effect a week later.",
     )
     INCIDENT_REPORT = "incident.report", "A suspected breach of personal data was reported."
     INCIDENT_UPDATE = (

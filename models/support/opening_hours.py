@@ -55,8 +55,8 @@ class OpeningHours:
         return next((begin for begin, _ in self._open(at, at + HORIZON)), None)
 
     def next_closing(self, at: datetime) -> datetime | None:
-        """When the hours end that are open at an instant or begin next after it. None when there
-        are none, or they don't end within HORIZON.
+        """When the opening that includes an instant ends; when the instant is closed, the end of
+        the next opening. None when there is none, or it doesn't end within HORIZON.
         """
         closing: datetime | None = None
         for begin, end in self._open(at, at + HORIZON):
@@ -66,8 +66,8 @@ class OpeningHours:
         return None if closing == at + HORIZON else closing
 
     def next_beginning(self, at: datetime) -> datetime | None:
-        """When hours next begin after an instant. If the instant is open, these are the hours after
-        the current ones. None when none begin within HORIZON.
+        """When the next opening after an instant begins. If the instant is open, it is the one after
+        the current opening. None when none begins within HORIZON.
         """
         if not self.is_open(at):
             return self.next_opening(at)

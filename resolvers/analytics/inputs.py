@@ -190,9 +190,9 @@ def _fact_input(fact: Fact) -> type[Any]:
         {
             "function": (
                 Function,
-                _declared("How values become one number.", default=Function.COUNT),
+                _declared("How the values are aggregated.", default=Function.COUNT),
             ),
-            "of": (Optional[of], _declared("The values. Null for COUNT.")),
+            "of": (Optional[of], _declared("The values to aggregate. Null for COUNT.")),
             "having": (
                 Optional[NumberRange],
                 _declared("The range that the number must be in. Other rows are left out."),

@@ -245,8 +245,8 @@ async def _send_email(
 
 
 async def fill_free_places(action: Action, organizer: Organizer) -> int:
-    """Give the places of erased people to those who wait. Returns for how many webinars that was
-    needed. Other places are given as soon as they become free.
+    """Give the places of erased people to those on the waiting list. Returns the number of
+    webinars with such places. Places that become free otherwise are given at once.
     """
     limited = Article.filter(kind=ArticleKind.WEBINAR, capacity__not_isnull=True, canceled_at=None)
     waiting = WebinarSignUp.filter(is_waiting=True).values("article_id")
