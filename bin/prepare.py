@@ -21,6 +21,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV, MODULES = ROOT / ".venv", ROOT / "node_modules"
 LOCK_FILES = {"production": "requirements.lock", "development": "requirements-dev.lock"}
+INSTALLER_LOCK_FILE = "requirements-installer.lock"
+LOCKED = ["--require-hashes", "--no-deps", "--requirement"]
 # What each installation provides.
 PROVIDED_KINDS = {"production": ["production"], "development": ["production", "development"]}
 
@@ -75,33 +77,36 @@ def prepare_python(kind: str) -> None:
     if not is_reusable:
         make_venv()
     with step("Python packages"):
-        pip_command = [
-            str(VENV / "bin" / "python"),
-            "-m",
-            "pip",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-input",
-        ]
-        run(
-            [
-                *pip_command,
-                "install",
-                "--require-hashes",
-                "--no-deps",
-                "--progress-bar=off",
-                # A developer's processes compile what they import, a small part. The server may
-                # run as a user who can't write here, so production is compiled now.
-                *(["--no-compile"] if kind == "development" else []),
-                "--requirement",
-                LOCK_FILES[kind],
-            ]
-        )
+        install(kind)
     for name in PROVIDED_KINDS[kind]:
         stamp(VENV, name).write_text(
             fingerprint(interpreter, (ROOT / LOCK_FILES[name]).read_text())
         )
     stamp(VENV, "interpreter").write_text(interpreter)
+
+
+def install(kind: str) -> None:
+    """Install with uv, which takes a fifth of pip's time. It doesn't read pip's settings, such as
+    a mirror: where it fails, pip installs.
+
+    A developer's processes compile what they import, a small part. The server may run as a user who
+    can't write here, so production is compiled now.
+    """
+    is_compiled = kind != "development"
+    try:
+        pip_install(INSTALLER_LOCK_FILE)
+        uv = [str(VENV / "bin" / "uv"), "pip", "install", "--python", str(VENV / "bin" / "python")]
+        compiling = ["--compile-bytecode"] if is_compiled else []
+        run([*uv, "--quiet", *compiling, *LOCKED, LOCK_FILES[kind]])
+    except PreparationError as failure:
+        write_status(f"{failure}\nInstalling with pip instead ...\n")
+        pip_install(LOCK_FILES[kind], is_compiled=is_compiled)
+
+
+def pip_install(lock_file: str, *, is_compiled: bool = False) -> None:
+    pip = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check"]
+    compiling = [] if is_compiled else ["--no-compile"]
+    run([*pip, "--quiet", "--no-input", "--progress-bar=off", *compiling, *LOCKED, lock_file])
 
 
 def make_venv() -> None:
