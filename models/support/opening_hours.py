@@ -66,8 +66,8 @@ class OpeningHours:
         return None if closing == at + HORIZON else closing
 
     def next_beginning(self, at: datetime) -> datetime | None:
-        """When the next opening after an instant begins. If the instant is open, it is the one after
-        the current opening. None when none begins within HORIZON.
+        """When the next opening after an instant begins. If the instant is open, it is the one
+        after the current opening. None when none begins within HORIZON.
         """
         if not self.is_open(at):
             return self.next_opening(at)
