@@ -11,7 +11,7 @@ from typing import Any
 
 from models.accounts.account import Account
 from models.action import Transaction
-from models.billing.dispute import Dispute, DisputeStatus
+from models.billing.dispute import Dispute
 from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind
@@ -35,6 +35,7 @@ from support.canned_replies import VARIABLES, ReplyContext, clean_reply, fill_in
 from support.classification import change_tags, set_category, set_priority
 from support.snoozing import MAX_TIME
 from support.teams import ANSWERING_ROLES
+from support.tickets import open_dispute_refusal
 
 MAX_SNOOZE_MINUTES = MAX_TIME.days * 24 * 60
 AUTOMATION_VARIABLES = [name for name in VARIABLES if not name.startswith("agent.")]
@@ -266,14 +267,10 @@ async def _refuse_status(
                 Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message),
             )
         )
-    open_disputes = Dispute.filter(ticket_id=ticket.pk, status=DisputeStatus.OPEN)
-    if await open_disputes.using_db(tx.db).exists():
-        message = _("An invoice is disputed in this ticket. Accept or reject the dispute first.")
+    if await Dispute.is_open_in(tx, ticket.pk):
         refusals.append(
             ActionRefusal(
-                TicketActionKind.STATUS,
-                ActionRefusalReason.OPEN_DISPUTE,
-                Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message),
+                TicketActionKind.STATUS, ActionRefusalReason.OPEN_DISPUTE, open_dispute_refusal()
             )
         )
     return refusals

@@ -3,12 +3,16 @@
 Legal requests (`LEGAL_DEADLINES`) are closed only by those whose request it is: the
 requester and the owners of the company. Staff close them, or mark them as solved, with a reason,
 which the GDPR requires (Article 12(4)). The requester and the owners are told by email each time.
+
+Among the members, the same people close the ticket of a dispute that nobody has decided. Staff
+decide the dispute, which solves its ticket.
 """
 
 from auth.services import AuthServices
 from mail import emails
 from models.accounts.account import Account, AccountMembers, Membership, Role
 from models.action import Action, Transaction
+from models.billing.dispute import Dispute
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, store_result
@@ -100,19 +104,25 @@ async def change_status(
     """Change the status of a ticket that the user sees. A `reason`, as `closing_reason` returns it,
     is posted in the ticket. A repeat changes nothing.
 
-    Raises TRANSITION_ILLEGAL, with the statuses that are possible. For legal requests
-    also BLANK, when staff give no reason, and CLOSING_RESERVED for members whose request it isn't.
+    Raises TRANSITION_ILLEGAL, with the statuses that are possible, and for staff when a dispute
+    has to be decided first. CLOSING_RESERVED for members when a legal request or a dispute isn't
+    theirs, and for legal requests also BLANK, when staff give no reason.
     """
     async with action.transaction() as tx:
-        # Accounts are locked before tickets.
         is_legal_request = ticket.deadline_at is not None
-        members = await AccountMembers.lock(tx, ticket.account_id) if is_legal_request else None
+        is_disputed = await Dispute.is_open_in(tx, ticket.pk)
+        is_reserved = is_legal_request or is_disputed
+        # Accounts are locked before tickets.
+        members = await AccountMembers.lock(tx, ticket.account_id) if is_reserved else None
         ticket = await tx.lock(Ticket, ticket.pk)
         if ticket.status is status:
             return ticket
-        is_answer = members is not None and status in FINISHED_STATUSES and not ticket.is_finished
-        if members and status in FINISHED_STATUSES:
+        is_finishing = status in FINISHED_STATUSES
+        is_answer = is_legal_request and is_finishing and not ticket.is_finished
+        if members and is_finishing:
             _require_right_to_close(members, user, ticket)
+        if is_disputed and is_finishing and user.staff:
+            raise open_dispute_refusal()
         if is_answer and user.staff and reason is None:
             raise Refusal(CommonErrorCode.BLANK, "input", "reason")
         message = await _post_reason(tx, ticket, user, reason) if reason else None
@@ -129,6 +139,12 @@ def _require_right_to_close(members: AccountMembers, user: User, ticket: Ticket)
     is_owner = membership is not None and membership.role is Role.OWNER
     if not (user.staff or is_owner or (membership and ticket.requester_id == user.pk)):
         raise Refusal(SupportErrorCode.CLOSING_RESERVED, "input", "ticketId")
+
+
+def open_dispute_refusal() -> Refusal:
+    """Says that a ticket can't be solved or closed before the dispute in it is decided."""
+    message = _("An invoice is disputed in this ticket. Accept or reject the dispute first.")
+    return Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId", message=message)
 
 
 async def _post_reason(tx: Transaction, ticket: Ticket, user: User, text: str) -> Message:

@@ -117,6 +117,12 @@ class Dispute(Model):
         return await rejected.using_db(tx.db).exists()
 
     @classmethod
+    async def is_open_in(cls, tx: "Transaction", ticket_id: int) -> bool:
+        """Whether a dispute that nobody has decided belongs to this ticket."""
+        open_disputes = cls.filter(ticket_id=ticket_id, status=DisputeStatus.OPEN)
+        return await open_disputes.using_db(tx.db).exists()
+
+    @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Dispute"]:
         """Agents see all disputes, buyers those of their account."""
         if viewer.is_agent:

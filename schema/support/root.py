@@ -156,7 +156,7 @@ class SupportMutation(
         audit=SupportAuditAction.TICKET_MOVE,
         description="Changes the status of a ticket. When a legal request "
         "(`Ticket.deadlineAt` isn't null) is solved or closed, its requester and the owners are "
-        "notified by email.",
+        "notified by email. A ticket with an open dispute is solved by deciding the dispute.",
     )
     ticket_close: TicketPayload | None = mutation(
         ticket_resolvers.close,
@@ -165,7 +165,8 @@ class SupportMutation(
         audit=SupportAuditAction.TICKET_MOVE,
         description="Closes a ticket. It stays readable. Legal requests "
         "(`Ticket.deadlineAt` isn't null) can be closed by their requester, by owners and, with a "
-        "reason, by agents; the requester and the owners are notified by email.",
+        "reason, by agents; the requester and the owners are notified by email. Tickets with an "
+        "open dispute can be closed by the same members, but not by agents, who decide it.",
     )
     ticket_mark_read: TicketPayload | None = mutation(
         ticket_resolvers.mark_read,

@@ -10,6 +10,7 @@ import pytest
 from billing.reconciliation import reconciliation
 from billing.settlement import lock_for_settlement, reverse_payment
 from engine import Engine
+from models.accounts.account import Role
 from models.action import Action
 from models.billing.dispute import Dispute
 from models.billing.invoice import Invoice
@@ -20,8 +21,10 @@ from models.billing.receivable import Receivable
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
+from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
+from tests.people import add_member, create_user, create_viewer
 from tests.schema.audited_fixtures import Scenario, agent_viewer
 from tests.schema.conftest import Dataset
 
@@ -117,6 +120,34 @@ async def test_p3_2_a_rejected_reason_does_not_stop_the_dunning_again(scenario: 
     assert not await Receivable.exclude(disputed_at=None).exists()
     other = await dispute(scenario, "other", "QUANTITY")
     assert other["dispute"]["status"] == "OPEN"
+
+
+async def test_p3_2_the_ticket_of_an_open_dispute_is_closed_by_nobody_else(
+    scenario: Scenario,
+) -> None:
+    """Other members can't close it, and staff have to decide the dispute."""
+    opened = (await dispute(scenario))["dispute"]
+    ticket_id = opened["ticket"]["id"]
+
+    async def close(viewer: Viewer, **values: str) -> dict[str, Any]:
+        return await scenario.mutate(viewer, "ticketClose", ticketId=ticket_id, **values)
+
+    for role in (Role.MEMBER, Role.BILLING, Role.ADMIN):
+        user = await create_user(scenario.action, role.title())
+        await add_member(scenario.action, scenario.dataset.paul.account, user, role)
+        viewer = await create_viewer(scenario.action, user, scenario.dataset.paul.account)
+        assert (await close(viewer))["userErrors"] == [{"code": "CLOSING_RESERVED"}]
+    agent = await agent_viewer(scenario)
+    for status in ("SOLVED", "CLOSED"):
+        payload = await scenario.mutate(
+            agent, "ticketMove", ticketId=ticket_id, status=status, reason="Vu."
+        )
+        assert payload["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+    assert (await close(agent, reason="Vu."))["userErrors"] == [{"code": "TRANSITION_ILLEGAL"}]
+    assert (await Ticket.get(pk=(await Dispute.get()).ticket_id)).status is TicketStatus.NEW
+    pending = await scenario.mutate(agent, "ticketMove", ticketId=ticket_id, status="PENDING")
+    assert pending["userErrors"] == []
+    assert (await close(scenario.owner))["userErrors"] == []
 
 
 @pytest.mark.parametrize("status", [TicketStatus.SOLVED, TicketStatus.CLOSED])
