@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from auth.secret_keys import is_encrypted_with
 from billing.documents.checks import RATES
 from billing.seller import seller
 from models.billing.offer import Offer, Price
 from models.billing.tax_rule import TaxRule
-from models.database.connection import sqlite_path
+from models.database.connection import encryption_of, sqlite_path
 from models.identity.user import Staff, User
 from models.operations.installation import Installation
 from settings import PACKAGED_POLICIES, PACKAGED_SELLER, Settings
@@ -302,9 +302,7 @@ def _postgres_weaknesses(settings: Settings) -> Iterator[tuple[str, str, str]]:
             "events of the others after up to a second.",
             "Set CAMCHA_REDIS_URL, or run one process.",
         )
-    parts = _parts(settings.database_url)
-    modes = parse_qs(parts.query).get("ssl", parse_qs(parts.query).get("sslmode", [""]))
-    if not _is_local(parts.hostname) and modes[0] in ("", "disable", "allow", "prefer"):
+    if not _is_local_database(settings.database_url) and not _is_encrypted(settings.database_url):
         yield (
             "database encryption",
             "The connection to PostgreSQL may not be encrypted.",
@@ -320,8 +318,23 @@ def _parts(url: str) -> SplitResult:
         return urlsplit("")
 
 
+def _is_local_database(database_url: str) -> bool:
+    """Whether the server is this machine, named by its address or by its socket."""
+    parts = _parts(database_url)
+    (host,) = parse_qs(parts.query).get("host", [parts.hostname])[-1:]
+    return _is_local(host) or unquote(host or "").startswith("/")
+
+
+def _is_encrypted(database_url: str) -> bool:
+    """Whether connections are always encrypted. An invalid URL is an error of the settings."""
+    try:
+        return encryption_of(database_url).is_certain
+    except ValueError:
+        return True
+
+
 def _is_local(host: str | None) -> bool:
-    """Whether the host is this machine: a Unix socket, localhost or a loopback address."""
+    """Whether the host is this machine: none, localhost or a loopback address."""
     if host in (None, "", "localhost"):
         return True
     with suppress(ValueError):

@@ -429,7 +429,10 @@ def _database_errors(name: str, url: str) -> list[str]:
     if url.startswith("sqlite://") and len(url) > len("sqlite://"):
         return []
     with suppress(ValueError):
-        if urlsplit(url).scheme in ("postgres", "postgresql") and urlsplit(url).path.strip("/"):
+        parts = urlsplit(url)
+        if parts.scheme in ("postgres", "postgresql") and parts.path.strip("/") and "://" in url:
+            if parts.port == 0:
+                raise ValueError
             return _database_options(name, url)
     return [f"{name}: must be sqlite://path/to/file or postgres://user:password@host/database"]
 

@@ -110,6 +110,7 @@ WARNINGS = [
     ("mail encryption", {"CAMCHA_MAIL_URL": "smtp://mail.fournil.fr?starttls=never"}),
     ("database", {"CAMCHA_DATABASE_URL": "sqlite://var/camcha.sqlite3"}),
     ("database encryption", {"CAMCHA_DATABASE_URL": "postgres://c:x@db.fournil.fr/camcha"}),
+    ("database encryption", {"CAMCHA_DATABASE_URL": "postgres:///camcha?host=db.fournil.fr"}),
     ("redis", {"CAMCHA_REDIS_URL": ""}),
     ("scanner", {"CAMCHA_SCANNER": ""}),
     ("secret key", {"CAMCHA_SECRET_KEY": "passwordpassword-0123456789-abcdef"}),
@@ -153,7 +154,12 @@ def test_one_policy_of_the_example_is_an_error(ready_environment: dict[str, str]
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres://camcha@/camcha?host=/run/postgresql", "postgres://c:x@127.0.0.1/camcha"]
+    "url",
+    [
+        "postgres://camcha@/camcha?host=/run/postgresql",
+        "postgres://camcha@%2Frun%2Fpostgresql/camcha",
+        "postgres://c:x@127.0.0.1/camcha",
+    ],
 )
 def test_a_database_on_this_machine_needs_no_encryption(
     url: str, ready_environment: dict[str, str]

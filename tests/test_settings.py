@@ -30,6 +30,7 @@ ERRORS = [
         "CAMCHA_DATABASE_URL: must be sqlite://",
     ),
     ({"CAMCHA_DATABASE_URL": "postgres://db.example"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
+    ({"CAMCHA_DATABASE_URL": "postgres:camcha"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_DATABASE_URL": "sqlite://"}, "CAMCHA_DATABASE_URL: must be sqlite://"),
     ({"CAMCHA_ANALYTICS_URL": "postgres://db.example"}, "CAMCHA_ANALYTICS_URL: must be sqlite://"),
     ({"CAMCHA_ANALYTICS_URL": "sqlite://copy"}, "CAMCHA_ANALYTICS_URL: must be a copy"),
@@ -44,6 +45,18 @@ ERRORS = [
     (
         {"CAMCHA_DATABASE_URL": "postgres://db.example/camcha?lock_timout=4&maxsize=20"},
         "CAMCHA_DATABASE_URL: unknown parameter lock_timout, maxsize",
+    ),
+    *(
+        ({"CAMCHA_DATABASE_URL": f"postgres://{url}"}, f"CAMCHA_DATABASE_URL: {error}")
+        for url, error in (
+            ("db.example:99999/camcha", "must be sqlite://"),
+            ("db.example:0/camcha", "must be sqlite://"),
+            ("db.example:port/camcha", "must be sqlite://"),
+            ("db.example/camcha?ssl=yes", "ssl must be one of disable, allow, prefer, require"),
+            ("db.example/camcha?sslmode=full", "ssl must be one of disable, allow, prefer"),
+            ("db.example/camcha?sslrootcert=/nowhere/ca.pem", "can't read sslrootcert (No such"),
+            ("db.example/camcha?host=/run/postgresql", "name the host once"),
+        )
     ),
     (
         {"CAMCHA_INCOMING_MAIL_ADDRESS": "support@camcha.example"},

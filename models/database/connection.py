@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
@@ -14,6 +14,7 @@ from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
 from tortoise.migrations.recorder import MigrationRecorder
 
+from models.database.encryption import PARAMETERS, Encryption
 from models.database.migrations import migrate, migration_names
 from models.database.options import DatabaseOptions
 from models.database.sql import ANALYTICS
@@ -138,10 +139,22 @@ def database_options(url: str) -> DatabaseOptions:
     """The options among the parameters of a PostgreSQL URL. Raises ValueError with a message for
     the operator.
     """
-    params = dict(parse_qsl(urlsplit(url).query))
+    params = _parameters(url)
     if unknown_names := DatabaseOptions.unknown_parameters(params):
         raise ValueError(f"unknown parameter {', '.join(unknown_names)}")
+    if "host" in params and urlsplit(url).hostname:
+        raise ValueError("name the host once, before the database or as ?host=")
+    Encryption.parse(params)
     return DatabaseOptions.parse(params)
+
+
+def encryption_of(url: str) -> Encryption:
+    """How connections to the database of a PostgreSQL URL are encrypted."""
+    return Encryption.parse(_parameters(url))
+
+
+def _parameters(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
 
 
 def postgres_parameters(url: str) -> dict[str, Any]:
@@ -171,20 +184,35 @@ def _connection_config(url: str, options: dict[str, Any]) -> dict[str, Any]:
     else:
         # asyncpg's default is 100 prepared statements. Clients choose columns, and each choice is
         # another statement.
-        parts = parts._replace(scheme="asyncpg")
+        parts = _name_socket(parts)._replace(scheme="asyncpg")
         defaults = {"statement_cache_size": "300"}
     query = {
         name: value
         for name, value in (defaults | dict(parse_qsl(parts.query))).items()
-        if name not in DatabaseOptions.names()
+        if name not in DatabaseOptions.names() | PARAMETERS
     }
     settings = expand_db_url(urlunsplit(parts._replace(query=urlencode(query))))
     if parts.scheme == "asyncpg":
         settings["credentials"]["options"] = replace(database_options(url), **options)
+        if (encryption := encryption_of(url)).mode:
+            settings["credentials"]["ssl"] = encryption.argument()
         settings["engine"] = "models.database.postgres"  # has a pool for each workload
     else:
         settings["engine"] = "models.database.sqlite"  # transactions wait for other processes
     return settings
+
+
+def _name_socket(parts: SplitResult) -> SplitResult:
+    """A URL whose host is the folder of a socket, written as libpq allows (`%2Frun%2Fpostgresql`),
+    with that folder as a parameter.
+    """
+    user, at, server = parts.netloc.rpartition("@")
+    host, colon, port = server.partition(":")
+    if host[:3].lower() != "%2f":
+        return parts
+    query = f"{parts.query}&" if parts.query else ""
+    query += urlencode({"host": unquote(host)})
+    return parts._replace(netloc=f"{user}{at}{colon}{port}", query=query)
 
 
 def _read_only(settings: dict[str, Any]) -> dict[str, Any]:

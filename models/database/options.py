@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Self
 
+from models.database.encryption import PARAMETERS
 from models.database.workload import Workload
 
 
@@ -47,7 +48,7 @@ class DatabaseOptions:
     @classmethod
     def unknown_parameters(cls, params: Mapping[str, str]) -> list[str]:
         """The parameters that neither we nor the driver know."""
-        return sorted(params.keys() - cls.names() - _DRIVER_PARAMETERS)
+        return sorted(params.keys() - cls.names() - PARAMETERS - _DRIVER_PARAMETERS)
 
     @classmethod
     def names(cls) -> frozenset[str]:
@@ -85,7 +86,6 @@ _DRIVER_PARAMETERS = {
     "password",
     "port",
     "schema",
-    "ssl",
     "statement_cache_size",
     "target_session_attrs",
     "user",

@@ -4,6 +4,7 @@ password, and Tortoise waits or retries where an operator needs an answer.
 
 import socket
 import sqlite3
+import ssl
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,15 @@ def _postgres_error(credentials: dict[str, Any], timeout: float, error: Exceptio
             return f"{server} doesn't answer within {timeout:g} seconds. Check the host and port"
         case PermissionError():
             return f"this process may not use the {server}"
+        case ssl.SSLCertVerificationError():
+            return (
+                f"the certificate of {server} isn't trusted ({error.verify_message}). Check the "
+                f"host, and name the authority's certificate with sslrootcert"
+            )
+        case ssl.SSLError():
+            return f"the encryption of the connection to {server} failed ({error.reason})"
+        case ConnectionError() if type(error) is ConnectionError:  # asyncpg's, to a refusal
+            return f"{server} doesn't encrypt connections. Set ssl=disable, or turn it on there"
         case OSError() if is_path:
             return f"there is no server at the {server}. Check the folder, or start PostgreSQL"
         case OSError():

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 import asyncpg
 
-from models.database.connection import postgres_parameters
+from models.database.connection import encryption_of, postgres_parameters
 from operations.backup.encryption import BackupError
 from operations.backup.manifest import (
     SELECT_AUDIT_END,
@@ -29,7 +29,6 @@ _VARIABLES = {
     "password": "PGPASSWORD",
     "database": "PGDATABASE",
     "passfile": "PGPASSFILE",
-    "ssl": "PGSSLMODE",
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
 _COUNT_RELATIONS = """
@@ -145,6 +144,7 @@ def _variables(url: str, environment: Mapping[str, str]) -> dict[str, str]:
         if parameters.get(name) is not None
     }
     inherited = {name: value for name, value in environment.items() if name[:7] != "CAMCHA_"}
+    own |= encryption_of(url).variables()
     return {**inherited, "PGAPPNAME": "camcha", "LC_MESSAGES": "C", **own}
 
 
