@@ -52,6 +52,7 @@ from operations.webhooks.sending import WebhookSender
 from privacy import erasure
 from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
+from privacy.incident_notices import send_notices
 from privacy.mailings import send_mailings
 from privacy.person_rights import end_restrictions
 from realtime.connected_agents import CONNECTIONS
@@ -386,6 +387,12 @@ def jobs(
             internal=True,
         ),
         Job("restrictions", 3_600, lambda: end_restrictions(clock.now()), internal=True),
+        Job(
+            "incident notices",
+            10,
+            lambda: send_notices(action()),
+            internal=True,
+        ),
         Job(
             "mailings",
             5,

@@ -19,6 +19,7 @@ from models.billing.tax import TaxOptions, UnverifiedBuyers
 from models.countries import COUNTRY_CODES
 from models.locale import Locale
 from models.privacy.erasure import Retention
+from models.privacy.incident_notice import DataProtectionContact
 
 Versioned = TypeVar("Versioned", "Terms", Retention, DunningSchedule, TaxOptions)
 _NOTES = ("PMD", "PMT", "AAB")
@@ -48,7 +49,8 @@ class Terms:
 class Seller:
     """The seller as printed on invoices, its terms, how customers contact support, the account for
     transfers, None when it doesn't accept any, and the SEPA creditor identifier, empty when it
-    collects no direct debits under one of its own.
+    collects no direct debits under one of its own. `data_protection` is who answers questions about
+    personal data, None when the file doesn't say it.
     """
 
     party: Party
@@ -60,6 +62,7 @@ class Seller:
     bank: BankAccount | None = None
     tax: tuple[TaxOptions, ...] = (TaxOptions(),)
     creditor_identifier: str = ""
+    data_protection: DataProtectionContact | None = None
 
     def terms_on(self, day: date) -> Terms:
         """The terms in force on a date. Raises ValueError before the first."""
@@ -87,7 +90,7 @@ def _valid_on(day: date, versions: Iterable[Versioned]) -> Versioned:
 
 
 def seller(path: Path) -> Seller:
-    """Read the file. Raises KeyError or ValueError when something is missing."""
+    """Read the file. Raises KeyError, TypeError or ValueError when something is missing."""
     config = tomllib.loads(path.read_text(encoding="utf-8"))
     party = _party(config)
     terms = tuple(
@@ -108,6 +111,7 @@ def seller(path: Path) -> Seller:
         _bank(config),
         tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
         config.get("creditor_identifier", ""),
+        DataProtectionContact(**config["data_protection"]) if "data_protection" in config else None,
     )
 
 
@@ -169,7 +173,11 @@ def seller_errors(seller: Seller, on: date) -> list[str]:
         *(error for terms in seller.terms for error in _wording_errors(terms)),
         *(
             error
-            for address in (seller.party.email, seller.support_email)
+            for address in (
+                seller.party.email,
+                seller.support_email,
+                *([seller.data_protection.email] if seller.data_protection else []),
+            )
             for error in _email(address)
         ),
     ]

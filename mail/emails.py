@@ -46,6 +46,7 @@ from models.privacy.consent import PURPOSE_LABELS, ConsentPurpose
 from models.privacy.data_request import KIND_LABELS, DataRequest
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.incident_notice import PeopleContent
 from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
@@ -1046,6 +1047,35 @@ async def send_mailing(
         consent=text(PURPOSE_LABELS[mailing.purpose], user.locale),
         stop_link=_page_url(WITHDRAWAL_PATH, withdrawal_token),
     )
+
+
+async def send_breach_message(
+    tx: Transaction, user: User, incident: Incident, content: PeopleContent
+) -> Email:
+    """Tell somebody about a breach that concerns their data (GDPR, Article 34): in their language,
+    then in the other one. The law requires it, so it needs no consent.
+    """
+    other = Locale.EN if user.locale is Locale.FR else Locale.FR
+    return await _store_for_user(
+        tx,
+        user,
+        "breach_message",
+        number=incident.number,
+        title=_one_line(content.subject(user.locale)),
+        sections=_sections(content.body(user.locale)),
+        other_title=_one_line(content.subject(other)),
+        other_sections=_sections(content.body(other)),
+        other_locale=other.value,
+    )
+
+
+def _sections(body: str) -> list[tuple[str, list[str]]]:
+    """The paragraphs of a text, each with its heading: the first line of several."""
+    paragraphs = [each.strip().split("\n") for each in re.split(r"\n\s*\n", body) if each.strip()]
+    return [
+        (lines[0] if len(lines) > 1 else "", lines[1:] if len(lines) > 1 else lines)
+        for lines in paragraphs
+    ]
 
 
 async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:

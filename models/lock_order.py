@@ -21,6 +21,7 @@ TABLES = (
     "account",
     "erasure",
     "incident",
+    "incident_notice",
     "invitation",
     "invoice_recipient",
     "user",

@@ -169,6 +169,9 @@ PLAN = (
         {
             "data_request": "decided_at < ?",
             "incident_entry": "incident_id IN (SELECT id FROM incident WHERE closed_at < ?)",
+            "incident_notice_version": "notice_id IN (SELECT n.id FROM incident_notice n"
+            " JOIN incident i ON i.id = n.incident_id WHERE i.closed_at < ?)",
+            "incident_notice": "incident_id IN (SELECT id FROM incident WHERE closed_at < ?)",
             "incident": "closed_at < ?",
             "erasure": "COALESCE(finished_at, canceled_at) < ?"
             " AND (kept_until IS NULL OR kept_until < ?)",

@@ -83,7 +83,7 @@ async def report(
     """
     with Checks() as check:
         description = check(message_text, description, "description")
-        check(_require_past, noticed_at, action.at, "noticedAt")
+        check(require_past, noticed_at, action.at, "noticedAt")
         name = check(line, name, "name", NAME_LENGTH) if name else ""
         email = check(clean_email, email) if email else ""
         ticket = await check.wait(loading) if loading else None
@@ -193,11 +193,11 @@ async def update(
     """
     with Checks() as check:
         incident = await check.wait(loading)
-        check(_require_past, changes.aware_at, action.at, "awareAt")
+        check(require_past, changes.aware_at, action.at, "awareAt")
         values: dict[str, Any] = {"severity": changes.severity}
         for column, field in (("people_count", "peopleCount"), ("record_count", "recordCount")):
             values[column] = getattr(changes, column)
-            check(_require_count, values[column], field)
+            check(require_count, values[column], field)
         for column, field in (
             ("data_categories", "dataCategories"),
             ("consequences", "consequences"),
@@ -366,7 +366,7 @@ async def record_notification(
     """
     with Checks() as check:
         incident = await check.wait(loading)
-        check(_require_past, notified_at, action.at, "notifiedAt")
+        check(require_past, notified_at, action.at, "notifiedAt")
         reference = check(line, reference, "reference", REFERENCE_LENGTH) if reference else ""
         delay_reason = (
             check(message_text, delay_reason, "delayReason", TEXT_LENGTH) if delay_reason else ""
@@ -380,13 +380,10 @@ async def record_notification(
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "incidentId")
         if not getattr(incident, f"{prefix}_required"):
             raise Refusal(PrivacyErrorCode.NOTIFICATION_NOT_REQUIRED, "input", "audience")
-        if audience is IncidentAudience.AUTHORITY:
-            if notified_at > incident.deadline_at and not delay_reason:
-                raise Refusal(CommonErrorCode.BLANK, "input", "delayReason")
-            incident.authority_reference = reference
-            incident.authority_delay_reason = delay_reason
-            incident.reminder_at = None
-        setattr(incident, f"{prefix}_notified_at", notified_at)
+        is_late = audience is IncidentAudience.AUTHORITY and notified_at > incident.deadline_at
+        if is_late and not delay_reason:
+            raise Refusal(CommonErrorCode.BLANK, "input", "delayReason")
+        apply_notification(incident, audience, notified_at, reference, delay_reason)
         await incident.save(using_db=tx.db)
         details = {
             "audience": audience.value,
@@ -398,11 +395,30 @@ async def record_notification(
     return incident
 
 
-def _require_past(at: datetime | None, now: datetime, field: str) -> None:
+def apply_notification(
+    incident: Incident,
+    audience: IncidentAudience,
+    notified_at: datetime,
+    reference: str,
+    delay_reason: str,
+) -> None:
+    """Set that the authority, with the reference that it gave and the reasons for a delay, or the
+    people concerned were notified.
+    """
+    setattr(incident, f"{audience.prefix}_notified_at", notified_at)
+    if audience is IncidentAudience.AUTHORITY:
+        incident.authority_reference = reference
+        incident.authority_delay_reason = delay_reason
+        incident.reminder_at = None
+
+
+def require_past(at: datetime | None, now: datetime, field: str) -> None:
+    """Raise TIME_FUTURE at `field` for a time in the future."""
     if at is not None and at > now:
         raise Refusal(PrivacyErrorCode.TIME_FUTURE, "input", field)
 
 
-def _require_count(count: int | None, field: str) -> None:
+def require_count(count: int | None, field: str) -> None:
+    """Raise VALUE_INVALID at `field` for a number that can't be stored."""
     if count is not None and not 0 <= count <= MAX_COUNT:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)

@@ -17,6 +17,7 @@ from operations.analytics.export import query_csv
 from operations.analytics.query import AnalyticsQuery
 from privacy.archive import personal_archive
 from privacy.message_export import ExportFormat, MessageExport, messages_json, messages_pdf
+from privacy.notice_documents import NoticeFormat, notice_file
 from resolvers.context import Services
 from storage.store import Store
 
@@ -64,6 +65,13 @@ def find_export(services: Services, data: dict[str, Any], store: Store) -> Expor
                 f"camcha-{query['fact']}-{today}.csv",
                 "text/csv; charset=utf-8",
                 query_csv(AnalyticsQuery.from_json(query), today, services.analytics.min_companies),
+            )
+        case {"notice": int(key), "format": format_, "name": str(name)}:
+            file_format = NoticeFormat(format_)
+            return Export(
+                f"{name}.{file_format.extension}",
+                file_format.media_type,
+                notice_file(key, file_format, services.seller.party, services.clock.now()),
             )
         case {"fec": int(year)}:
             return Export(

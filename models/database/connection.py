@@ -36,6 +36,7 @@ MODULES = [
     "models.privacy.data_request",
     "models.privacy.erasure",
     "models.privacy.incident",
+    "models.privacy.incident_notice",
     "models.privacy.mailing",
     "models.event",
     "models.support.answer_time",

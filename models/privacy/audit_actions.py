@@ -55,3 +55,27 @@ class PrivacyAuditAction(AuditAction):
         "incident.notify",
         "An operator recorded that a breach was notified (`audience`).",
     )
+    INCIDENT_NOTICE_DRAFT = (
+        "incident_notice.draft",
+        "An operator began a notice of a breach (`audience`).",
+    )
+    INCIDENT_NOTICE_EDIT = (
+        "incident_notice.edit",
+        "An operator edited a notice of a breach (`version`).",
+    )
+    INCIDENT_NOTICE_EXPORT = (
+        "incident_notice.export",
+        "An operator created a link to a notice of a breach as a file (`version`, `format`).",
+    )
+    INCIDENT_NOTICE_RECORD_SENT = (
+        "incident_notice.record_sent",
+        "An operator recorded that a notice of a breach was sent (`audience`, `version`).",
+    )
+    INCIDENT_NOTICE_REQUEST = (
+        "incident_notice.request",
+        "An operator asked for a message about a breach to be sent (`version`, `recipients`).",
+    )
+    INCIDENT_NOTICE_CONFIRM = (
+        "incident_notice.confirm",
+        "Another operator confirmed that a message about a breach is sent (`version`).",
+    )

@@ -58,6 +58,22 @@ TABLES: dict[str, Table] = {
     "incident_entry": Table(
         BREACHES, Kept.REGISTER, OnErasure.KEPT, {Category.NOT_PERSONAL: "at kind text details"}
     ),
+    "incident_notice": Table(
+        BREACHES,
+        Kept.REGISTER,
+        OnErasure.NONE,
+        {
+            Category.NOT_PERSONAL: (
+                "audience stage number version status created_at requested_at is_for_everybody "
+                "recipient_count unreachable_count sent_at reference"
+            ),
+            Category.KEYS: "account_ids user_ids",
+            Category.TECHNICAL: "last_user_id",
+        },
+    ),
+    "incident_notice_version": Table(
+        BREACHES, Kept.REGISTER, OnErasure.NONE, {Category.NOT_PERSONAL: "number at content"}
+    ),
     "mailing": Table(
         MAILINGS,
         Kept.ALWAYS,

@@ -16,3 +16,19 @@ class PrivacyErrorCode(ErrorCode):
         "NOTIFICATION_NOT_REQUIRED",
         _("Decide first that this notification is required."),
     )
+    NOTICE_CHANGED = (
+        "NOTICE_CHANGED",
+        _("Somebody has edited this notice in the meantime. Read the latest version first."),
+    )
+    NOTICE_INCOMPLETE = (
+        "NOTICE_INCOMPLETE",
+        _("This notice isn’t complete. Missing: %(missing)s."),
+    )
+    NOTICE_UNFINISHED = (
+        "NOTICE_UNFINISHED",
+        _("Complete the passages that are marked with %(mark)s first."),
+    )
+    SECOND_PERSON_REQUIRED = (
+        "SECOND_PERSON_REQUIRED",
+        _("You asked for this yourself. Another operator has to confirm it."),
+    )

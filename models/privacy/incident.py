@@ -23,8 +23,15 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 NOTIFICATION_PERIOD = timedelta(hours=72)  # GDPR, Article 33(1)
-# How long before the deadline the security team is reminded, the last time when it passes.
-REMINDERS = (timedelta(hours=24), timedelta(hours=6), timedelta(hours=1), timedelta())
+# How long before the deadline the security team is reminded: 24, 48, 66 and 71 hours after it became
+# aware, and when the deadline passes.
+REMINDERS = (
+    timedelta(hours=48),
+    timedelta(hours=24),
+    timedelta(hours=6),
+    timedelta(hours=1),
+    timedelta(),
+)
 TEXT_LENGTH = 4_000
 
 

@@ -8,6 +8,15 @@ from models.privacy.incident import (
     IncidentSeverity,
     IncidentStatus,
 )
+from models.privacy.incident_notice import (
+    BreachCause,
+    BreachGravity,
+    BreachNature,
+    BreachOrigin,
+    IncidentNoticeStatus,
+    NoticeStage,
+)
+from privacy.notice_documents import NoticeFormat
 from resolvers.descriptions import describe_enum
 
 describe_enum(
@@ -95,4 +104,75 @@ describe_enum(
         "DECIDED": "It was decided whether a notification is required, for the reason in `text`.",
         "NOTIFIED": "A notification was recorded. `text` holds the reasons for a delay.",
     },
+)
+describe_enum(
+    IncidentNoticeStatus,
+    "The status of a notice of a breach.",
+    {
+        "DRAFT": "It is being written.",
+        "CONFIRMING": "An operator asked for it to be sent, and another one has to confirm it.",
+        "SENDING": "It was confirmed, and its emails are being stored.",
+        "SENT": "It was sent.",
+    },
+)
+describe_enum(
+    NoticeStage,
+    "Whether a notification of the authority says everything (GDPR, Article 33(4)).",
+    {
+        "COMPLETE": "It says everything.",
+        "INITIAL": "It says what is known so far. A complementary one follows.",
+        "COMPLEMENTARY": "It completes an earlier one.",
+    },
+)
+describe_enum(
+    BreachNature,
+    "What was lost in a breach.",
+    {
+        "CONFIDENTIALITY": "Somebody could read data who shouldn't have.",
+        "INTEGRITY": "Data was changed that shouldn't have been.",
+        "AVAILABILITY": "Data was lost, or couldn't be reached.",
+    },
+)
+describe_enum(
+    BreachOrigin,
+    "How a breach happened.",
+    {
+        "LOST_DEVICE": "A device was lost or stolen.",
+        "LOST_PAPER": "Documents on paper were lost or stolen.",
+        "HACKING": "Somebody broke into a system.",
+        "MALWARE": "A program that does harm, such as ransomware.",
+        "PHISHING": "Somebody was led to give away credentials or data.",
+        "WRONG_RECIPIENT": "Data was sent to the wrong person.",
+        "WRONG_ACCESS": "Data was shown to the wrong person.",
+        "PUBLICATION": "Data was published by mistake.",
+        "VERBAL_DISCLOSURE": "Somebody said what they shouldn't have.",
+        "DISPOSAL": "Devices or documents were thrown away with data on them.",
+        "OTHER": "Something else, which the circumstances say.",
+    },
+)
+describe_enum(
+    BreachCause,
+    "Who caused a breach, and whether on purpose.",
+    {
+        "INTERNAL_ACCIDENTAL": "Somebody who works for the vendor, by mistake.",
+        "INTERNAL_MALICIOUS": "Somebody who works for the vendor, on purpose.",
+        "EXTERNAL_ACCIDENTAL": "Somebody else, by mistake.",
+        "EXTERNAL_MALICIOUS": "Somebody else, on purpose.",
+        "UNKNOWN": "It isn't known.",
+    },
+)
+describe_enum(
+    BreachGravity,
+    "How grave the consequences of a breach can be for the people concerned.",
+    {
+        "NEGLIGIBLE": "They aren't affected, or have small inconveniences.",
+        "LIMITED": "They can have inconveniences that they overcome.",
+        "SIGNIFICANT": "They can have consequences that they overcome with serious difficulties.",
+        "MAXIMAL": "They can have consequences that they can't overcome.",
+    },
+)
+describe_enum(
+    NoticeFormat,
+    "The format of a notice's file.",
+    {"PDF": "PDF, to read, print and keep.", "TEXT": "Plain text, to copy from."},
 )

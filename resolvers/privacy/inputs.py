@@ -7,9 +7,19 @@ import strawberry
 from models.privacy.consent import ConsentChannel, ConsentPurpose
 from models.privacy.data_request import DataRequestDecision, DataRequestKind
 from models.privacy.incident import IncidentAudience, IncidentSeverity, IncidentStatus
+from models.privacy.incident_notice import (
+    BreachCause,
+    BreachGravity,
+    BreachNature,
+    BreachOrigin,
+    NoticeStage,
+)
+from privacy.notice_documents import NoticeFormat
 from resolvers.arguments import IDEMPOTENCY_KEY
 
 _INCIDENT_ID = "The ID of the incident."
+_NOTICE_ID = "The ID of the notice."
+_VERSION = "The number of the version that was read. It must be the latest one."
 
 
 @strawberry.input(description="A consent to give or to withdraw.")
@@ -200,3 +210,162 @@ class IncidentRecordNotificationInput:
         description="The reasons for the delay (at most 4,000 characters). Required when the "
         "authority was notified after the deadline.",
     )
+
+
+@strawberry.input(description="The notice to begin.")
+class IncidentNoticeDraftInput:
+    incident_id: strawberry.ID = strawberry.field(description=_INCIDENT_ID)
+    audience: IncidentAudience = strawberry.field(description="Who gets the notice.")
+    stage: NoticeStage | None = strawberry.field(
+        default=None,
+        description="For a notification of the authority: whether it says everything. Defaults to "
+        "COMPLETE for the first one, and to COMPLEMENTARY after that.",
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
+@strawberry.input(
+    description="New values of a notification of the authority. Values that are omitted stay as "
+    "they are. Texts are in French, because the authority reads them."
+)
+class IncidentAuthorityNoticeEditInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    version: int = strawberry.field(description=_VERSION)
+    earlier_reference: str | None = strawberry.field(
+        default=None, description="The authority's number of the initial notification (at most 100 characters)."
+    )
+    contact_name: str | None = strawberry.field(
+        default=None, description="The name of the data protection officer or another contact (at most 200 characters)."
+    )
+    contact_role: str | None = strawberry.field(
+        default=None, description="The role of the contact (at most 200 characters)."
+    )
+    contact_email: str | None = strawberry.field(
+        default=None, description="The email address of the contact (at most 200 characters)."
+    )
+    contact_phone: str | None = strawberry.field(
+        default=None, description="The phone number of the contact (at most 200 characters)."
+    )
+    started_at: datetime | None = strawberry.field(
+        default=None, description="When the breach began."
+    )
+    ended_at: datetime | None = strawberry.field(
+        default=None, description="When the breach ended."
+    )
+    discovered_at: datetime | None = strawberry.field(
+        default=None, description="When the vendor became aware of the breach."
+    )
+    delay_reason: str | None = strawberry.field(
+        default=None, description="Why the authority is notified after 72 hours (at most 4,000 characters)."
+    )
+    natures: list[BreachNature] | None = strawberry.field(
+        default=None, description="What was lost."
+    )
+    origin: BreachOrigin | None = strawberry.field(
+        default=None, description="How the breach happened."
+    )
+    cause: BreachCause | None = strawberry.field(
+        default=None, description="Who caused the breach, and whether on purpose."
+    )
+    circumstances: str | None = strawberry.field(
+        default=None, description="What happened, and how it was discovered (at most 4,000 characters)."
+    )
+    people_categories: str | None = strawberry.field(
+        default=None, description="The categories of people concerned (at most 4,000 characters)."
+    )
+    people_count: int | None = strawberry.field(
+        default=None, description="The approximate number of people concerned."
+    )
+    data_categories: str | None = strawberry.field(
+        default=None, description="The categories of data concerned (at most 4,000 characters)."
+    )
+    record_count: int | None = strawberry.field(
+        default=None, description="The approximate number of records concerned."
+    )
+    prior_measures: str | None = strawberry.field(
+        default=None, description="The security measures that were in place before the breach (at most 4,000 characters)."
+    )
+    consequences: str | None = strawberry.field(
+        default=None, description="The likely consequences (at most 4,000 characters)."
+    )
+    gravity: BreachGravity | None = strawberry.field(
+        default=None, description="How grave the consequences can be for the people concerned."
+    )
+    measures: str | None = strawberry.field(
+        default=None, description="The measures taken or proposed (at most 4,000 characters)."
+    )
+    people_informed: str | None = strawberry.field(
+        default=None, description="Whether, when and how the people concerned are informed, or why they aren't (at most 4,000 characters)."
+    )
+    processors: str | None = strawberry.field(
+        default=None, description="Processors and other organizations involved (at most 4,000 characters)."
+    )
+    other_countries: str | None = strawberry.field(
+        default=None, description="The people concerned in other countries (at most 4,000 characters)."
+    )
+
+
+@strawberry.input(
+    description="New texts of a message to the people concerned. Texts that are omitted stay as "
+    "they are. Write in plain language. Paragraphs have an empty line between them, and the first "
+    "line of a paragraph with several lines is its heading."
+)
+class IncidentPeopleNoticeEditInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    version: int = strawberry.field(description=_VERSION)
+    subject_fr: str | None = strawberry.field(
+        default=None, description="The subject in French (at most 150 characters)."
+    )
+    body_fr: str | None = strawberry.field(
+        default=None, description="The text in French, which follows the greeting (at most 8,000 characters)."
+    )
+    subject_en: str | None = strawberry.field(
+        default=None, description="The subject in English (at most 150 characters)."
+    )
+    body_en: str | None = strawberry.field(
+        default=None, description="The text in English, which follows the greeting (at most 8,000 characters)."
+    )
+
+
+@strawberry.input(description="The version of a notice to get as a file.")
+class IncidentNoticeExportInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    version: int | None = strawberry.field(
+        default=None, description="The number of the version. Defaults to the latest one."
+    )
+    format: NoticeFormat = strawberry.field(description="The format of the file.")
+
+
+@strawberry.input(description="A notice that was sent by other means than our emails.")
+class IncidentNoticeRecordSentInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    sent_at: datetime = strawberry.field(description="When it was sent.")
+    reference: str | None = strawberry.field(
+        default=None,
+        description="The authority's reference of the notification (at most 100 characters).",
+    )
+
+
+@strawberry.input(
+    description="The message to send and its recipients: everybody, or people and the members of "
+    "companies."
+)
+class IncidentNoticeRequestSendingInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    version: int = strawberry.field(description=_VERSION)
+    everybody: bool = strawberry.field(
+        default=False, description="Whether all customers get the message."
+    )
+    account_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description="The IDs of companies whose members get the message (at most 1,000).",
+    )
+    user_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list, description="The IDs of people who get the message (at most 1,000)."
+    )
+
+
+@strawberry.input(description="The message whose sending to confirm.")
+class IncidentNoticeConfirmSendingInput:
+    notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
+    version: int = strawberry.field(description=_VERSION)

@@ -11,12 +11,14 @@ from models.privacy.incident import (
     IncidentSeverity,
     IncidentStatus,
 )
+from resolvers.privacy import incident_notices as notice_resolvers
 from resolvers.privacy import incidents as incident_resolvers
 from resolvers.support import tickets as ticket_resolvers
 from schema.accounts.accounts import Account
 from schema.fields import edge, field
 from schema.identity.users import User
 from schema.nodes import Node, backed_by
+from schema.privacy.incident_notices import IncidentNotice
 from schema.support.tickets import Ticket
 from schema.user_errors import UserError, errors
 
@@ -26,7 +28,9 @@ class IncidentNotification:
     required: bool | None = field(
         "Whether they have to be notified. Null until it is decided.", lambda root: root["required"]
     )
-    reason: str | None = field("The reason for the decision.", lambda root: root["reason"])
+    reason: str | None = field(
+        "The reason for the decision.", lambda root: root["reason"], cost=3
+    )
     notified_at: datetime | None = field(
         "When they were notified. Null until it is recorded.", lambda root: root["notified_at"]
     )
@@ -36,6 +40,7 @@ class IncidentNotification:
     delay_reason: str | None = field(
         "The reasons why the authority was notified after the deadline.",
         lambda root: root["delay_reason"],
+        cost=3,
     )
 
 
@@ -43,7 +48,9 @@ class IncidentNotification:
 class IncidentDetail:
     name: str = field("The name of the value, such as `severity`.", lambda root: root["name"])
     value: str = field(
-        "The value. Numbers and booleans are formatted as in JSON.", lambda root: root["value"]
+        "The value. Numbers and booleans are formatted as in JSON.",
+        lambda root: root["value"],
+        cost=3,
     )
 
 
@@ -53,7 +60,7 @@ class IncidentDetail:
 class IncidentEntry:
     at: datetime = field("When it happened.")
     kind: IncidentEntryKind = field("What the entry records.")
-    text: str = field("A note or reason. Empty when there is none.")
+    text: str = field("A note or reason. Empty when there is none.", cost=3)
     details: list[IncidentDetail] = field(
         "The changed values.", incident_resolvers.details, needs=("details",)
     )
@@ -126,6 +133,11 @@ class Incident(Node):
         incident_resolvers.entries,
         cost=20,
         description="Everything that was decided and done, oldest first.",
+    )
+    notices: list[IncidentNotice] = edge(
+        notice_resolvers.notices,
+        cost=10,
+        description="The notices to the authority and to the people concerned, oldest first.",
     )
 
 

@@ -38,6 +38,7 @@ from models.privacy.consent import ConsentPurpose
 from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.incident_notice import PeopleContent
 from models.privacy.mailing import Mailing
 from models.support.escalation import Escalation
 from models.support.message import Message
@@ -444,6 +445,19 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
                 body_en="Exports are faster.",
             ),
             "TOKEN-123",
+        )
+    ],
+    "breach_message": [
+        lambda tx, user: emails.send_breach_message(
+            tx,
+            user,
+            incident(tx),
+            PeopleContent(
+                subject_fr="Un incident concerne vos données",
+                body_fr=f"Bonjour {user.name}.\n\nCe qui s’est passé\nUne facture est partie.",
+                subject_en="An incident concerns your data",
+                body_en=f"Hello {user.name}.\n\nWhat happened\nAn invoice was sent.",
+            ),
         )
     ],
     "account_erased": [

@@ -103,9 +103,9 @@ async def member_viewer(scenario: Scenario, **columns: Any) -> Viewer:
     )
 
 
-async def operator_viewer(scenario: Scenario) -> Viewer:
+async def operator_viewer(scenario: Scenario, name: str = "Omar") -> Viewer:
     """An operator with a recent step-up."""
-    operator = await create_staff(scenario.action, "Omar", Staff.OPERATOR)
+    operator = await create_staff(scenario.action, name, Staff.OPERATOR)
     viewer = await create_viewer(scenario.action, operator, second_factor=True)
     assert viewer.session
     await Session.filter(pk=viewer.session.pk).update(

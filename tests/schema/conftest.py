@@ -63,6 +63,11 @@ from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
 from models.privacy.incident import Incident
+from models.privacy.incident_notice import (
+    IncidentNotice,
+    IncidentNoticeVersion,
+    PeopleContent,
+)
 from models.privacy.mailing import Mailing
 from models.support.automation import (
     Automation,
@@ -467,7 +472,21 @@ async def create_private_rows(action: Action, company: Company) -> None:
         aware_at=action.at,
         deadline_at=action.at,
     )
-    company.restricted_rows += [erasure, email, event, statement, bank_line, incident]
+    notice = await IncidentNotice.create(
+        incident=incident,
+        audience="PEOPLE",
+        number=1,
+        created_at=action.at,
+        reference=f"{company.mark} reference",
+    )
+    await IncidentNoticeVersion.create(
+        notice=notice,
+        number=1,
+        at=action.at,
+        author=company.owner.user,
+        content=PeopleContent(subject_fr=f"{company.mark} subject").to_json(),
+    )
+    company.restricted_rows += [erasure, email, event, statement, bank_line, incident, notice]
     promotion = await Promotion.create(
         code=f"{company.mark}20", basis_points=2_000, valid_from=action.at, created_at=action.at
     )

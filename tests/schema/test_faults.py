@@ -51,6 +51,25 @@ async def owner(scenario: Scenario) -> Viewer:
 async def supervisor(scenario: Scenario) -> Viewer:
     return await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
 
+# The texts of a notification of the authority: lines and longer texts, all of them faulty.
+NOTICE_TEXTS = {
+    "earlierReference": LONG,
+    "contactName": " ",
+    "contactRole": LONG,
+    "contactEmail": "",
+    "contactPhone": LONG,
+    "delayReason": LONG,
+    "circumstances": " ",
+    "peopleCategories": LONG,
+    "dataCategories": "",
+    "priorMeasures": LONG,
+    "consequences": LONG,
+    "measures": " ",
+    "peopleInformed": LONG,
+    "processors": LONG,
+    "otherCountries": LONG,
+}
+
 
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
@@ -1002,6 +1021,71 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
             "delayReason": LONG,
         },
         {("incidentId",), ("notifiedAt",), ("reference",), ("delayReason",)},
+    ),
+    "incidentNoticeDraft": (
+        operator_viewer,
+        {"incidentId": BAD_ID, "audience": "PEOPLE", "stage": "INITIAL", "idempotencyKey": ""},
+        {("incidentId",), ("stage",), ("idempotencyKey",)},
+    ),
+    "incidentAuthorityNoticeEdit": (
+        operator_viewer,
+        {
+            "noticeId": BAD_ID,
+            "version": 1,
+            **NOTICE_TEXTS,
+            "startedAt": "2999-01-01T00:00:00Z",
+            "endedAt": "2999-01-01T00:00:00Z",
+            "discoveredAt": "2999-01-01T00:00:00Z",
+            "peopleCount": -1,
+            "recordCount": -1,
+        },
+        {
+            ("noticeId",),
+            *((name,) for name in NOTICE_TEXTS),
+            ("startedAt",),
+            ("endedAt",),
+            ("discoveredAt",),
+            ("peopleCount",),
+            ("recordCount",),
+        },
+    ),
+    "incidentPeopleNoticeEdit": (
+        operator_viewer,
+        {
+            "noticeId": BAD_ID,
+            "version": 1,
+            "subjectFr": " ",
+            "bodyFr": LONG,
+            "subjectEn": LONG,
+            "bodyEn": "",
+        },
+        {("noticeId",), ("subjectFr",), ("bodyFr",), ("subjectEn",), ("bodyEn",)},
+    ),
+    "incidentNoticeExport": (
+        operator_viewer,
+        {"noticeId": BAD_ID, "version": 1, "format": "PDF"},
+        {("noticeId",)},
+    ),
+    "incidentNoticeRecordSent": (
+        operator_viewer,
+        {"noticeId": BAD_ID, "sentAt": "2999-01-01T00:00:00Z", "reference": LONG},
+        {("noticeId",), ("sentAt",), ("reference",)},
+    ),
+    "incidentNoticeRequestSending": (
+        operator_viewer,
+        {
+            "noticeId": BAD_ID,
+            "version": 1,
+            "everybody": True,
+            "accountIds": [BAD_ID],
+            "userIds": [BAD_ID],
+        },
+        {("noticeId",), ("everybody",), ("accountIds", "0"), ("userIds", "0")},
+    ),
+    "incidentNoticeConfirmSending": (
+        operator_viewer,
+        {"noticeId": BAD_ID, "version": 1},
+        {("noticeId",)},
     ),
     "fileAnnounce": (
         owner,

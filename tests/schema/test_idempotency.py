@@ -79,6 +79,11 @@ MUTATIONS_WITHOUT_KEY = {
         "emailRetry",
         "incidentDecide",
         "incidentMove",
+        "incidentAuthorityNoticeEdit",
+        "incidentNoticeConfirmSending",  # a repeat sends nothing more
+        "incidentNoticeRecordSent",
+        "incidentNoticeRequestSending",
+        "incidentPeopleNoticeEdit",
         "incidentRecordNotification",
         "incidentUpdate",
         "incomingEmailDismiss",

@@ -4,6 +4,7 @@ from typing import Any
 
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
+from models.privacy.incident_notice import IncidentNotice
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
@@ -140,3 +141,69 @@ async def incident_record_notification(scenario: Scenario) -> None:
         audience="AUTHORITY",
         notifiedAt="2026-11-23T08:00:00Z",
     )
+
+
+async def incident_notice_draft(scenario: Scenario, audience: str = "AUTHORITY") -> None:
+    await _change(
+        scenario, "incidentNoticeDraft", audience=audience, idempotencyKey=f"MARKED KEY {audience}"
+    )
+
+
+async def _change_notice(
+    scenario: Scenario, name: str, audience: str, times: int = 2, **fields: Any
+) -> None:
+    if not await IncidentNotice.filter(audience=audience).exists():
+        await incident_notice_draft(scenario, audience)
+    notice = await IncidentNotice.get(audience=audience)
+    assert scenario.operator
+    for _ in range(times):
+        await scenario.mutate(
+            scenario.operator, name, noticeId=encode("IncidentNotice", notice.pk), **fields
+        )
+
+
+async def incident_authority_notice_edit(scenario: Scenario) -> None:
+    fields = {"circumstances": "MARKED CIRCUMSTANCES", "contactName": "MARKED NAME"}
+    await _change_notice(
+        scenario, "incidentAuthorityNoticeEdit", "AUTHORITY", version=1, **fields
+    )
+
+
+async def incident_people_notice_edit(scenario: Scenario) -> None:
+    texts = {name: f"MARKED {name}" for name in ("subjectFr", "subjectEn", "bodyFr", "bodyEn")}
+    await _change_notice(scenario, "incidentPeopleNoticeEdit", "PEOPLE", version=1, **texts)
+
+
+async def incident_notice_export(scenario: Scenario) -> None:
+    await _change_notice(scenario, "incidentNoticeExport", "AUTHORITY", 1, format="TEXT")
+
+
+async def _decide_for_people(scenario: Scenario) -> None:
+    await incident_people_notice_edit(scenario)
+    await _change(
+        scenario, "incidentDecide", audience="PEOPLE", required=True, reason="MARKED REASON"
+    )
+
+
+async def incident_notice_record_sent(scenario: Scenario) -> None:
+    await _decide_for_people(scenario)
+    await _change_notice(
+        scenario,
+        "incidentNoticeRecordSent",
+        "PEOPLE",
+        sentAt="2026-11-23T08:00:00Z",
+        reference="MARKED REFERENCE",
+    )
+
+
+async def incident_notice_request_sending(scenario: Scenario) -> None:
+    await _decide_for_people(scenario)
+    await _change_notice(
+        scenario, "incidentNoticeRequestSending", "PEOPLE", version=2, everybody=True
+    )
+
+
+async def incident_notice_confirm_sending(scenario: Scenario) -> None:
+    await incident_notice_request_sending(scenario)
+    scenario.operator = await operator_viewer(scenario, "Odette")
+    await _change_notice(scenario, "incidentNoticeConfirmSending", "PEOPLE", version=2)
