@@ -18,4 +18,6 @@ class Reconciliation:
     received: Money = field("The balance of the bank's account in the ledger.")
     unmatched_count: int = field("The number of lines of bank statements that wait for a person.")
     unmatched: Money = field("The sum of these lines.")
-    errors: list[str] = field("A sentence about each difference. Empty when there are none.")
+    errors: list[str] = field(
+        "A sentence about each difference. Empty when there are none.", cost=20
+    )

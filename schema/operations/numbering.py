@@ -9,5 +9,6 @@ from schema.fields import field
 class InvoiceNumbering:
     issued_count: int = field("The number of issued invoices.")
     errors: list[str] = field(
-        "A sentence about each gap, duplicate or date out of order. Empty when there are none."
+        "A sentence about each gap, duplicate or date out of order. Empty when there are none.",
+        cost=20,
     )
