@@ -107,6 +107,7 @@ class NoticeDocument:
     title: str
     introduction: str
     footer: str
+    is_form: bool
     sections: tuple[Section, ...]
 
     @property
@@ -128,6 +129,7 @@ class NoticeDocument:
             "title": self.title,
             "introduction": self.introduction,
             "footer": self.footer,
+            "is-form": self.is_form,
             "sections": [
                 {
                     "heading": section.heading,
@@ -153,15 +155,21 @@ async def notice_file(
 ) -> AsyncIterator[bytes]:
     """The file of a version, in one piece."""
     version = await IncidentNoticeVersion.get(pk=key).select_related("notice__incident")
-    document = notice_document(version.notice.incident, version.notice, version, seller)
+    document = notice_document(version.notice.incident, version.notice, version, seller, at)
     is_pdf = format_ is NoticeFormat.PDF
     yield await document.pdf(at) if is_pdf else document.plain_text.encode()
 
 
 def notice_document(
-    incident: Incident, notice: IncidentNotice, version: IncidentNoticeVersion, seller: Party
+    incident: Incident,
+    notice: IncidentNotice,
+    version: IncidentNoticeVersion,
+    seller: Party,
+    at: datetime,
 ) -> NoticeDocument:
-    """The file of a version of a notice. `seller` is the controller (GDPR, Article 4(7))."""
+    """The file of a version of a notice, as of `at`. `seller` is the controller (GDPR, Article
+    4(7)).
+    """
     content = version.parsed_content
     is_authority = isinstance(content, AuthorityContent)
     title = (
@@ -180,30 +188,41 @@ def notice_document(
         facts.append(text(_("draft"), _FR))
     introduction = " · ".join(facts)
     if isinstance(content, AuthorityContent):
-        sections = tuple(_authority_sections(incident, notice, content, seller))
+        sections = tuple(_authority_sections(incident, notice, content, seller, at))
     else:
         sections = tuple(_people_sections(content))
     return NoticeDocument(
         text(title, _FR),
         introduction,
         f"{seller.name} · {incident.number}",
+        is_authority,
         sections,
     )
 
 
 def _people_sections(content: PeopleContent) -> Iterator[Section]:
+    """The message in each language. Of a paragraph with several lines, the first is a heading."""
     for locale in (Locale.FR, Locale.EN):
-        paragraphs = [each for each in content.body(locale).split("\n\n") if each.strip()]
-        yield Section(content.subject(locale), tuple(("", each) for each in paragraphs))
+        paragraphs = [each.strip() for each in content.body(locale).split("\n\n") if each.strip()]
+        parts = [each.partition("\n") for each in paragraphs]
+        yield Section(
+            content.subject(locale),
+            tuple((first, rest) if rest else ("", first) for first, _, rest in parts),
+        )
 
 
 def _authority_sections(
-    incident: Incident, notice: IncidentNotice, content: AuthorityContent, seller: Party
+    incident: Incident,
+    notice: IncidentNotice,
+    content: AuthorityContent,
+    seller: Party,
+    at: datetime,
 ) -> Iterator[Section]:
+    earlier = (_("Number of the initial notification"), content.earlier_reference)
     yield _section(
         _("The notification"),
         (_("Kind of notification"), _label(_STAGES, notice.stage)),
-        (_("Number of the initial notification"), content.earlier_reference),
+        *([earlier] if notice.stage is NoticeStage.COMPLEMENTARY else ()),
     )
     address = ", ".join((*seller.address.lines, f"{seller.address.postcode} {seller.address.city}"))
     yield _section(
@@ -217,16 +236,16 @@ def _authority_sections(
         (_("Phone number of the contact"), content.contact_phone),
         (_("Processors and other organizations involved"), content.processors),
     )
+    deadline_at = (content.discovered_at or incident.aware_at) + NOTIFICATION_PERIOD
+    is_late = (notice.sent_at or at) > deadline_at
+    delay = (_("Reasons for a notification after 72 hours"), content.delay_reason)
     yield _section(
         _("The breach"),
         (_("Beginning"), _moment(content.started_at)),
         (_("End"), _moment(content.ended_at)),
         (_("Discovery"), _moment(content.discovered_at)),
-        (
-            _("End of the 72 hours"),
-            _moment((content.discovered_at or incident.aware_at) + NOTIFICATION_PERIOD),
-        ),
-        (_("Reasons for a notification after 72 hours"), content.delay_reason),
+        (_("End of the 72 hours"), _moment(deadline_at)),
+        *([delay] if is_late or content.delay_reason else ()),
         (_("Circumstances"), content.circumstances),
         (_("Nature"), ", ".join(_label(_NATURES, each) for each in content.natures)),
         (_("Origin"), _label(_ORIGINS, content.origin)),

@@ -453,8 +453,8 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             user,
             incident(tx),
             PeopleContent(
-                subject_fr="Un incident concerne vos données",
-                body_fr=f"Bonjour {user.name}.\n\nCe qui s’est passé\nUne facture est partie.",
+                subject_fr="Un incident touche vos factures",
+                body_fr=f"Bonjour {user.name}.\n\nCe qui s’est produit\nUne facture est partie.",
                 subject_en="An incident concerns your data",
                 body_en=f"Hello {user.name}.\n\nWhat happened\nAn invoice was sent.",
             ),

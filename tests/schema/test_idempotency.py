@@ -203,6 +203,7 @@ MUTATIONS_WITHOUT_KEY = {
         "accountExportInvoices",
         "accountExportMessages",
         "accountExportMovements",
+        "incidentNoticeExport",
         "personalDataExport",
         "ticketExport",
         "clockAdvance",
