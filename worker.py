@@ -52,7 +52,7 @@ from operations.webhooks.sending import WebhookSender
 from privacy import erasure
 from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
-from privacy.incident_notices import send_notices
+from privacy.incident_notices import send_breach_messages
 from privacy.mailings import send_mailings
 from privacy.person_rights import end_restrictions
 from realtime.connected_agents import CONNECTIONS
@@ -390,7 +390,7 @@ def jobs(
         Job(
             "incident notices",
             10,
-            lambda: send_notices(action()),
+            lambda: send_breach_messages(action()),
             internal=True,
         ),
         Job(

@@ -51,7 +51,6 @@ from models.privacy.incident_notice import (
 from models.text import BODY_LENGTH, client_key, line, message_text
 from models.translations import _
 from privacy.incidents import (
-    MAX_COUNT,
     REFERENCE_LENGTH,
     apply_notification,
     require_count,
@@ -406,11 +405,8 @@ async def request_sending(
             check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "noticeId"))
         if recipients.is_everybody is bool(recipients.account_ids or recipients.user_ids):
             check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "everybody"))
-        for model, keys, field in (
-            (Account, recipients.account_ids, "accountIds"),
-            (User, recipients.user_ids, "userIds"),
-        ):
-            await check.wait(_require_existing(model, keys, field))
+        account_ids = await check.wait(_existing(Account, recipients.account_ids, "accountIds"))
+        user_ids = await check.wait(_existing(User, recipients.user_ids, "userIds"))
     await reauthentication.require_step_up(action, session)
     actor = action.actor
     assert actor, "an operator"  # noqa: S101
@@ -420,8 +416,8 @@ async def request_sending(
         wanted = (
             actor.pk,
             recipients.is_everybody,
-            sorted(recipients.account_ids),
-            sorted(recipients.user_ids),
+            account_ids,
+            user_ids,
         )
         current = (
             notice.requester_id,
@@ -440,8 +436,7 @@ async def request_sending(
         notice.status = IncidentNoticeStatus.CONFIRMING
         notice.requester_id, notice.requested_at = actor.pk, action.at
         notice.is_for_everybody = recipients.is_everybody
-        notice.account_ids = sorted(recipients.account_ids)
-        notice.user_ids = sorted(recipients.user_ids)
+        notice.account_ids, notice.user_ids = account_ids, user_ids
         chosen = _chosen(notice).using_db(tx.db)
         notice.recipient_count = await _reachable(chosen).count()
         notice.unreachable_count = await chosen.count() - notice.recipient_count
@@ -455,17 +450,21 @@ async def request_sending(
     return notice
 
 
-async def _require_existing(
+async def _existing(
     model: type[Account] | type[User], keys: tuple[int | None, ...], field: str
-) -> None:
-    """Raise NOT_FOUND at the index of each key without a row, and VALUE_INVALID for too many."""
+) -> list[int]:
+    """The keys in ascending order. Raises NOT_FOUND at the index of each key without a row, and
+    VALUE_INVALID for too many.
+    """
     if len(keys) > MAX_RECIPIENTS:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
-    known = {*await model.filter(id__in=keys).values_list("id", flat=True)} if keys else set()
+    given = [key for key in keys if key is not None]
+    known = {row.pk for row in await model.filter(id__in=given).only("id")} if given else set()
     with Checks() as check:
         for index, key in enumerate(keys):
             if key not in known:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, "input", field, str(index)))
+    return sorted(given)
 
 
 def _chosen(notice: IncidentNotice) -> QuerySet[User]:
@@ -512,7 +511,7 @@ async def confirm_sending(
     return notice
 
 
-async def send_notices(action: Action) -> int:
+async def send_breach_messages(action: Action) -> int:
     """Store a batch of the emails of each message that was confirmed. Returns for how many messages
     a batch was stored.
     """

@@ -87,9 +87,7 @@ class NoticeFormat(StrEnum):
     @property
     def media_type(self) -> str:
         """The media type of the file."""
-        return (
-            "application/pdf" if self is NoticeFormat.PDF else "text/plain; charset=utf-8"
-        )
+        return "application/pdf" if self is NoticeFormat.PDF else "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True)
@@ -287,9 +285,7 @@ def _label(labels: Mapping[Any, Translatable], value: StrEnum | None) -> str:
 def _moment(at: datetime | None) -> str:
     if at is None:
         return ""
-    return text(
-        _("%(day)s at %(time)s"), _FR, day=local_date(at), time=time_of_day(at, _FR)
-    )
+    return text(_("%(day)s at %(time)s"), _FR, day=local_date(at), time=time_of_day(at, _FR))
 
 
 def _count(count: int | None) -> str:

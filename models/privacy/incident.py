@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 NOTIFICATION_PERIOD = timedelta(hours=72)  # GDPR, Article 33(1)
-# How long before the deadline the security team is reminded: 24, 48, 66 and 71 hours after it became
-# aware, and when the deadline passes.
+# How long before the deadline the security team is reminded: 24, 48, 66 and 71 hours after it
+# became aware, and when the deadline passes.
 REMINDERS = (
     timedelta(hours=48),
     timedelta(hours=24),

@@ -6,7 +6,8 @@ Each text is kept in versions that are never changed, so that the register shows
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields as dataclass_fields
+from dataclasses import asdict, dataclass
+from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self

@@ -232,10 +232,13 @@ class IncidentAuthorityNoticeEditInput:
     notice_id: strawberry.ID = strawberry.field(description=_NOTICE_ID)
     version: int = strawberry.field(description=_VERSION)
     earlier_reference: str | None = strawberry.field(
-        default=None, description="The authority's number of the initial notification (at most 100 characters)."
+        default=None,
+        description="The authority's number of the initial notification (at most 100 characters).",
     )
     contact_name: str | None = strawberry.field(
-        default=None, description="The name of the data protection officer or another contact (at most 200 characters)."
+        default=None,
+        description="The name of the data protection officer or another contact (at most 200 "
+        "characters).",
     )
     contact_role: str | None = strawberry.field(
         default=None, description="The role of the contact (at most 200 characters)."
@@ -249,14 +252,13 @@ class IncidentAuthorityNoticeEditInput:
     started_at: datetime | None = strawberry.field(
         default=None, description="When the breach began."
     )
-    ended_at: datetime | None = strawberry.field(
-        default=None, description="When the breach ended."
-    )
+    ended_at: datetime | None = strawberry.field(default=None, description="When the breach ended.")
     discovered_at: datetime | None = strawberry.field(
         default=None, description="When the vendor became aware of the breach."
     )
     delay_reason: str | None = strawberry.field(
-        default=None, description="Why the authority is notified after 72 hours (at most 4,000 characters)."
+        default=None,
+        description="Why the authority is notified after 72 hours (at most 4,000 characters).",
     )
     natures: list[BreachNature] | None = strawberry.field(
         default=None, description="What was lost."
@@ -268,7 +270,8 @@ class IncidentAuthorityNoticeEditInput:
         default=None, description="Who caused the breach, and whether on purpose."
     )
     circumstances: str | None = strawberry.field(
-        default=None, description="What happened, and how it was discovered (at most 4,000 characters)."
+        default=None,
+        description="What happened, and how it was discovered (at most 4,000 characters).",
     )
     people_categories: str | None = strawberry.field(
         default=None, description="The categories of people concerned (at most 4,000 characters)."
@@ -283,7 +286,9 @@ class IncidentAuthorityNoticeEditInput:
         default=None, description="The approximate number of records concerned."
     )
     prior_measures: str | None = strawberry.field(
-        default=None, description="The security measures that were in place before the breach (at most 4,000 characters)."
+        default=None,
+        description="The security measures that were in place before the breach (at most 4,000 "
+        "characters).",
     )
     consequences: str | None = strawberry.field(
         default=None, description="The likely consequences (at most 4,000 characters)."
@@ -295,13 +300,17 @@ class IncidentAuthorityNoticeEditInput:
         default=None, description="The measures taken or proposed (at most 4,000 characters)."
     )
     people_informed: str | None = strawberry.field(
-        default=None, description="Whether, when and how the people concerned are informed, or why they aren't (at most 4,000 characters)."
+        default=None,
+        description="Whether, when and how the people concerned are informed, or why they aren't "
+        "(at most 4,000 characters).",
     )
     processors: str | None = strawberry.field(
-        default=None, description="Processors and other organizations involved (at most 4,000 characters)."
+        default=None,
+        description="Processors and other organizations involved (at most 4,000 characters).",
     )
     other_countries: str | None = strawberry.field(
-        default=None, description="The people concerned in other countries (at most 4,000 characters)."
+        default=None,
+        description="The people concerned in other countries (at most 4,000 characters).",
     )
 
 
@@ -317,13 +326,15 @@ class IncidentPeopleNoticeEditInput:
         default=None, description="The subject in French (at most 150 characters)."
     )
     body_fr: str | None = strawberry.field(
-        default=None, description="The text in French, which follows the greeting (at most 8,000 characters)."
+        default=None,
+        description="The text in French, which follows the greeting (at most 8,000 characters).",
     )
     subject_en: str | None = strawberry.field(
         default=None, description="The subject in English (at most 150 characters)."
     )
     body_en: str | None = strawberry.field(
-        default=None, description="The text in English, which follows the greeting (at most 8,000 characters)."
+        default=None,
+        description="The text in English, which follows the greeting (at most 8,000 characters).",
     )
 
 

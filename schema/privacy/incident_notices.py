@@ -23,7 +23,8 @@ from schema.user_errors import UserError, errors
 
 @strawberry.type(
     description="What a notification tells the authority: the answers to the questions of the form "
-    "of the CNIL (GDPR, Article 33(3)). Texts are empty and other values null while they aren't known."
+    "of the CNIL (GDPR, Article 33(3)). Texts are empty and other values null while they aren't "
+    "known."
 )
 class AuthorityNoticeContent:
     earlier_reference: str = field("The authority's number of the initial notification.")
@@ -43,17 +44,24 @@ class AuthorityNoticeContent:
     people_count: int | None = field("The approximate number of people concerned.")
     data_categories: str = field("The categories of data concerned.", cost=3)
     record_count: int | None = field("The approximate number of records concerned.")
-    prior_measures: str = field("The security measures that were in place before the breach.", cost=3)
+    prior_measures: str = field(
+        "The security measures that were in place before the breach.", cost=3
+    )
     consequences: str = field("The likely consequences.", cost=3)
-    gravity: BreachGravity | None = field("How grave the consequences can be for the people concerned.")
+    gravity: BreachGravity | None = field(
+        "How grave the consequences can be for the people concerned."
+    )
     measures: str = field("The measures taken or proposed.", cost=3)
-    people_informed: str = field("Whether, when and how the people concerned are informed, or why they aren't.", cost=3)
+    people_informed: str = field(
+        "Whether, when and how the people concerned are informed, or why they aren't.", cost=3
+    )
     processors: str = field("Processors and other organizations involved.", cost=3)
     other_countries: str = field("The people concerned in other countries.", cost=3)
 
 
 @strawberry.type(
-    description="A message to the people concerned by a breach (GDPR, Article 34), in both languages."
+    description="A message to the people concerned by a breach (GDPR, Article 34), in both "
+    "languages."
 )
 class PeopleNoticeContent:
     subject_fr: str = field("The subject in French.")

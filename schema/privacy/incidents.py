@@ -28,9 +28,7 @@ class IncidentNotification:
     required: bool | None = field(
         "Whether they have to be notified. Null until it is decided.", lambda root: root["required"]
     )
-    reason: str | None = field(
-        "The reason for the decision.", lambda root: root["reason"], cost=3
-    )
+    reason: str | None = field("The reason for the decision.", lambda root: root["reason"], cost=3)
     notified_at: datetime | None = field(
         "When they were notified. Null until it is recorded.", lambda root: root["notified_at"]
     )

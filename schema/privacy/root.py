@@ -188,7 +188,8 @@ class PrivacyMutation:
         "notice",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_DRAFT,
-        description="Begins a notice of a breach to the authority or to the people concerned, with what the register says. Passages that have to be completed are marked with […].",
+        description="Begins a notice of a breach to the authority or to the people concerned, "
+        "with what the register says. Passages that have to be completed are marked with […].",
     )
     incident_authority_notice_edit: IncidentNoticePayload | None = mutation(
         notice_resolvers.edit_authority,
@@ -202,33 +203,38 @@ class PrivacyMutation:
         "notice",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_EDIT,
-        description="Stores a new version of a message to the people concerned. A request to send it is withdrawn.",
+        description="Stores a new version of a message to the people concerned. A request to send "
+        "it is withdrawn.",
     )
     incident_notice_export: IncidentNoticeExportPayload | None = mutation(
         notice_resolvers.export,
         "url",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_EXPORT,
-        description="Creates a link to a version of a notice as a file, valid for five minutes. A notification of the authority has the questions of the form of the CNIL.",
+        description="Creates a link to a version of a notice as a file, valid for five minutes. A "
+        "notification of the authority has the questions of the form of the CNIL.",
     )
     incident_notice_record_sent: IncidentNoticePayload | None = mutation(
         notice_resolvers.record_sent,
         "notice",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_RECORD_SENT,
-        description="Records that a notice was handed in to the authority, or sent to people by other means than our emails. The register gets the notification as well.",
+        description="Records that a notice was handed in to the authority, or sent to people by "
+        "other means than our emails. The register gets the notification as well.",
     )
     incident_notice_request_sending: IncidentNoticePayload | None = mutation(
         notice_resolvers.request_sending,
         "notice",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_REQUEST,
-        description="Asks for a message to be sent to its recipients by email, which another operator has to confirm. Requires a step-up.",
+        description="Asks for a message to be sent to its recipients by email, which another "
+        "operator has to confirm. Requires a step-up.",
     )
     incident_notice_confirm_sending: IncidentNoticePayload | None = mutation(
         notice_resolvers.confirm_sending,
         "notice",
         allow=operator,
         audit=PrivacyAuditAction.INCIDENT_NOTICE_CONFIRM,
-        description="Confirms that a message is sent, as another operator than the one who asked for it. Each recipient gets one email. Requires a step-up.",
+        description="Confirms that a message is sent, as another operator than the one who asked "
+        "for it. Each recipient gets one email. Requires a step-up.",
     )

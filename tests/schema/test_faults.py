@@ -51,6 +51,7 @@ async def owner(scenario: Scenario) -> Viewer:
 async def supervisor(scenario: Scenario) -> Viewer:
     return await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
 
+
 # The texts of a notification of the authority: lines and longer texts, all of them faulty.
 NOTICE_TEXTS = {
     "earlierReference": LONG,

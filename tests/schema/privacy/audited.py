@@ -163,14 +163,13 @@ async def _change_notice(
 
 
 async def incident_authority_notice_edit(scenario: Scenario) -> None:
-    fields = {"circumstances": "MARKED CIRCUMSTANCES", "contactName": "MARKED NAME"}
-    await _change_notice(
-        scenario, "incidentAuthorityNoticeEdit", "AUTHORITY", version=1, **fields
-    )
+    fields: dict[str, Any] = {"circumstances": "MARKED CIRCUMSTANCES", "contactName": "MARKED NAME"}
+    await _change_notice(scenario, "incidentAuthorityNoticeEdit", "AUTHORITY", version=1, **fields)
 
 
 async def incident_people_notice_edit(scenario: Scenario) -> None:
-    texts = {name: f"MARKED {name}" for name in ("subjectFr", "subjectEn", "bodyFr", "bodyEn")}
+    names = ("subjectFr", "subjectEn", "bodyFr", "bodyEn")
+    texts: dict[str, Any] = {name: f"MARKED {name}" for name in names}
     await _change_notice(scenario, "incidentPeopleNoticeEdit", "PEOPLE", version=1, **texts)
 
 

@@ -21,7 +21,7 @@ from models.privacy.incident import Incident, IncidentEntry
 from models.privacy.incident_notice import IncidentNotice, IncidentNoticeVersion
 from models.viewer import Viewer
 from privacy import incident_notices
-from privacy.incident_notices import send_notices
+from privacy.incident_notices import send_breach_messages
 from resolvers.ids import encode
 from storage.store import FolderStore
 from tests.people import create_staff_viewer, create_viewer, record_step_up
@@ -88,7 +88,9 @@ class Case:
         await mutate(self.execute, self.operator, "incidentDecide", "", **values, reason="Risque.")
 
     async def second_operator(self) -> Viewer:
-        return await stepped_up(self.action, await create_staff_viewer(self.action, "Odette", Staff.OPERATOR))
+        return await stepped_up(
+            self.action, await create_staff_viewer(self.action, "Odette", Staff.OPERATOR)
+        )
 
 
 async def stepped_up(action: Action, viewer: Viewer) -> Viewer:
@@ -223,7 +225,7 @@ async def test_p4_5_a_message_is_sent_once_to_each_recipient_when_a_second_perso
     await case.decide("PEOPLE")
     assert codes(await ask(1)) == [("NOTICE_UNFINISHED", "noticeId")]
     await case.call("incidentPeopleNoticeEdit", noticeId=notice["id"], version=1, **MESSAGE)
-    unknown = {"accountIds": [], "userIds": [notice["id"], request["userIds"][0]]}
+    unknown: dict[str, Any] = {"accountIds": [], "userIds": [notice["id"], request["userIds"][0]]}
     assert codes(await ask(2, **unknown)) == [("NOT_FOUND", "userIds.0")]
     assert codes(await ask(2, everybody=True)) == [("VALUE_INVALID", "everybody")]
     assert codes(await ask(1)) == [("NOTICE_CHANGED", "version")]
@@ -242,12 +244,12 @@ async def test_p4_5_a_message_is_sent_once_to_each_recipient_when_a_second_perso
         assert [each["code"] for each in (await send(3, without))["userErrors"]] == [
             "STEP_UP_REQUIRED"
         ]
-    assert await send_notices(case.action) == 0
+    assert await send_breach_messages(case.action) == 0
     for _ in range(2):
         confirmed = await confirm(3, other)
     assert confirmed["notice"]["status"] == "SENDING"
     while await IncidentNotice.filter(status="SENDING").exists():  # as in several processes
-        await asyncio.gather(*(send_notices(case.action) for _ in range(2)))
+        await asyncio.gather(*(send_breach_messages(case.action) for _ in range(2)))
     expected = [paul.owner, paul.member, marie.owner]
     emails = await Email.all().order_by("id")
     assert [email.user_id for email in emails] == sorted(each.user_id or 0 for each in expected)
@@ -275,7 +277,7 @@ async def test_a_message_for_everybody_reaches_all_customers_and_no_staff(
     values = {"noticeId": notice["id"], "version": 2}
     await case.call("incidentNoticeRequestSending", **values, everybody=True)
     await case.call("incidentNoticeConfirmSending", other, **values)
-    assert await send_notices(case.action) == 1
+    assert await send_breach_messages(case.action) == 1
     customers = await User.filter(staff=None, email_verified_at__not_isnull=True).order_by("id")
     assert len(customers) >= 4
     assert [email.user_id for email in await Email.all().order_by("id")] == [
