@@ -34,6 +34,7 @@ from billing.dunning import dun_late_invoices
 from billing.refunds import refund_pending
 from billing.renewals import bill_due_periods
 from billing.trials import send_trial_reminders
+from billing.vat_checks import schedule_checks
 from mail.delivery import deliver_due as send_emails
 from mail.message import Sender
 from mail.transport import Transport
@@ -274,6 +275,12 @@ def jobs(
             "VAT numbers",
             30,
             lambda: check_due_numbers(action(), services.vat_service),
+        ),
+        Job(
+            "VAT numbers before invoices",
+            3_600,
+            lambda: schedule_checks(action()),
+            internal=True,
         ),
         Job(
             "tickets of former agents",

@@ -4,7 +4,9 @@ service.
 It is behind an interface because it is another party's server. A number that has been entered is
 pending until the service answers; until then, the company is taxed as if it had no number. The
 answer is stored with its date and the consultation number, which proves that the seller asked
-(Regulation 282/2011, Article 18), and the question is repeated from time to time.
+(Regulation 282/2011, Article 18), and the question is repeated from time to time, and in the week
+before an invoice (billing/vat_checks.py). Those who manage a company's billing are told by email
+when its number isn't valid any more.
 """
 
 from dataclasses import dataclass
@@ -14,8 +16,10 @@ from typing import Any, Protocol
 import orjson
 import structlog
 
+from accounts.contacts import billing_contacts
 from auth.http_client import HttpClient, Unavailable, is_server_url
-from models.accounts.account import Account
+from mail import emails
+from models.accounts.account import Account, AccountStatus
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.vat_number import (
     INVALID_RECHECK_INTERVAL,
@@ -144,7 +148,7 @@ async def check_now(action: Action, service: VatNumberService, account_id: int) 
     """
     due = VatCheck.filter(account_id=account_id, due_at__lte=action.at)
     if service.is_configured and (check := await due.first()):
-        await _check(action, service, check)
+        await _check(action, service, check, is_awaited=True)
 
 
 async def check_due_numbers(action: Action, service: VatNumberService) -> int:
@@ -157,8 +161,12 @@ async def check_due_numbers(action: Action, service: VatNumberService) -> int:
     return sum([await _check(action, service, check) for check in await due])
 
 
-async def _check(action: Action, service: VatNumberService, check: VatCheck) -> bool:
-    """Check one number, unless another process is doing so."""
+async def _check(
+    action: Action, service: VatNumberService, check: VatCheck, *, is_awaited: bool = False
+) -> bool:
+    """Check one number, unless another process is doing so. `is_awaited` is whether a member is
+    shown the answer about a new number at once.
+    """
     claimed = VatCheck.filter(pk=check.pk, vat_number=check.vat_number, due_at=check.due_at)
     # From here on the number is due again later, whatever happens to this process.
     next_due_at = action.at + min(RETRY_DELAY * 2 ** min(check.failures, 10), MAX_RETRY_DELAY)
@@ -168,12 +176,12 @@ async def _check(action: Action, service: VatNumberService, check: VatCheck) -> 
         answer = await service.check(check.vat_number)
     except VatServiceUnavailable:
         return True
-    await _apply(action, check, answer, next_due_at)
+    await _apply(action, check, answer, next_due_at, is_awaited=is_awaited)
     return True
 
 
 async def _apply(
-    action: Action, check: VatCheck, answer: VatAnswer, claimed_until: datetime
+    action: Action, check: VatCheck, answer: VatAnswer, claimed_until: datetime, *, is_awaited: bool
 ) -> None:
     status = VatNumberStatus.VALID if answer.is_valid else VatNumberStatus.INVALID
     interval = RECHECK_INTERVAL if answer.is_valid else INVALID_RECHECK_INTERVAL
@@ -184,6 +192,7 @@ async def _apply(
         if not rows:  # the number was changed, or another process has asked since
             return
         current = rows[0]
+        is_news = current.status is VatNumberStatus.VALID or not (is_awaited or current.checked_at)
         current.update_from_dict(
             {
                 "status": status,
@@ -196,3 +205,14 @@ async def _apply(
         )
         await current.save(using_db=tx.db)
         tx.audit(AccountsAuditAction.ACCOUNT_CHECK_VAT_NUMBER, current, status=status.value)
+        if is_news and not answer.is_valid:
+            await _announce_invalid(tx, current)
+
+
+async def _announce_invalid(tx: Transaction, check: VatCheck) -> None:
+    """Tell those who manage a company's billing that its number isn't valid, or no longer."""
+    account = await Account.get(pk=check.account_id, using_db=tx.db)
+    if account.status is not AccountStatus.ACTIVE:
+        return
+    for user in await billing_contacts(tx, account.pk):
+        await emails.send_vat_number_invalid(tx, user, account, check.vat_number)

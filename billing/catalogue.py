@@ -2,8 +2,13 @@
 of their prices.
 
 A change never affects what customers have bought. A purchase refers to its version of the price,
-which never changes, and a withdrawn offer renews like any other. A version takes effect on a day,
-which ends the former version: the versions for an interval follow each other without overlapping.
+which never changes, and a withdrawn offer renews like any other. So does a price that has ended:
+what was bought at it renews at it, without an end, and its quantity can be changed. A version takes
+effect on a day, which ends the former version: the versions for an interval follow each other
+without overlapping.
+
+An offer has a price on each day on which it is on sale. One that is published although its prices
+end later is withdrawn on the day on which the last of them ends.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,13 +31,18 @@ from models.billing.purchase import MAX_QUANTITY, Purchase
 from models.billing.purchase_change import PurchaseChange
 from models.billing.tax import Buyer, tax_for
 from models.billing.tax_rule import TaxCategory, TaxRule
-from models.clock import PARIS
+from models.clock import PARIS, local_date
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, owner_of, store_result
 from models.locale import Locale
-from models.translations import _
+from models.translations import Translatable, _
 
 _PUBLISHED = (OfferStatus.ON_SALE, OfferStatus.WITHDRAWN)
+_PRICES_END = _("The offer’s prices end before. Withdraw it on %(day)s at the latest.")
+_LAST_PRICE = _("The offer would have no price on %(day)s. Withdraw the offer instead.")
+_NEEDED_PRICE = _(
+    "The offer would have no price on %(day)s. Add another price, or withdraw the offer, first."
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +106,8 @@ async def update_offer(
 
 async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date) -> Offer:
     """Put an offer on sale from a day on; if it is today, at once. The texts are tried on an
-    invoice first. A planned withdrawal is dropped. A repeat changes nothing.
+    invoice first. A planned withdrawal is dropped, unless the prices end: then the offer is
+    withdrawn on the first day without a price. A repeat changes nothing.
 
     Raises OFFER_WITHOUT_PRICE and OFFER_NOT_PRINTABLE.
     """
@@ -105,10 +116,11 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, offer.pk)
         _require_same(offer.texts, tried)
-        if not await _has_price(tx, offer, action, day):
+        if await _first_day_without_price(tx, offer, day) == day:
             raise Refusal(BillingErrorCode.OFFER_WITHOUT_PRICE, "input", "offerId")
         former = _planned_state(offer)
-        offer.withdraws_on = None
+        first_day = action.day if offer.status is OfferStatus.ON_SALE else day
+        offer.withdraws_on = await _first_day_without_price(tx, offer, first_day)
         if offer.status is OfferStatus.ON_SALE:
             offer.publishes_on = None
         elif day <= action.day:
@@ -119,16 +131,37 @@ async def publish_offer(action: Action, seller: Seller, offer: Offer, day: date)
     return offer
 
 
-async def _has_price(tx: Transaction, offer: Offer, action: Action, day: date) -> bool:
-    """Whether an offer that is published on this day has a price by then."""
-    prices = Price.current(starting_at(action, day)).filter(offer_id=offer.pk)
-    return await prices.using_db(tx.db).exists()
+async def _first_day_without_price(tx: Transaction, offer: Offer, day: date) -> date | None:
+    """The first day, from this one on, on which an offer has no price for any interval, None if
+    there is none.
+    """
+    at = starting_at(tx.action, day)
+    versions = await Price.ending_after(at).filter(offer_id=offer.pk).using_db(tx.db)
+    while ends := [each.valid_until for each in versions if each.is_valid_at(at)]:
+        if None in ends:
+            return None
+        at = max(end for end in ends if end)
+    return local_date(at)
+
+
+async def _require_prices(
+    tx: Transaction, offer: Offer, day: date, field: str, message: Translatable
+) -> None:
+    """Raise OFFER_WITHOUT_PRICE with this message, which says the day, if from a day on there is
+    one without a price on which an offer is or will be on sale.
+    """
+    sold_on = _first_day_on_sale(offer, day)
+    end = await _first_day_without_price(tx, offer, sold_on) if sold_on else None
+    if end and not (offer.withdraws_on and offer.withdraws_on <= end):
+        code = BillingErrorCode.OFFER_WITHOUT_PRICE
+        raise Refusal(code, "input", field, message=message, day=end)
 
 
 async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
     """Stop selling an offer on a day; if it is today, at once. Existing purchases renew, and drafts
     keep their price until they expire. A planned publication is dropped. A repeat changes nothing.
-    Raises TRANSITION_ILLEGAL for a draft that isn't planned to be published.
+    Raises TRANSITION_ILLEGAL for a draft that isn't planned to be published, and
+    OFFER_WITHOUT_PRICE for a day before which the offer's prices end.
     """
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, offer.pk)
@@ -140,10 +173,11 @@ async def withdraw_offer(action: Action, offer: Offer, day: date) -> Offer:
                 message=_("This offer is a draft, which nobody can buy."),
             )
         former = _planned_state(offer)
-        offer.publishes_on = None
+        offer.publishes_on = offer.withdraws_on = None
         if offer.status is OfferStatus.ON_SALE:
             offer.withdraws_on = day if day > action.day else None
             offer.status = OfferStatus.ON_SALE if offer.withdraws_on else OfferStatus.WITHDRAWN
+            await _require_prices(tx, offer, action.day, "on", _PRICES_END)
         await _save_plan(tx, offer, former, BillingAuditAction.OFFER_WITHDRAW, day)
     return offer
 
@@ -238,7 +272,7 @@ async def end_price(action: Action, price: Price, day: date) -> Price:
     nothing.
 
     Raises PRICE_OVERLAPS when another version follows, VALUE_INVALID for a day on which the price
-    hasn't begun, and OFFER_WITHOUT_PRICE when the offer is on sale without another price then.
+    hasn't begun, and OFFER_WITHOUT_PRICE when the offer would be on sale without a price.
     """
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, price.offer_id)
@@ -257,14 +291,7 @@ async def end_price(action: Action, price: Price, day: date) -> Price:
             )
         price.valid_until = end
         await price.save(using_db=tx.db, update_fields=["valid_until"])
-        sold_on = _first_day_on_sale(offer, day)
-        if sold_on and not await _has_price(tx, offer, action, sold_on):
-            raise Refusal(
-                BillingErrorCode.OFFER_WITHOUT_PRICE,
-                "input",
-                "priceId",
-                message=_("The offer has no other price on that day. Withdraw the offer instead."),
-            )
+        await _require_prices(tx, offer, day, "priceId", _LAST_PRICE)
         tx.audit(BillingAuditAction.PRICE_END, price, account_id=None, day=day.isoformat())
     return price
 
@@ -294,8 +321,8 @@ def _first_day_on_sale(offer: Offer, day: date) -> date | None:
 
 async def delete_price(action: Action, price: Price) -> Offer:
     """Delete a version of a price that was never on sale; the former version continues in its
-    place. Raises PRICE_IN_USE, and OFFER_WITHOUT_PRICE for the only price of an offer that is going
-    to be published.
+    place. Raises PRICE_IN_USE, and OFFER_WITHOUT_PRICE when the offer would be on sale without a
+    price.
     """
     async with action.transaction() as tx:
         offer = await tx.lock(Offer, price.offer_id)
@@ -312,16 +339,7 @@ async def delete_price(action: Action, price: Price) -> Offer:
         )
         await locked.delete(using_db=tx.db)
         await former.using_db(tx.db).update(valid_until=locked.valid_until)
-        if offer.publishes_on and not await _has_price(tx, offer, action, offer.publishes_on):
-            raise Refusal(
-                BillingErrorCode.OFFER_WITHOUT_PRICE,
-                "input",
-                "priceId",
-                message=_(
-                    "The offer is going to be published and has no other price. Add one, or cancel "
-                    "the publication, first."
-                ),
-            )
+        await _require_prices(tx, offer, action.day, "priceId", _NEEDED_PRICE)
         tx.audit(BillingAuditAction.PRICE_DELETE, locked, account_id=None)
     return offer
 

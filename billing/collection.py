@@ -5,13 +5,16 @@ All functions run in the transaction that applies the result, in which the accou
 the payment are locked.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
+from accounts.contacts import billing_contacts
 from auth.tokens import Purpose, Signer
 from billing.balance import shares_for
-from billing.contacts import billing_contacts
+from billing.gateways.gateway import EXPIRED_CARD, is_hard_decline
 from billing.invoicing import InvoiceDraft, finalise
 from mail import emails
+from mail.emails import MethodRefusal
 from mail.message import BASE_URL
 from models.action import Transaction
 from models.billing.invoice import Invoice
@@ -29,6 +32,20 @@ def confirmation_link(signer: Signer, payment: Payment, at: datetime) -> str:
     """
     token = signer.sign(Purpose.PAYMENT_CONFIRMATION, at, payment=payment.pk)
     return f"{BASE_URL}/{CONFIRMATION_PATH}?token={token}"
+
+
+def refusal_of(payments: Sequence[Payment], token: str) -> MethodRefusal | None:
+    """Why the payment method with this token isn't charged again for an invoice with these
+    payments, None if it may be.
+    """
+    codes = [
+        payment.decline_code
+        for payment in payments
+        if payment.method == token and is_hard_decline(payment.decline_code)
+    ]
+    if not codes:
+        return None
+    return MethodRefusal.EXPIRED if codes[-1] == EXPIRED_CARD else MethodRefusal.REFUSED
 
 
 async def issue_renewal(tx: Transaction, purchase: Purchase, payment: Payment) -> None:
@@ -82,5 +99,6 @@ async def handle_failed_collection(
                 invoice,
                 Money(receivable.open_cents),
                 is_declined=True,
+                refusal=refusal_of([payment], payment.method),
                 is_available=purchase.status is PurchaseStatus.PAST_DUE,
             )

@@ -44,7 +44,8 @@ from models.billing.billing_period import BillingItem
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
-from models.billing.money import Totals
+from models.billing.money import Money, Totals
+from models.billing.offer import MAX_NET_CENTS
 from models.billing.payment import Payment
 from models.billing.purchase import MAX_QUANTITY, Purchase
 from models.billing.receivable import Allocation, Receivable
@@ -53,6 +54,7 @@ from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import User
+from models.numbers import optional_number
 from models.translations import _
 from models.translations import day as day_text
 
@@ -153,7 +155,8 @@ async def build_correction(
         await _require_same_tax(seller, rest, lines, profile, db)
     draft = await _draft(seller, action, request, rest, lines, profile, trial)
     if draft.gross_cents > rest.gross_cents:
-        raise Refusal(BillingErrorCode.CORRECTION_TOO_LARGE, "input", "lines")
+        left = Money(rest.gross_cents)
+        raise Refusal(BillingErrorCode.CORRECTION_TOO_LARGE, "input", "lines", maximum=left)
     if draft.gross_cents <= 0:
         raise Refusal(BillingErrorCode.NOT_CORRECTABLE, "input", "lines")
     correction = Correction(rest, paid_cents, paid_on, receivable.due_on, draft)
@@ -216,12 +219,11 @@ def _check_change(line: InvoiceLine, change: CorrectedLine, *path: str) -> None:
     """Raise VALUE_INVALID for a quantity or a price that no line can have. The amounts of a line
     with a negative quantity, such as a proration, can't be changed.
     """
-    if change.quantity is not None and not 0 <= change.quantity <= MAX_QUANTITY:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity")
-    if change.unit_net_cents is not None and change.unit_net_cents < 0:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "unitNetCents")
+    optional_number(change.quantity, 0, MAX_QUANTITY, *path, "quantity")
+    optional_number(change.unit_net_cents, 0, MAX_NET_CENTS, *path, "unitNetCents")
     if line.quantity < 0 and (change.quantity, change.unit_net_cents) != (None, None):
-        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity")
+        message = _("The amounts of a line that credits something can’t be changed.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity", message=message)
 
 
 async def _require_same_tax(

@@ -35,7 +35,7 @@ from models.billing.billing_period import BillingItem, BillingItemKind
 from models.billing.billing_profile import BillingProfile
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
-from models.billing.money import Totals, VatBand, vat_amount
+from models.billing.money import Money, Totals, VatBand, vat_amount
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase
 from models.billing.receivable import Allocation, Receivable
@@ -44,7 +44,8 @@ from models.billing.tax_rule import TaxCategory
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import Staff, User
-from models.translations import _, text
+from models.numbers import number_in_range
+from models.translations import Translatable, _, text
 
 OPERATION = "invoiceCredit"
 REASON_LENGTH = 200
@@ -55,6 +56,12 @@ LIMITS: dict[Staff, int | None] = {
     Staff.OPERATOR: None,
 }
 _CREDITED = _("Credit on invoice %(number)s")
+_LINE_EXCEEDED = _(
+    "At most %(maximum)s excluding VAT is left of this line after earlier credit notes."
+)
+_RATE_EXCEEDED = _(
+    "At most %(maximum)s excluding VAT is left of these lines after earlier credit notes."
+)
 
 
 @dataclass(frozen=True)
@@ -194,8 +201,14 @@ def credited(rest: Remainder, request: CreditRequest) -> Credit:
             tuple(whole_line(rest, line) for line in rest.lines.values()), rest.facts.totals
         )
     if credit.totals.gross_cents <= 0:
-        raise Refusal(BillingErrorCode.CREDIT_TOO_LARGE, "input", "invoiceId")
+        raise _too_large(rest.gross_cents, "input", "invoiceId")
     return credit
+
+
+def _too_large(left_cents: int, *path: str, message: Translatable | None = None) -> Refusal:
+    """The refusal of a credit that is more than this, which is what is left."""
+    code = BillingErrorCode.CREDIT_TOO_LARGE
+    return Refusal(code, *path, message=message, maximum=Money(left_cents))
 
 
 def _selected_lines(rest: Remainder, request: CreditRequest) -> tuple[DraftLine, ...]:
@@ -208,19 +221,26 @@ def _selected_lines(rest: Remainder, request: CreditRequest) -> tuple[DraftLine,
         credited_line = _credited_line(rest, line, each, *path)
         left[line.pk] -= credited_line.printed().net_cents
         if left[line.pk] < 0:
-            raise Refusal(BillingErrorCode.CREDIT_TOO_LARGE, *path)
+            raise _too_large(rest.net_by_line[line.pk], *path, message=_LINE_EXCEEDED)
         lines.append(credited_line)
     return tuple(lines)
 
 
 def _credited_line(rest: Remainder, line: InvoiceLine, each: CreditLine, *path: str) -> DraftLine:
+    if line.quantity < 1:
+        message = _("This line credits something, so it can’t be credited itself.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "lineId", message=message)
     if each.quantity is not None:
-        if not 0 < each.quantity <= line.quantity:
-            raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "quantity")
+        number_in_range(each.quantity, 1, line.quantity, *path, "quantity")
         return replace(whole_line(rest, line), quantity=each.quantity)
     if each.net_cents is None or each.net_cents <= 0:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, *path, "netCents")
+        raise _not_positive(*path, "netCents")
     return replace(whole_line(rest, line), quantity=1, unit="C62", unit_net_cents=each.net_cents)
+
+
+def _not_positive(*path: str) -> Refusal:
+    message = _("Choose an amount of 1 cent or more.")
+    return Refusal(CommonErrorCode.VALUE_INVALID, *path, message=message)
 
 
 def whole_line(rest: Remainder, line: InvoiceLine) -> DraftLine:
@@ -251,7 +271,7 @@ def _totals_of_lines(rest: Remainder, lines: Sequence[DraftLine]) -> Totals:
 def _band_of_net(band: VatBand, net_cents: int) -> VatBand:
     net_after = band.net_cents - net_cents
     if net_after < 0:
-        raise Refusal(BillingErrorCode.CREDIT_TOO_LARGE, "input", "lines")
+        raise _too_large(band.net_cents, "input", "lines", message=_RATE_EXCEEDED)
     vat_after = min(vat_amount(net_after, band.basis_points), band.vat_cents)
     return VatBand(band.basis_points, net_cents, band.vat_cents - vat_after)
 
@@ -259,11 +279,12 @@ def _band_of_net(band: VatBand, net_cents: int) -> VatBand:
 def _bands_of_amount(rest: Remainder, gross_cents: int) -> list[VatBand]:
     """An amount including VAT, split among the rates in proportion to what is left at each."""
     if gross_cents <= 0:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "amountCents")
+        raise _not_positive("input", "amountCents")
     bands = [band for band in rest.bands.values() if band.net_cents + band.vat_cents > 0]
     available = sum(band.net_cents + band.vat_cents for band in bands)
-    if gross_cents > min(available, rest.gross_cents):
-        raise Refusal(BillingErrorCode.CREDIT_TOO_LARGE, "input", "amountCents")
+    left_cents = min(available, rest.gross_cents)
+    if gross_cents > left_cents:
+        raise _too_large(left_cents, "input", "amountCents")
     credited_bands = []
     for band in bands:
         band_gross = band.net_cents + band.vat_cents

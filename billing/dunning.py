@@ -15,18 +15,20 @@ from functools import partial
 import structlog
 from tortoise.expressions import Q
 
+from accounts.contacts import billing_contacts
 from billing.balance import pay_open_invoices, use_balance
 from billing.changes.applying import cancel_changes, lock_pending_changes
 from billing.charging import charge_new, refresh
 from billing.checkout_services import CheckoutServices
-from billing.contacts import billing_contacts
+from billing.collection import refusal_of
 from billing.credit_notes import credit_rest
 from billing.dunning_schedule import DunningAction, DunningStep
-from billing.gateways.gateway import is_chargeable, is_hard_decline
+from billing.gateways.gateway import is_chargeable
 from billing.payment_cancellation import end_payment
 from billing.payment_methods import chargeable_method
 from billing.settlement import announce, lock_for_settlement, restore
 from mail import emails
+from mail.emails import MethodRefusal
 from models.accounts.account import AccountStatus
 from models.action import Action, Transaction, retry_conflict
 from models.billing.audit_actions import BillingAuditAction
@@ -222,7 +224,8 @@ async def _take_last_step(
         await _notify(tx, late, emails.send_purchase_ended_unpaid)
     elif purchase.status is PurchaseStatus.PAST_DUE and DunningAction.SUSPEND in actions:
         await purchase.suspend(tx)
-        await _notify(tx, late, emails.send_purchase_suspended)
+        refusal = await _refusal(tx, services, late)
+        await _notify(tx, late, partial(emails.send_purchase_suspended, refusal=refusal))
     elif (
         steps[-1].action is DunningAction.RETRY
         and purchase.status is PurchaseStatus.PAST_DUE
@@ -235,6 +238,7 @@ async def _take_last_step(
             late,
             partial(
                 emails.send_invoice_unpaid,
+                refusal=await _refusal(tx, services, late),
                 is_available=purchase.status is PurchaseStatus.PAST_DUE,
             ),
         )
@@ -271,10 +275,7 @@ async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice
     if not is_chargeable(late.receivable.open_cents):
         return None
     method = await chargeable_method(tx.db, services.gateway, late.purchase)
-    if method is None or any(
-        payment.method == method.token and is_hard_decline(payment.decline_code)
-        for payment in late.payments
-    ):
+    if method is None or refusal_of(late.payments, method.token):
         return None
     await _cancel_confirmations(tx, late)
     return await method.store_payment(
@@ -287,6 +288,14 @@ async def _retry(tx: Transaction, services: CheckoutServices, late: _LateInvoice
         invoice_id=late.receivable.invoice_id,
         attempt=len(late.payments) + 1,
     )
+
+
+async def _refusal(
+    tx: Transaction, services: CheckoutServices, late: _LateInvoice
+) -> MethodRefusal | None:
+    """Why the payment method of a late invoice isn't charged again, for an email about it."""
+    method = await chargeable_method(tx.db, services.gateway, late.purchase)
+    return refusal_of(late.payments, method.token) if method else None
 
 
 async def _charge(action: Action, services: CheckoutServices, payment: Payment) -> None:

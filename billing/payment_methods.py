@@ -15,8 +15,8 @@ import structlog
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.expressions import Q
 
+from accounts.contacts import billing_contacts
 from auth.reauthentication import require_step_up
-from billing.contacts import billing_contacts
 from billing.gateways.gateway import (
     Consent,
     Gateway,

@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from accounts.contacts import billing_contacts
 from billing import settlement
-from billing.contacts import billing_contacts
 from billing.gateways.gateway import ChargeGateway, RefundOutcome, RequestRejected
 from billing.ledger import post_refund
 from mail import emails

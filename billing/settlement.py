@@ -12,7 +12,7 @@ from datetime import date
 
 from tortoise.expressions import Q
 
-from billing.contacts import billing_contacts
+from accounts.contacts import billing_contacts
 from billing.delivery.reports import report_payment
 from billing.ledger import post_payment
 from mail import emails

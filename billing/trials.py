@@ -11,8 +11,8 @@ from functools import partial
 from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.exceptions import IntegrityError
 
+from accounts.contacts import billing_contacts
 from billing.checkout_services import CheckoutServices
-from billing.contacts import billing_contacts
 from billing.first_invoice import prepare_first_invoice, require_current
 from billing.invoicing import InvoiceDraft, finalise
 from billing.payment_cancellation import cancel_confirmations

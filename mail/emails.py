@@ -27,6 +27,7 @@ from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
 from models.billing.payment_method import PaymentMethod
 from models.billing.purchase_change import PurchaseChange
+from models.billing.territory import SIREN_COUNTRY_CODES
 from models.clock import local_date
 from models.content.article import Article
 from models.countries import country_name
@@ -87,6 +88,15 @@ class IncomingEmailProblem(StrEnum):
     UNKNOWN_SENDER = "UNKNOWN_SENDER"
     FILES_REFUSED = "FILES_REFUSED"
     TOO_LARGE = "TOO_LARGE"
+
+
+class MethodRefusal(StrEnum):
+    """Why a payment method isn't charged again: the card has expired, or the bank refused it for
+    good.
+    """
+
+    EXPIRED = "EXPIRED"
+    REFUSED = "REFUSED"
 
 
 class SecondFactorChange(StrEnum):
@@ -232,6 +242,25 @@ async def send_card_expires(tx: Transaction, user: User, method: PaymentMethod) 
     )
 
 
+async def send_vat_number_invalid(
+    tx: Transaction, user: User, account: Account, vat_number: str
+) -> Email:
+    """Tell a member who manages the billing that the tax authorities don't know the company's VAT
+    number, and what this means for the next invoices: those of a company in another member state
+    have VAT.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "vat_number_invalid",
+        account_id=account.pk,
+        company=_without_links(account.legal_name),
+        vat_number=vat_number,
+        is_taxed=account.country not in SIREN_COUNTRY_CODES and account.country != "MC",
+        link=SIGN_IN_URL,
+    )
+
+
 async def send_invoice_unpaid(
     tx: Transaction,
     user: User,
@@ -239,10 +268,11 @@ async def send_invoice_unpaid(
     open_amount: Money,
     *,
     is_declined: bool = False,
+    refusal: MethodRefusal | None = None,
     is_available: bool = True,
 ) -> Email:
     """Remind a customer of an unpaid invoice, and say whether the bank has just declined its
-    payment and whether the service is still available.
+    payment, why the payment method isn't charged again, and whether the service is still available.
     """
     return await _send_about_unpaid(
         tx,
@@ -251,15 +281,25 @@ async def send_invoice_unpaid(
         invoice,
         open_amount,
         is_declined=is_declined,
+        refusal=refusal,
         is_available=is_available,
     )
 
 
 async def send_purchase_suspended(
-    tx: Transaction, user: User, invoice: Invoice, open_amount: Money
+    tx: Transaction,
+    user: User,
+    invoice: Invoice,
+    open_amount: Money,
+    *,
+    refusal: MethodRefusal | None = None,
 ) -> Email:
-    """Tell a customer that a purchase is suspended until an invoice is paid."""
-    return await _send_about_unpaid(tx, user, "purchase_suspended", invoice, open_amount)
+    """Tell a customer that a purchase is suspended until an invoice is paid, and why the payment
+    method isn't charged again.
+    """
+    return await _send_about_unpaid(
+        tx, user, "purchase_suspended", invoice, open_amount, refusal=refusal
+    )
 
 
 async def send_purchase_ended_unpaid(

@@ -23,6 +23,7 @@ from models.errors import CommonErrorCode, Refusal
 from models.idempotency import anonymous_owner, earlier_result, owner_of, store_result
 from models.identity.user import Staff, User
 from models.locale import Locale
+from models.numbers import optional_number
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.erasure import ERASED
 from models.privacy.errors import PrivacyErrorCode
@@ -420,5 +421,4 @@ def require_past(at: datetime | None, now: datetime, field: str) -> None:
 
 def require_count(count: int | None, field: str) -> None:
     """Raise VALUE_INVALID at `field` for a number that can't be stored."""
-    if count is not None and not 0 <= count <= MAX_COUNT:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    optional_number(count, 0, MAX_COUNT, "input", field)

@@ -12,6 +12,7 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, owner_of, store_result
+from models.numbers import number_in_range
 from models.support.audit_actions import SupportAuditAction
 from models.support.automation import (
     SLA_EVENTS,
@@ -58,18 +59,16 @@ def check_delay(check: Checks, event: AutomationEvent, minutes: int | None) -> N
     """Refuse a delay that is out of range, or for an event that is itself about time."""
     if minutes is None:
         return
-    message = None
     if event in SLA_EVENTS:
         message = _(
             "Automations act at once when a target is missed or about to be missed. Remove the "
             "delay."
         )
-    elif not 1 <= minutes <= MAX_DELAY_MINUTES:
-        message = _("Choose a delay of at most a year.")
-    if message:
         check.refuse(
             Refusal(CommonErrorCode.VALUE_INVALID, "input", "delayMinutes", message=message)
         )
+    else:
+        check(number_in_range, minutes, 1, MAX_DELAY_MINUTES, "input", "delayMinutes")
 
 
 async def create_automation(
@@ -180,7 +179,8 @@ async def set_enabled(action: Action, automation: Automation, *, is_enabled: boo
 def require_position(position: int) -> None:
     """Raise VALUE_INVALID for a position below 1."""
     if position < 1:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "position")
+        message = _("The first position is 1.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "position", message=message)
 
 
 async def move_automation(action: Action, automation: Automation, position: int) -> Automation:

@@ -22,6 +22,7 @@ from models.event import INBOX, EventKind
 from models.idempotency import earlier_result, store_result
 from models.identity.user import User
 from models.locale import Locale
+from models.numbers import number_in_range
 from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
 from models.support.call import MAX_DURATION, Call, CallDirection, CallOutcome
@@ -127,8 +128,8 @@ def check_times(
     """Raise VALUE_INVALID for a call that ends in the future, lasts longer than a day, or was
     missed and has a duration.
     """
-    if not 0 <= duration_seconds <= MAX_DURATION.total_seconds():
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "durationSeconds")
+    longest = int(MAX_DURATION.total_seconds())
+    number_in_range(duration_seconds, 0, longest, "input", "durationSeconds")
     if outcome is CallOutcome.MISSED and duration_seconds:
         message = _("A missed call has no duration.")
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "durationSeconds", message=message)

@@ -15,9 +15,10 @@ from models.action import Action, Transaction
 from models.checks import Checks
 from models.clock import local_date
 from models.due_rows import handle_each
-from models.errors import CommonErrorCode, Refusal
+from models.errors import Refusal
 from models.event import EventKind, account_stream, agent_stream, ticket_stream
 from models.identity.user import User
+from models.numbers import number_in_range
 from models.support.errors import SupportErrorCode
 from models.support.rating import SCORES, TicketRating, can_be_rated
 from models.support.ticket import Ticket
@@ -116,8 +117,7 @@ def rating_values(check: Checks, score: int, comment: str | None) -> str | None:
 
 
 def _require_score(score: int) -> None:
-    if score not in SCORES:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "score")
+    number_in_range(score, SCORES[0], SCORES[-1], "input", "score")
 
 
 async def rate(

@@ -32,7 +32,14 @@ def message_keys(message_ids: Sequence[int | None]) -> tuple[int, ...]:
     """The keys of the messages to copy, each once. Raises NOT_FOUND and VALUE_INVALID."""
     keys = require_keys(message_ids, "messageIds")
     if not 1 <= len(keys) <= MAX_MESSAGES:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "messageIds")
+        message = _("Choose 1 to %(maximum)s messages.")
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "messageIds",
+            message=message,
+            maximum=MAX_MESSAGES,
+        )
     return keys
 
 

@@ -10,13 +10,13 @@ from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, EventKind
 from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import Staff, User
+from models.numbers import optional_number
 from models.support.audit_actions import SupportAuditAction
 from models.support.calendar import Calendar
 from models.support.classification import Category
 from models.support.errors import SupportErrorCode
 from models.support.team import AgentProfile, Team, TeamMember
 from models.text import client_key, line
-from models.translations import _
 
 NAME_LENGTH = 60
 MAX_CHAT_CAPACITY = 20
@@ -138,17 +138,7 @@ async def update_agent(
     """
     with Checks() as check:
         await check.wait(require_agent(user_id))
-        if chat_capacity is not None and not 0 <= chat_capacity <= MAX_CHAT_CAPACITY:
-            message = _("Choose a number from 0 to %(maximum)s.")
-            check.refuse(
-                Refusal(
-                    CommonErrorCode.VALUE_INVALID,
-                    "input",
-                    "chatCapacity",
-                    message=message,
-                    maximum=MAX_CHAT_CAPACITY,
-                )
-            )
+        check(optional_number, chat_capacity, 0, MAX_CHAT_CAPACITY, "input", "chatCapacity")
     async with action.transaction() as tx:
         user = await tx.lock(User, user_id or 0)
         profile, _created = await AgentProfile.get_or_create(user_id=user.pk, using_db=tx.db)

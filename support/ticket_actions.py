@@ -17,6 +17,7 @@ from models.errors import CommonErrorCode, Forbidden, Refusal
 from models.event import INBOX, EventKind
 from models.identity.user import User
 from models.locale import Locale
+from models.numbers import optional_number
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Priority
 from models.support.errors import SupportErrorCode
@@ -126,11 +127,11 @@ def _refuse_contradictions(check: Checks, actions: TicketActions, *, is_automati
     if actions.status is TicketStatus.NEW:
         check.refuse(_invalid("status", _("A ticket can’t become new again.")))
     minutes = actions.snooze_minutes
-    if minutes is not None and not 1 <= minutes <= MAX_SNOOZE_MINUTES:
-        check.refuse(_invalid("snoozeMinutes", _("Choose a time within the next year.")))
-    elif minutes is not None and actions.finishes:
+    if minutes is not None and actions.finishes:
         message = _("A ticket that is solved or closed can’t be snoozed.")
         check.refuse(_invalid("snoozeMinutes", message))
+    else:
+        check(optional_number, minutes, 1, MAX_SNOOZE_MINUTES, "input", "snoozeMinutes")
 
 
 def _invalid(field: str, message: Translatable | None = None) -> Refusal:

@@ -75,7 +75,9 @@ def read_camt(content: bytes, ibans: Iterable[str]) -> Statement:
         raise StatementInvalid(
             [StatementFault(_line_number(root), _REPORT if has_other else _NOT_CAMT)]
         )
-    statements = [statement for message in messages for statement in message.iterfind("Stmt")]
+    statements = _distinct(
+        statement for message in messages for statement in message.iterfind("Stmt")
+    )
     if not statements:
         faults.add(messages[0], _NO_STATEMENT)
     lines: list[StatementLine] = []
@@ -91,6 +93,17 @@ def read_camt(content: bytes, ibans: Iterable[str]) -> Statement:
     if faults.faults:
         raise StatementInvalid(faults.faults)
     return Statement(StatementFormat.CAMT_053, tuple(lines), pending_count)
+
+
+def _distinct(statements: Iterable[etree._Element]) -> list[etree._Element]:
+    """The statements of a file, each once: a bank that is asked for several days, or whoever joins
+    its files, may repeat one. Equal movements within a statement stay two movements.
+    """
+    by_content: dict[bytes, etree._Element] = {}
+    for statement in statements:
+        content = etree.tostring(statement, method="c14n", with_tail=False)
+        by_content.setdefault(content, statement)
+    return list(by_content.values())
 
 
 def _root(content: bytes) -> etree._Element:

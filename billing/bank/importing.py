@@ -12,7 +12,7 @@ import zlib
 from base64 import b64decode
 from binascii import Error as Base64Error
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -81,6 +81,9 @@ async def import_statement(
     if account is None or (iban and iban not in account.ibans):
         raise Refusal(BillingErrorCode.BANK_ACCOUNT_UNKNOWN, "input", "iban")
     statement = await asyncio.to_thread(_read, account, content, iban or account.iban)
+    # A line of zero moves no money, such as a bank's announcement: there is nothing to match.
+    lines = tuple(line for line in statement.lines if line.amount_cents)
+    statement = replace(statement, lines=lines)
     sha256 = hashlib.sha256(content).hexdigest()
     owner = owner_of(action)
     async with action.transaction() as tx:

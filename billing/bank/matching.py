@@ -28,6 +28,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.bank import BankLine, BankLineMatch, BankLineProblem, BankLineStatus
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice
+from models.billing.money import Money
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.payment_method import PaymentKind
 from models.billing.purchase import Purchase, PurchaseStatus
@@ -36,12 +37,13 @@ from models.checks import Checks
 from models.database.batches import keys_of
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, owner_of, store_result
-from models.translations import _
+from models.translations import Translatable, _
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
 _OPEN_STATUSES = (BankLineStatus.NEW, BankLineStatus.UNMATCHED)
 _SET_ASIDE = (BankLineStatus.DISMISSED, BankLineStatus.TO_RETURN)
 _UNDOABLE = (BankLineStatus.MATCHED, *_SET_ASIDE, BankLineStatus.REVERSAL)
+_LINE_EXCEEDED = _("The amounts exceed the line: at most %(maximum)s.")
 # What is possible instead, where it isn't to undo the decision.
 _REASONS = {
     BankLineStatus.NEW: _("This line hasn’t been matched yet."),
@@ -434,10 +436,16 @@ async def _require_matchable(
             elif key not in rows:
                 check.refuse(Refusal(CommonErrorCode.NOT_FOUND, *path, "invoiceId"))
             elif cents is not None and not 0 < cents <= receivables.get(key, 0):
-                check.refuse(Refusal(BillingErrorCode.BANK_MATCH_TOO_LARGE, *path, "amountCents"))
+                check.refuse(_too_large(receivables.get(key, 0), *path, "amountCents"))
         if sum(cents or 0 for _, cents in invoices) > line.amount_cents:
-            check.refuse(Refusal(BillingErrorCode.BANK_MATCH_TOO_LARGE, "input", "invoices"))
+            check.refuse(_too_large(line.amount_cents, "input", "invoices", message=_LINE_EXCEEDED))
     return account_id
+
+
+def _too_large(cents: int, *path: str, message: Translatable | None = None) -> Refusal:
+    """The refusal of an amount that is more than this, or isn't positive."""
+    code = BillingErrorCode.BANK_MATCH_TOO_LARGE
+    return Refusal(code, *path, message=message, maximum=Money(cents))
 
 
 async def match_reversal_by_hand(action: Action, line_id: int, original_id: int) -> BankLine:

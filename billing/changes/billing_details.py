@@ -2,7 +2,7 @@
 theirs.
 """
 
-from billing.contacts import billing_contacts
+from accounts.contacts import billing_contacts
 from mail import emails
 from models.accounts.account import Account
 from models.action import Action, Transaction

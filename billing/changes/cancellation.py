@@ -2,9 +2,9 @@
 
 from datetime import date
 
+from accounts.contacts import billing_contacts
 from billing.changes.applying import cancel_changes, lock_pending_changes, scheduled
 from billing.changes.ordering import lock_unpaid
-from billing.contacts import billing_contacts
 from billing.payment_cancellation import end_payment
 from mail import emails
 from models.action import Action, Transaction

@@ -2,7 +2,7 @@
 costs.
 """
 
-from billing.contacts import billing_contacts
+from accounts.contacts import billing_contacts
 from mail import emails
 from mail.emails import ChangeNotice
 from models.action import Transaction

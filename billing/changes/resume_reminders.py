@@ -7,8 +7,8 @@ from functools import partial
 
 from tortoise.expressions import F, Q
 
+from accounts.contacts import billing_contacts
 from billing.checkout_services import CheckoutServices
-from billing.contacts import billing_contacts
 from billing.payment_methods import chargeable_method
 from billing.simulation import next_charge
 from mail import emails

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import structlog
 
-from billing.contacts import billing_contacts
+from accounts.contacts import billing_contacts
 from billing.delivery.flows import (
     PAGE_SIZE,
     Acknowledgement,

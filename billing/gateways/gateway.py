@@ -20,13 +20,14 @@ from models.billing.refund import RefundStatus
 MIN_CHARGE_CENTS, MAX_CHARGE_CENTS = 50, 99_999_999
 INSUFFICIENT_FUNDS = "insufficient_funds"
 AUTHENTICATION_FAILED = "authentication_failed"
+EXPIRED_CARD = "expired_card"
 PAYPAL = "paypal"  # the provider, and the token of a payment with it
 # After these codes a repeated charge of the same method fails as well, and card schemes penalise
 # it. They are the codes that Stripe's "Smart Retries" never retries, and those of a card that can't
 # be charged again before the customer replaces it.
 HARD_DECLINES = frozenset(
     {
-        "expired_card",
+        EXPIRED_CARD,
         "fraudulent",
         "highest_risk_level",
         "incorrect_number",

@@ -76,7 +76,7 @@ class BillingErrorCode(ErrorCode):
     )
     BANK_MATCH_TOO_LARGE = (
         "BANK_MATCH_TOO_LARGE",
-        _("The amounts exceed what is left of the line or the invoice."),
+        _("At most %(maximum)s is open on this invoice."),
     )
     BANK_MATCH_OTHER_CUSTOMER = (
         "BANK_MATCH_OTHER_CUSTOMER",
@@ -96,7 +96,7 @@ class BillingErrorCode(ErrorCode):
     )
     CREDIT_TOO_LARGE = (
         "CREDIT_TOO_LARGE",
-        _("This exceeds what is left of the invoice after earlier credit notes."),
+        _("At most %(maximum)s including VAT is left of the invoice after earlier credit notes."),
     )
     CREDIT_LIMIT_EXCEEDED = (
         "CREDIT_LIMIT_EXCEEDED",
@@ -119,7 +119,10 @@ class BillingErrorCode(ErrorCode):
     )
     CORRECTION_TOO_LARGE = (
         "CORRECTION_TOO_LARGE",
-        _("A corrective invoice can’t exceed the invoice. Bill a further amount separately."),
+        _(
+            "A corrective invoice can’t exceed what is left of the invoice: %(maximum)s including "
+            "VAT. Bill a further amount separately."
+        ),
     )
     NOT_DISPUTABLE = (
         "NOT_DISPUTABLE",

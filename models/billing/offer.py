@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 
+MAX_NET_CENTS = 1_000_000_000  # of one unit for one interval
+
+
 class Segment(StrEnum):
     """The size of the businesses that an offer is for."""
 
@@ -113,7 +116,7 @@ class Price(Model):
     trial_requires_payment_method = fields.BooleanField(default=True)
     is_public = fields.BooleanField(default=True)
     valid_from: datetime = fields.DatetimeField()
-    valid_until = fields.DatetimeField(null=True)
+    valid_until: datetime | None = fields.DatetimeField(null=True)
 
     offer_id: int
 
@@ -142,6 +145,10 @@ class Price(Model):
     def on_sale(cls, at: datetime) -> QuerySet["Price"]:
         """The versions valid at this time of the offers that can be bought."""
         return cls.current(at).filter(offer__status=OfferStatus.ON_SALE)
+
+    def is_valid_at(self, at: datetime) -> bool:
+        """Whether the version is valid at this time."""
+        return self.valid_from <= at and (self.valid_until is None or at < self.valid_until)
 
     @property
     def net(self) -> Money:

@@ -17,6 +17,7 @@ from models.billing.money import Money
 from models.billing.offer import Interval, Price, Segment
 from models.errors import Refusal
 from models.identity.user import Staff
+from models.translations import _
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from models.viewer import Viewer
 
 CODE_LENGTH = 40
+_TOO_FEW = _("This promotion code is for at least %(minimum)s units.")
 _CODE = re.compile(r"[A-Z0-9]+([-_][A-Z0-9]+)*")
 
 
@@ -107,7 +109,16 @@ class Promotion(Model):
             is_exhausted = await self._redemptions(db).count() >= self.max_redemptions
             code = BillingErrorCode.PROMOTION_EXHAUSTED if is_exhausted else None
         if code:
-            raise Refusal(code, "input", *field)
+            is_too_few = quantity < self.minimum_quantity and self.fits(
+                price, self.minimum_quantity
+            )
+            raise Refusal(
+                code,
+                "input",
+                *field,
+                message=_TOO_FEW if is_too_few else None,
+                minimum=self.minimum_quantity,
+            )
 
     def _redemptions(self, db: BaseDBAsyncClient | None) -> QuerySet["PromotionRedemption"]:
         return PromotionRedemption.filter(promotion_id=self.pk).using_db(db)

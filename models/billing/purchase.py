@@ -17,6 +17,7 @@ from models.billing.periods import Period, Schedule
 from models.billing.promotion import PromotionRedemption
 from models.errors import CommonErrorCode, Refusal
 from models.event import EventKind, account_stream
+from models.numbers import number_in_range
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -34,9 +35,7 @@ def parse_quantity(value: int, *path: str) -> int:
     """The number of units of a purchase, from the field at this path. Raises VALUE_INVALID unless
     it is 1 to MAX_QUANTITY.
     """
-    if not 1 <= value <= MAX_QUANTITY:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, *path)
-    return value
+    return number_in_range(value, 1, MAX_QUANTITY, *path)
 
 
 class PurchaseStatus(StrEnum):

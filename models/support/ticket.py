@@ -23,6 +23,7 @@ from models.event import (
     ticket_stream,
 )
 from models.identity.user import Staff, User
+from models.numbers import number_in_range
 from models.support.agents import lock_agent
 from models.support.audit_actions import SupportAuditAction
 from models.support.chat_agents import is_answered_live
@@ -527,8 +528,8 @@ class Ticket(Model):
         that they have already read past, changes nothing. Raises VALUE_INVALID for one that the
         ticket doesn't have.
         """
-        if not 0 <= sequence <= await last_sequence_of(ticket_stream(self.pk)):
-            raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "sequence")
+        last = await last_sequence_of(ticket_stream(self.pk))
+        number_in_range(sequence, 0, last, "input", "sequence")
         known = await find_one(TicketPosition, ticket_id=self.pk, user_id=user.pk)
         if known and known.read_sequence >= sequence:
             return

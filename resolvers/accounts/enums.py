@@ -28,7 +28,8 @@ describe_enum(
         ),
         "VALID": "The tax authorities confirmed the number.",
         "INVALID": (
-            "The tax authorities don't know the number, or no longer do. They will be asked again."
+            "The tax authorities don't know the number, or no longer do. The next invoices are "
+            "those of a company without a VAT number. The authorities are asked again each day."
         ),
         "UNKNOWN": "The tax authorities aren't asked, because no service is configured.",
     },

@@ -6,14 +6,15 @@ from billing import catalogue
 from billing.catalogue import PriceTerms
 from models.action import Action
 from models.billing.errors import BillingErrorCode
-from models.billing.offer import Offer, OfferTexts, Price
+from models.billing.offer import MAX_NET_CENTS, Offer, OfferTexts, Price
 from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import is_known_key, owner_of
 from models.locale import Locale
+from models.numbers import number_in_range
 from models.text import client_key, line, message_text, slug_text
+from models.translations import _
 from resolvers.billing.catalogue_inputs import (
-    MAX_NET_CENTS,
     MAX_TRIAL_DAYS,
     OfferCreateInput,
     OfferPublishInput,
@@ -101,8 +102,10 @@ async def create_price(info: Info, input: PriceCreateInput) -> Price:
     is_repeat = await is_known_key(owner_of(action), "priceCreate", input.idempotency_key)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
-        net_cents = check(_number, input.net_cents, 1, MAX_NET_CENTS, "netCents")
-        trial_days = check(_number, input.trial_days, 0, MAX_TRIAL_DAYS, "trialDays")
+        net_cents = check(number_in_range, input.net_cents, 1, MAX_NET_CENTS, "input", "netCents")
+        trial_days = check(
+            number_in_range, input.trial_days, 0, MAX_TRIAL_DAYS, "input", "trialDays"
+        )
         if not is_repeat:  # the day may have passed since
             check(_day, action, input.valid_from, "validFrom")
         key = check(client_key, input.idempotency_key)
@@ -149,18 +152,14 @@ def _items(items: list[str], field: str) -> list[str]:
         return [check(line, item, str(index), ITEM_LENGTH) for index, item in enumerate(items)]
 
 
-def _number(value: int, minimum: int, maximum: int, field: str) -> int:
-    if not minimum <= value <= maximum:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
-    return value
-
-
 def _day(action: Action, day: date | None, field: str) -> date:
     """The day on which a change takes effect, today when omitted. Raises DATE_PAST, and
     VALUE_INVALID for a day more than two years ahead.
     """
     if day is not None and day < action.day:
         raise Refusal(BillingErrorCode.DATE_PAST, "input", field)
-    if day is not None and day > action.day + _MAX_DAYS_AHEAD:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    last = action.day + _MAX_DAYS_AHEAD
+    if day is not None and day > last:
+        message = _("Choose a day up to %(last)s.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field, message=message, last=last)
     return day or action.day

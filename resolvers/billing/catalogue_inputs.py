@@ -9,7 +9,6 @@ from models.billing.tax_rule import TaxCategory
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.scalars import BigInt
 
-MAX_NET_CENTS = 1_000_000_000
 MAX_TRIAL_DAYS = 365
 
 _OFFER_ID = "The ID of an offer."

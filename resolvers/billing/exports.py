@@ -12,6 +12,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal
+from models.translations import _
 from resolvers.billing.inputs import (
     AccountExportInvoicesInput,
     AccountExportMovementsInput,
@@ -28,7 +29,16 @@ async def export_movements(info: Info, input: AccountExportMovementsInput) -> st
     with Checks() as check:
         account = await check.wait(_account(info.context, input.account_id))
         if input.since >= input.until:
-            check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "until"))
+            message = _("Choose a day after %(day)s.")
+            check.refuse(
+                Refusal(
+                    CommonErrorCode.VALUE_INVALID,
+                    "input",
+                    "until",
+                    message=message,
+                    day=input.since,
+                )
+            )
     details = {"since": input.since.isoformat(), "until": input.until.isoformat()}
     return await _link(
         info.context,
@@ -70,8 +80,16 @@ async def export_fec(info: Info, input: FecExportInput) -> str:
 
 
 def _year(context: Context, year: int) -> None:
-    if not FIRST_YEAR <= year <= local_date(context.services.clock.now()).year:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "year")
+    last = local_date(context.services.clock.now()).year
+    if not FIRST_YEAR <= year <= last:
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "year",
+            message=_("Choose a year from %(first)s to %(last)s."),
+            first=str(FIRST_YEAR),  # a year has no thousands separator
+            last=str(last),
+        )
 
 
 async def _account(context: Context, account_id: strawberry.ID | None) -> Account:

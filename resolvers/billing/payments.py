@@ -9,6 +9,7 @@ from tortoise.queryset import QuerySet
 from auth.reauthentication import require_step_up
 from billing import charging, checkout, dunning, invoice_payments, payment_cancellation
 from billing.charging import UNKNOWN_METHOD
+from billing.gateways.gateway import EXPIRED_CARD
 from billing.payment_confirmation import begin_confirmation
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import Invoice
@@ -143,6 +144,9 @@ async def refresh_payment(info: Info, input: PaymentRefreshInput) -> dict[str, A
 _DECLINED = {
     "insufficient_funds": _(
         "The bank declined the payment because of insufficient funds. Try another payment method."
+    ),
+    EXPIRED_CARD: _(
+        "The card has expired. Replace it with a valid one, or use another payment method."
     ),
     "authentication_failed": _(
         "The payment wasn’t confirmed with the bank. Try again, or use another payment method."

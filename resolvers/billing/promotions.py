@@ -15,15 +15,16 @@ from engine import Deferred
 from models.action import Action
 from models.billing.errors import BillingErrorCode
 from models.billing.money import Money
-from models.billing.offer import Offer
-from models.billing.promotion import Promotion, PromotionRedemption, folded_code
+from models.billing.offer import MAX_NET_CENTS, Offer
+from models.billing.promotion import CODE_LENGTH, Promotion, PromotionRedemption, folded_code
 from models.billing.purchase import MAX_QUANTITY, Purchase
 from models.checks import Checks, require_keys
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import is_known_key, owner_of
+from models.numbers import optional_number
 from models.text import client_key
+from models.translations import _
 from resolvers.billing.catalogue_inputs import (
-    MAX_NET_CENTS,
     PromotionCreateInput,
     PromotionDeactivateInput,
 )
@@ -128,18 +129,25 @@ async def _terms(action: Action, input: PromotionCreateInput) -> PromotionTerms:
 def _code(text: str) -> str:
     code = folded_code(text)
     if len(code) < MIN_CODE_LENGTH:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "code")
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID,
+            "input",
+            "code",
+            message=_("Use %(minimum)s to %(maximum)s letters, digits and hyphens."),
+            minimum=MIN_CODE_LENGTH,
+            maximum=CODE_LENGTH,
+        )
     return code
 
 
 def _require_one_kind(input: PromotionCreateInput) -> None:
     if (input.percent_basis_points is None) == (input.amount_cents is None):
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "percentBasisPoints")
+        message = _("Enter either a percentage or an amount.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "percentBasisPoints", message=message)
 
 
 def _number(value: int | None, maximum: int, field: str) -> None:
-    if value is not None and not 1 <= value <= maximum:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    optional_number(value, 1, maximum, "input", field)
 
 
 def _require_days(action: Action, input: PromotionCreateInput) -> None:
@@ -147,7 +155,10 @@ def _require_days(action: Action, input: PromotionCreateInput) -> None:
     if first_day < action.day:
         raise Refusal(BillingErrorCode.DATE_PAST, "input", "validFrom")
     if input.valid_until and input.valid_until <= first_day:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "validUntil")
+        message = _("Choose a day after %(day)s.")
+        raise Refusal(
+            CommonErrorCode.VALUE_INVALID, "input", "validUntil", message=message, day=first_day
+        )
 
 
 async def _offer_keys(offer_ids: list[strawberry.ID]) -> tuple[int, ...]:

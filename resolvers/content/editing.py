@@ -14,8 +14,10 @@ from models.content.article_version import ArticleVersion
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
 from models.locale import Locale
+from models.numbers import number_in_range
 from models.support.file import File, video_refusal
 from models.text import client_key, line, message_text, slug_text
+from models.translations import _
 from resolvers.arguments import IDEMPOTENCY_KEY
 from resolvers.context import Context, Info
 from resolvers.ids import key_of, load_visible
@@ -178,8 +180,7 @@ def _texts(texts: ArticleTextsInput, field: str) -> ArticleTexts:
 
 
 def _position(position: int) -> None:
-    if not 0 <= position <= MAX_POSITION:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "position")
+    number_in_range(position, 0, MAX_POSITION, "input", "position")
 
 
 def _file_id(file_id: str | None) -> int | None:
@@ -191,7 +192,8 @@ def _file_id(file_id: str | None) -> int | None:
 
 def _time(action: Action, at: datetime | None) -> None:
     if at and not action.at <= at <= action.at + _MAX_DAYS_AHEAD:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "at")
+        message = _("Choose a time within the next two years.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "at", message=message)
 
 
 def versions(context: Context, parents: Sequence[Article], page_request: PageRequest) -> Deferred:

@@ -11,6 +11,7 @@ from tortoise.queryset import QuerySet
 from models.checks import Checks
 from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal
+from models.numbers import optional_number
 from models.support.answer_time import AnswerTime
 from models.support.calendar import Calendar
 from models.support.classification import Channel
@@ -59,7 +60,7 @@ async def set_policy(info: Info, input: SlaPolicySetInput) -> SlaPolicy:
         check(_number, input.resolution_minutes, MAX_MINUTES, "resolutionMinutes")
         calendar = await check.wait(_calendar(info, input.calendar_id))
         check(_number, input.promised_hours, MAX_HOURS, "promisedHours")
-        check(_number, input.promised_hours_from, input.promised_hours or 0, "promisedHoursFrom")
+        check(_require_promise, input.promised_hours_from, input.promised_hours)
     values = {
         "first_response_minutes": input.first_response_minutes,
         "next_response_minutes": input.next_response_minutes,
@@ -72,8 +73,16 @@ async def set_policy(info: Info, input: SlaPolicySetInput) -> SlaPolicy:
 
 
 def _number(value: int | None, maximum: int, field: str) -> None:
-    if value is not None and not 1 <= value <= maximum:
-        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", field)
+    optional_number(value, 1, maximum, "input", field)
+
+
+def _require_promise(promised_from: int | None, promised: int | None) -> None:
+    """Raise VALUE_INVALID for a promise that begins without an end, or after it."""
+    if promised_from is not None and promised is None:
+        message = _("Enter “promisedHours” as well.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "promisedHoursFrom", message=message)
+    if promised is not None and promised >= 1:  # otherwise it is refused itself
+        _number(promised_from, min(promised, MAX_HOURS), "promisedHoursFrom")
 
 
 async def _calendar(info: Info, calendar_id: str | None) -> Calendar | None:

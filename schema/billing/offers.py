@@ -56,7 +56,10 @@ class Price(Node):
         "Whether a trial starts only with a saved payment method."
     )
     valid_from: datetime = field("When the price went or goes on sale.")
-    valid_until: datetime | None = field("When the price goes off sale. Null while no end is set.")
+    valid_until: datetime | None = field(
+        "When the price goes off sale. Null while no end is set. Existing purchases renew at it "
+        "after that, too."
+    )
     offer: Annotated["Offer", strawberry.lazy("schema.billing.offers")] = edge(
         offer_resolvers.offer_of_price,
         needs=("offer_id",),

@@ -541,7 +541,8 @@ class BillingMutation:
         audit=BillingAuditAction.OFFER_PUBLISH,
         description=(
             "Puts an offer on sale, at once or on a given day. First checks that an invoice can "
-            "be issued with its texts and prices. A planned withdrawal is canceled."
+            "be issued with its texts and prices. A planned withdrawal is canceled, unless the "
+            "last price of the offer ends: then `withdrawsOn` is the day on which it does."
         ),
     )
     offer_withdraw: OfferPayload | None = mutation(
@@ -580,8 +581,9 @@ class BillingMutation:
         audit=BillingAuditAction.PRICE_END,
         description=(
             "Stops selling the price of one interval, at once or on a given day, while the "
-            "offer's other prices stay on sale. Existing purchases keep renewing, and drafts of "
-            "purchases keep their price until they expire. Until that day, another day can be "
+            "offer's other prices stay on sale. Existing purchases keep renewing at it, and their "
+            "quantity can be changed. Drafts of purchases keep it until they expire. Until that "
+            "day, another day can be "
             "set; to sell the interval again, add a version. The last price of an offer on sale "
             "can't be ended: withdraw the offer instead."
         ),

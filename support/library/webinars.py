@@ -29,6 +29,7 @@ from models.content.webinar import REMINDERS, WebinarSignUp, next_reminder
 from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
+from models.numbers import number_in_range, optional_number
 from models.text import line
 from models.translations import _
 from support.library.calendar_files import CalendarMethod, Organizer, calendar_file
@@ -57,10 +58,8 @@ def check_plan(check: Checks, action: Action, plan: WebinarPlan) -> None:
     if plan.starts_at <= action.at:
         message = _("Choose a time in the future.")
         check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "startsAt", message=message))
-    if not 60 <= plan.duration_seconds <= MAX_SECONDS:
-        check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "durationSeconds"))
-    if plan.capacity is not None and not 1 <= plan.capacity <= MAX_CAPACITY:
-        check.refuse(Refusal(CommonErrorCode.VALUE_INVALID, "input", "capacity"))
+    check(number_in_range, plan.duration_seconds, 60, MAX_SECONDS, "input", "durationSeconds")
+    check(optional_number, plan.capacity, 1, MAX_CAPACITY, "input", "capacity")
     if plan.join_url is not None:
         check(require_url, plan.join_url, "joinUrl")
 

@@ -22,12 +22,14 @@ from accounts.vat_numbers import (
 )
 from models.accounts.account import Account, Role
 from models.accounts.vat_number import (
+    INVALID_RECHECK_INTERVAL,
     MAX_RETRY_DELAY,
     RECHECK_INTERVAL,
     VatCheck,
     VatNumberStatus,
 )
 from models.audit import AuditEntry
+from models.operations.email import Email
 from tests.accounts.company_fixtures import Company, create_company
 from tests.accounts.registry_server import answer
 from tests.accounts.vat_server import CONSULTATION_NUMBER, VatServer, serve_vat_numbers
@@ -171,10 +173,29 @@ async def test_an_answer_is_renewed_and_kept_until_the_next_one(
         assert await check_due_numbers(brewery.action(), service) == 1
     assert await state(brewery) == (NUMBER, VatNumberStatus.VALID, CONSULTATION_NUMBER)
     authorities.outage = None
+    assert await Email.all().count() == 0  # nothing is known to be wrong
     del authorities.names[NUMBER]
-    brewery.clock.advance(MAX_RETRY_DELAY)
-    assert await check_due_numbers(brewery.action(), service) == 1
-    assert await state(brewery) == (NUMBER, VatNumberStatus.INVALID, None)
+    for delay in (MAX_RETRY_DELAY, INVALID_RECHECK_INTERVAL):
+        brewery.clock.advance(delay)
+        assert await check_due_numbers(brewery.action(), service) == 1
+        assert await state(brewery) == (NUMBER, VatNumberStatus.INVALID, None)
+        [email] = await Email.all()  # once
+        assert email.template == "vat_number_invalid.fr"
+        assert NUMBER in email.text
+
+
+async def test_who_waited_for_the_answer_about_a_new_number_gets_no_email(
+    brewery: Company, authorities: VatServer
+) -> None:
+    service = Vies(authorities.url, OWN_NUMBER)
+    account = await enter(brewery, OTHER_NUMBER)
+    await check_now(brewery.action(), service, account.pk)
+    assert (await state(brewery))[1] is VatNumberStatus.INVALID
+    assert await Email.all().count() == 0
+    await enter(brewery, None)
+    await enter(brewery, OTHER_NUMBER)
+    await check_due_numbers(brewery.action(), service)  # nobody did
+    assert await Email.all().count() == 1
 
 
 class SlowService:

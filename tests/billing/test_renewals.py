@@ -392,17 +392,22 @@ async def test_a_retry_leaves_an_unfinished_confirmation(
     await assert_books_are_right(purchase)
 
 
-async def test_a_card_that_was_refused_for_good_is_not_charged_again(
+async def test_p3_7_a_card_that_has_expired_is_not_charged_again_and_emails_say_so(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
-    await use_method(purchase, "pm_sandbox_stolen")
+    await use_method(purchase, "pm_sandbox_expired")
     due = date(2027, 2, 28)
     await run_daily(action, services, due, due)
     invoice = await Invoice.get(purchase_id=purchase.pk, issued_on=due)
     await pay_invoice(on(action, due), services, invoice, "pm_sandbox_declined", "other card")
     await run_daily(action, services, due + timedelta(days=1), due + timedelta(days=8))
     methods = [each.method for each in await Payment.filter(invoice_id=invoice.pk).order_by("id")]
-    assert methods == ["pm_sandbox_stolen", "pm_sandbox_declined"]
+    assert methods == ["pm_sandbox_expired", "pm_sandbox_declined"]
+    await run_daily(action, services, due + timedelta(days=9), due + timedelta(days=14))
+    dunning = Email.filter(template__in=["invoice_unpaid.fr", "purchase_suspended.fr"])
+    texts = [each.text for each in await dunning.order_by("id")]
+    assert len(texts) == 5
+    assert all("La carte a expiré" in each for each in texts)
 
 
 async def test_a_payment_that_is_taken_back_begins_the_schedule_anew(

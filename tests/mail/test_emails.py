@@ -14,6 +14,7 @@ from mail import emails
 from mail.emails import (
     DataRequestNotice,
     IncomingEmailProblem,
+    MethodRefusal,
     Recipient,
     SecondFactorChange,
     WebinarOccasion,
@@ -58,6 +59,11 @@ def company(user: User, status: AccountStatus = AccountStatus.ACTIVE) -> Account
     """
     erases_at = datetime(2026, 12, 1, 9, tzinfo=UTC) if status is AccountStatus.CLOSING else None
     return Account(legal_name=user.name, status=status, erases_at=erases_at)
+
+
+def company_in(country: str, user: User) -> Account:
+    """A company with the user's name, in a country."""
+    return Account(legal_name=user.name, country=country)
 
 
 def legal_name_change(user: User, status: LegalNameStatus) -> LegalNameChange:
@@ -238,13 +244,22 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         lambda tx, user: emails.send_payment_confirmation_needed(tx, user, BANK_URL, Money(3_480))
     ],
     "invoice_unpaid": [
-        lambda tx, user, declined=declined: emails.send_invoice_unpaid(  # type: ignore[misc]
-            tx, user, late_invoice(), Money(3_480), is_declined=declined, is_available=declined
+        lambda tx, user, declined=declined, refusal=refusal: emails.send_invoice_unpaid(  # type: ignore[misc]
+            tx,
+            user,
+            late_invoice(),
+            Money(3_480),
+            is_declined=declined,
+            refusal=refusal,
+            is_available=declined,
         )
-        for declined in (False, True)
+        for declined, refusal in ((False, None), (True, None), *((True, r) for r in MethodRefusal))
     ],
     "purchase_suspended": [
-        lambda tx, user: emails.send_purchase_suspended(tx, user, late_invoice(), Money(3_480))
+        lambda tx, user, refusal=refusal: emails.send_purchase_suspended(  # type: ignore[misc]
+            tx, user, late_invoice(), Money(3_480), refusal=refusal
+        )
+        for refusal in (None, *MethodRefusal)
     ],
     "purchase_ended_unpaid": [
         lambda tx, user: emails.send_purchase_ended_unpaid(tx, user, late_invoice(), Money(3_480))
@@ -305,6 +320,12 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
     "webhook_disabled": [
         partial(send_webhook_disabled, reason)
         for reason in (WebhookDisabling.FAILING, WebhookDisabling.GONE)
+    ],
+    "vat_number_invalid": [
+        lambda tx, user, country=country: emails.send_vat_number_invalid(  # type: ignore[misc]
+            tx, user, company_in(country, user), "BE0697449992"
+        )
+        for country in ("BE", "FR")
     ],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],

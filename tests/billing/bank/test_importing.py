@@ -73,6 +73,17 @@ async def test_two_imports_with_common_lines_at_once_dont_deadlock(db: str, acti
     assert await BankLine.all().count() == 39
 
 
+async def test_a_line_of_zero_and_a_repeated_statement_are_not_stored(
+    db: str, action: Action
+) -> None:
+    """A payment of zero would be an accounting entry without a line."""
+    content = camt(Transfer(cents=3480), Transfer(cents=3480), Transfer(cents=0, text="Info"))
+    start, end = content.index(b"<Stmt>"), content.index(b"</BkToCstmrStmt>")
+    statement = await import_file(action, content[:end] + content[start:])
+    assert statement.new_count == 2
+    assert [line.amount_cents for line in await BankLine.all()] == [3480, 3480]
+
+
 async def test_nothing_is_stored_of_a_file_with_a_fault(db: str, action: Action) -> None:
     content = camt(Transfer(cents=1), Entry(transfers=(Transfer(cents=2),), amount_text="x"))
     with pytest.raises(Refusal, match="STATEMENT_INVALID"):

@@ -271,6 +271,51 @@ async def test_the_only_price_may_end_once_its_offer_is_withdrawn(
     assert (await Price.get(net_cents=4_900)).valid_until is None
 
 
+async def test_p2_1_an_offer_is_withdrawn_when_its_last_price_ends_and_purchases_renew_at_it(
+    execute: "Execute",
+    operator: Viewer,
+    dataset: "Dataset",
+    price: Price,
+    action: Action,
+    services: Services,
+    clock: "MovableClock",
+) -> None:
+    offer_id, monthly = encode("Offer", price.offer_id), encode("Price", price.pk)
+    await buy(action, services, price, dataset.paul.owner)
+    bought = await Purchase.all().order_by("-id").first()
+    assert bought
+    change = partial(mutate, execute, operator)
+    plan = {"offerId": offer_id, "on": "2026-12-01"}
+    await change("offerWithdraw", "offer { id }", **plan)
+    await change("priceEnd", "price { id }", priceId=monthly, on="2026-12-01")
+    # Publishing again drops the withdrawal only where the offer still has a price.
+    published = await change("offerPublish", "offer { withdrawsOn }", offerId=offer_id)
+    assert published["offer"] == {"withdrawsOn": "2026-12-01"}
+    late = await change("offerWithdraw", "offer { id }", offerId=offer_id, on="2026-12-02")
+    assert codes(late) == [("OFFER_WITHOUT_PRICE", "on")]
+    yearly = {"interval": "YEAR", "validFrom": "2026-12-01"}
+    planned = (await add_price(execute, operator, offer_id, 29_000, "y", **yearly))["price"]["id"]
+    published = await change("offerPublish", "offer { withdrawsOn }", offerId=offer_id)
+    assert published["offer"] == {"withdrawsOn": None}
+    kept = await change("priceDelete", "offer { id }", priceId=planned)
+    assert codes(kept) == [("OFFER_WITHOUT_PRICE", "priceId")]
+    await change("offerWithdraw", "offer { id }", **plan)
+    assert not (await change("priceDelete", "offer { id }", priceId=planned))["userErrors"]
+    clock.time = noon(date(2026, 12, 1))
+    assert await apply_due_changes(Action(None, clock.now(), action.bus)) == 1
+    assert await slugs(execute, Viewer()) == []
+    renewal = replace(action, at=noon(date(2026, 12, 23)))
+    assert await bill_due_periods(renewal, services.checkout)
+    last = await Invoice.all().order_by("-id").first()
+    assert last
+    assert last.net_cents == 2_900
+    clock.time = renewal.at
+    preview = """query($id: ID!) { purchaseChangePreview(purchaseId: $id, quantity: 3) {
+        renewal { net { amountCents } } } }"""
+    response = await execute(dataset.paul.owner, preview, id=encode("Purchase", bought.pk))
+    assert response["data"]["purchaseChangePreview"]["renewal"]["net"]["amountCents"] == 8_700
+
+
 async def test_a_repeat_on_the_next_day_returns_the_price_that_was_created(
     execute: "Execute", operator: Viewer, price: Price, clock: "MovableClock"
 ) -> None:
