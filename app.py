@@ -18,6 +18,7 @@ from starlette.websockets import WebSocket
 
 from accounts.registry import registry_from_url
 from accounts.vat_numbers import vat_service_from_url
+from auth.api_keys import api_key_key, is_api_key
 from auth.caller import CallerCache, anonymous
 from auth.cookies import Cookies, cross_site, is_same_site
 from auth.factors.passkeys import RelyingParty
@@ -35,7 +36,7 @@ from metrics import Metrics
 from models.clock import Clock, SystemClock
 from models.database.connection import connect, disconnect
 from models.database.workload import assign_person
-from models.errors import OriginRefused, ServiceUnavailable, Unauthenticated
+from models.errors import OriginRefused, ServiceUnavailable, Throttled, Unauthenticated
 from models.identity.user import Staff
 from models.operations.clock_offset import clock_offset
 from models.viewer import Viewer
@@ -51,6 +52,7 @@ from realtime.relay import Relay
 from resolvers.context import Context, Services
 from schema.errors import error_body, format_error
 from schema.fields import batch_of, cost_of
+from schema.key_access import authorize
 from schema.root import schema
 from settings import ResponseLimits, Settings, SettingsError
 from storage.file_service import FileService
@@ -156,20 +158,25 @@ class SocketClient:
         return self.response_limits.limit_of(self.viewer)
 
     @property
-    def person(self) -> int | None:
-        return self.viewer.user.pk if self.viewer.user else None
+    def person(self) -> str | None:
+        return _caller_of(self.viewer)
 
     def seconds_left(self) -> float | None:
-        """The seconds until the access token that the websocket was opened with expires."""
-        if self.viewer.session is None:
+        """The seconds until the access token or the API key that the websocket was opened with
+        expires.
+        """
+        viewer = self.viewer
+        if viewer.api_key:
+            expires_at = viewer.api_key.expires_at
+        elif viewer.session:
+            expires_at = viewer.session.access_expires_at
+        else:
             return None
-        remaining = self.viewer.session.access_expires_at - self.services.clock.now()
-        return max(0.0, remaining.total_seconds())
+        return max(0.0, (expires_at - self.services.clock.now()).total_seconds())
 
     def context(self) -> Context:
         """A new context. From now on, the current task acts for this viewer."""
-        user = self.viewer.user
-        assign_person(f"user:{user.pk}" if user else client_network(self.client_address))
+        assign_person(_caller_of(self.viewer) or client_network(self.client_address))
         return Context(
             self.viewer,
             self.services,
@@ -194,11 +201,13 @@ class SocketClient:
 
     @property
     def _keys(self) -> list[str]:
+        if self.viewer.api_key:
+            return [api_key_key(self.viewer.api_key.pk)]
         return [session_key(self.viewer.session.pk)] if self.viewer.session else []
 
     async def close_code(self) -> CloseCode | None:
-        """UNAUTHORIZED when the session has ended or expired, FORBIDDEN when the role has changed,
-        else None.
+        """UNAUTHORIZED when the session or the API key has ended or expired, FORBIDDEN when the
+        role has changed, else None.
         """
         return await self.session_checks.close_code(self.viewer)
 
@@ -246,7 +255,7 @@ class Application:
 
     def __init__(self, settings: Settings, services: Services, *, works: bool = True) -> None:
         self.settings, self.services, self._works = settings, services, works
-        self.callers = CallerCache(services.hub, services.clock)
+        self.callers = CallerCache(services.hub, services.clock, throttle=services.auth.throttle)
         self.session_checks = SessionChecks(services.clock)
         self.scheduler = RequestScheduler()
         self._secure = settings.base_url.startswith("https://")
@@ -348,11 +357,11 @@ class Application:
         ]
 
     async def context(self, request: HTTPRequest) -> Context:
-        """The context of an HTTP request. With an invalid token or invalid cookies the viewer is
+        """The context of an HTTP request. With an invalid token, API key or cookies the viewer is
         anonymous, so that public fields and the next sign-in still work.
 
-        Raises HTTPError: 403 when cookies come with a request from another site, 503 while the
-        database is unavailable.
+        Raises HTTPError: 403 when cookies come with a request from another site, 429 to a network
+        that tries API keys, 503 while the database is unavailable.
         """
         address = client_address(request.scope)
         assign_person(client_network(address))
@@ -369,19 +378,22 @@ class Application:
         has_invalid_credentials = False
         try:
             viewer = await self._viewer(
-                (cookies.access_token or "") if has_session else token, language
+                (cookies.access_token or "") if has_session else token,
+                language,
+                address,
+                is_cookie=has_session,
             )
         except Unauthenticated:
             viewer, has_invalid_credentials = anonymous(language), True
             await self.scheduler.wait()
-        except ServiceUnavailable as error:
+        except (ServiceUnavailable, Throttled) as error:
             raise HTTPError(
-                503,
+                429 if isinstance(error, Throttled) else 503,
                 error_body(error, Context(anonymous(language), self.services)),
                 {"Retry-After": str(error.retry_after)},
             ) from error
-        if viewer.user:
-            assign_person(f"user:{viewer.user.id}")
+        if caller := _caller_of(viewer):
+            assign_person(caller)
         return Context(
             viewer,
             self.services,
@@ -403,7 +415,8 @@ class Application:
     async def socket_client(self, payload: dict[str, Any], websocket: WebSocket) -> SocketClient:
         """The client of a websocket, identified by `authorization` in the payload, else in the
         handshake, else by cookies, which count only when the handshake comes from one of our pages.
-        Raises CloseConnection with UNAUTHORIZED.
+        Raises CloseConnection with UNAUTHORIZED, and with TRY_AGAIN_LATER to a network that tries
+        API keys.
         """
         handshake = HTTPRequest(websocket.scope, websocket.receive)
         address = client_address(websocket.scope)
@@ -424,9 +437,13 @@ class Application:
             viewer = await self._viewer(
                 (cookies.access_token or "") if uses_cookies else token,
                 handshake.header(b"accept-language"),
+                address,
+                is_cookie=uses_cookies,
             )
         except Unauthenticated:
             raise CloseConnection(CloseCode.UNAUTHORIZED, "Sign in again") from None
+        except Throttled:
+            raise CloseConnection(CloseCode.TRY_AGAIN_LATER, "Too many attempts") from None
         return SocketClient(
             viewer,
             self.services,
@@ -439,7 +456,14 @@ class Application:
             self.settings.response_limits,
         )
 
-    async def _viewer(self, token: str | None, language: str | None) -> Viewer:
+    async def _viewer(
+        self, token: str | None, language: str | None, address: str, *, is_cookie: bool
+    ) -> Viewer:
+        """The viewer of a session's token or an API key. A key is never accepted from a cookie,
+        which a browser would send by itself.
+        """
+        if token and is_api_key(token) and not is_cookie:
+            return await self.callers.viewer_of_key(token, language, address)
         viewer = await self.callers.viewer_of(token, language)
         if viewer.user is None:
             await self.scheduler.wait()
@@ -447,9 +471,9 @@ class Application:
 
     def introspection(self, viewer: Viewer) -> bool:
         """Whether the viewer may introspect the schema: everyone in a demonstration, else signed-in
-        users.
+        users and API keys.
         """
-        return self.settings.demonstration or viewer.user is not None
+        return self.settings.demonstration or not viewer.is_anonymous
 
     def trusted_only(self, viewer: Viewer) -> bool:
         """Whether the viewer may only execute trusted documents: everyone but staff, if the
@@ -556,6 +580,7 @@ def create_engine(
         trusted_documents=trusted_documents,
         observers=observers,
         tracer=tracer,
+        authorize=authorize,
     )
 
 
@@ -566,6 +591,15 @@ def _operation_names(documents: Path | None) -> set[str]:
 
 
 _OPERATION_NAME = re.compile(r"\b(?:query|mutation)\s+(\w+)")
+
+
+def _caller_of(viewer: Viewer) -> str | None:
+    """Who has turns and connections of their own: a person or a service account. None for anonymous
+    viewers.
+    """
+    if viewer.service_account:
+        return f"service_account:{viewer.service_account.pk}"
+    return f"user:{viewer.user.pk}" if viewer.user else None
 
 
 def cost_limit(viewer: Viewer) -> int:

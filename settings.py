@@ -83,7 +83,7 @@ class ResponseLimits:
 
     def limit_of(self, viewer: Viewer) -> int:
         """The limit of this viewer."""
-        if viewer.user is None:
+        if viewer.is_anonymous:
             return self.anonymous
         if viewer.staff is None:
             return self.customer

@@ -18,7 +18,7 @@ from typing import Protocol
 
 import structlog
 
-from accounts import legal_names, staff
+from accounts import legal_names, service_accounts, staff
 from accounts.vat_numbers import check_due_numbers
 from auth.session_checks import announce_ended_sessions
 from billing import payment_methods, provider_events
@@ -230,6 +230,11 @@ def jobs(
             "expiring cards",
             3_600,
             lambda: payment_methods.send_expiry_notices(action()),
+        ),
+        Job(
+            "expiring API keys",
+            3_600,
+            lambda: service_accounts.send_expiry_reminders(action()),
         ),
         Job(
             "renewals",

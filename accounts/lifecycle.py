@@ -16,6 +16,7 @@ from tortoise.queryset import QuerySet
 
 from accounts.details import invalidate_members
 from auth import sessions, throttle
+from auth.api_keys import announce_keys_of
 from auth.reauthentication import require_step_up
 from auth.services import AuthServices
 from mail import emails
@@ -387,8 +388,11 @@ async def _find_deletion_request(
 async def _suspend(
     tx: Transaction, account: Account, members: AccountMembers, status: AccountStatus
 ) -> int:
-    """Set the company's status and end all sessions for it. Returns how many sessions ended."""
+    """Set the company's status, end all sessions for it, and stop its API keys until it is active
+    again. Returns how many sessions ended.
+    """
     await _set_status(tx, account, status)
+    await announce_keys_of(tx, account.pk)
     return sum(
         [
             await sessions.end_for_account(tx, user_id, account.pk)

@@ -1,5 +1,5 @@
-"""Whether the sessions of open websockets are still valid, and act in the role with which they were
-opened.
+"""Whether the sessions and API keys of open websockets are still valid, and whether sessions act in
+the role with which they were opened.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ from functools import cache
 
 import orjson
 
+from auth.api_keys import ApiKeyCredential, valid_key_ids
 from models.accounts.account import AccountStatus, Role
 from models.clock import Clock
 from models.database.sql import dialect, fetch_records
@@ -18,6 +19,7 @@ from realtime.close_codes import CloseCode
 from realtime.hub import Hub
 
 SessionRole = tuple[int, Role | None]
+Credential = SessionRole | ApiKeyCredential
 PAUSE_SECONDS = 0.01  # between two queries
 
 
@@ -32,10 +34,13 @@ class SessionChecks:
         self._running: asyncio.Task[None] | None = None
 
     async def close_code(self, viewer: Viewer) -> CloseCode | None:
-        """The code to close this viewer's websocket with: UNAUTHORIZED when the session has ended
-        or expired, FORBIDDEN when their role has changed. None while nothing has changed, and
-        always for anonymous viewers. It is read after the call.
+        """The code to close this viewer's websocket with: UNAUTHORIZED when the session or the API
+        key has ended or expired, FORBIDDEN when their role has changed. None while nothing has
+        changed, and always for anonymous viewers. It is read after the call.
         """
+        if viewer.api_key:
+            is_valid = await valid_key_ids({viewer.api_key.pk}, self._clock.now())
+            return None if is_valid else CloseCode.UNAUTHORIZED
         if viewer.session is None:
             return None
         roles = await self._roles_with(viewer.session.pk)
@@ -89,6 +94,28 @@ async def valid_session_ids(session_ids: Collection[int], at: datetime) -> set[i
     return set(await _session_roles(session_ids, at))
 
 
+def credential(viewer: Viewer) -> Credential | None:
+    """What the viewer's subscriptions depend on: their session with its role, or their API key.
+    None for anonymous viewers.
+    """
+    return ApiKeyCredential(viewer.api_key.pk) if viewer.api_key else session_role(viewer)
+
+
+async def valid_credentials(credentials: Collection[Credential], at: datetime) -> set[Credential]:
+    """Which of these are still valid, in one query for each kind. The others receive no more
+    events.
+    """
+    keys = {each for each in credentials if isinstance(each, ApiKeyCredential)}
+    session_roles = [each for each in credentials if not isinstance(each, ApiKeyCredential)]
+    valid: set[Credential] = set()
+    if session_roles:
+        valid |= await valid_session_roles(session_roles, at)
+    if keys:
+        key_ids = await valid_key_ids({each.key_id for each in keys}, at)
+        valid |= {each for each in keys if each.key_id in key_ids}
+    return valid
+
+
 def session_role(viewer: Viewer) -> SessionRole | None:
     """The viewer's session and the role it acts in, with which a websocket was opened. None for
     anonymous viewers.
@@ -132,10 +159,10 @@ def _roles_query(dialect: str) -> str:
 
 
 async def announce_ended_sessions(hub: Hub, at: datetime) -> None:
-    """Notify the websockets of sessions that another process has ended or that have expired."""
-    keys = {int(key.partition(":")[2]): key for key in hub.keys("session:")}
-    if keys:
-        hub.announce(
-            keys[session_id]
-            for session_id in keys.keys() - await valid_session_ids(keys.keys(), at)
-        )
+    """Notify the websockets of sessions and API keys that another process has ended or that have
+    expired.
+    """
+    for prefix, valid_ids in (("session:", valid_session_ids), ("api_key:", valid_key_ids)):
+        keys = {int(key.partition(":")[2]): key for key in hub.keys(prefix)}
+        if keys:
+            hub.announce(keys[each] for each in keys.keys() - await valid_ids(keys.keys(), at))

@@ -4,6 +4,7 @@ batches, subscriptions.
 This package and `engine.http` are the public API; README.md explains it.
 """
 
+from engine.documents.coordinates import field_coordinates
 from engine.documents.cost import extension_cost
 from engine.documents.limits import Limits
 from engine.documents.operation import Operation
@@ -38,6 +39,7 @@ __all__ = [
     "decode_json",
     "encode_json",
     "extension_cost",
+    "field_coordinates",
     "internal_error",
     "load_manifest",
     "mask_error",

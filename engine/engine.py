@@ -5,7 +5,15 @@ them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Hashable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Hashable,
+    Mapping,
+    Sequence,
+)
 from contextlib import AbstractContextManager
 from time import perf_counter
 from typing import Any, Protocol
@@ -50,6 +58,7 @@ from engine.execution.plan_cache import PlanCache
 from engine.execution.planner import build_plan, directive_values, directive_variables
 
 FormatError = Callable[[GraphQLError, Any], dict[str, Any]]
+Authorize = Callable[[Operation, Any], Awaitable[None] | None]
 Result = dict[str, Any]  # a response: `data`, `errors` if there are any, `extensions`
 
 
@@ -74,9 +83,11 @@ class Engine:
     """Executes GraphQL operations over a schema.
 
     `format_error` formats an execution error for the response, given the error and the context; the
-    default masks what is not a GraphQLError. `cost_of` returns a field's own cost, `batch_of` its
-    batch function (execution/deferred.py). `rules` are validation rules in addition to those of the
-    specification. `trusted_documents` are texts by id, which are never evicted; raises
+    default masks what is not a GraphQLError. `authorize` is called with each operation and its
+    context before it is executed, priced or subscribed to: it raises `RequestError`, or returns an
+    awaitable that does, to refuse the operation. `cost_of` returns a field's own cost, `batch_of`
+    its batch function (execution/deferred.py). `rules` are validation rules in addition to those of
+    the specification. `trusted_documents` are texts by id, which are never evicted; raises
     `ManifestError` when some are invalid. `observers` are told of all operations but
     subscriptions that began, and `tracer` records their execution.
     """
@@ -93,6 +104,7 @@ class Engine:
         batch_of: BatchLookup = no_batch,
         observers: Sequence[Observer] = (),
         tracer: Tracer | None = None,
+        authorize: Authorize = lambda operation, context: None,
     ) -> None:
         assert_valid_schema(schema)
         self.schema = schema
@@ -101,7 +113,7 @@ class Engine:
         self._format_error, self._cost_of, self._batch_of = format_error, cost_of, batch_of
         self._documents = DocumentStore(schema, self.limits, rules, trusted_documents)
         self._mutations: set[asyncio.Task[Result]] = set()
-        self._observers, self._tracer = observers, tracer
+        self._observers, self._tracer, self._authorize = observers, tracer, authorize
 
     # Preparation
 
@@ -173,8 +185,9 @@ class Engine:
 
         A query that takes longer than `Limits.timeout` is cancelled, with the error TIMEOUT. A
         mutation always finishes, even when the caller is cancelled, because a transaction cancelled
-        midway can leave its connection locked.
+        midway can leave its connection locked. Raises `RequestError` when the operation is refused.
         """
+        await self._require_authorized(operation, context)
         if operation.dry_run:
             return {"data": None, "extensions": operation.extensions}
         if operation.kind == "subscription":
@@ -187,6 +200,15 @@ class Engine:
             )
         execution = self._run_with_timeout(operation, context, self._execute(operation, context))
         return await self._observe(operation, context, execution)
+
+    async def _require_authorized(self, operation: Operation, context: Any) -> None:
+        try:
+            if (pending := self._authorize(operation, context)) is not None:
+                await pending
+        except RequestError as error:
+            for observer in self._observers:
+                observer.refused(error)
+            raise
 
     async def _observe(
         self, operation: Operation, context: Any, execution: Coroutine[Any, Any, Result]
@@ -318,6 +340,7 @@ class Engine:
         """The source stream of a subscription, as its resolver returned it. Raises `RequestError`
         when it can't start.
         """
+        await self._require_authorized(operation, context)
         result = create_source_event_stream(
             self._core_executor(operation, operation.variables, context)
         )

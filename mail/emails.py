@@ -21,6 +21,7 @@ from models.accounts.account import Account
 from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
+from models.accounts.service_account import SCOPE_LABELS, ApiKey, ApiKeyScope, ServiceAccount
 from models.action import Transaction
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
@@ -545,6 +546,50 @@ async def send_ownership_changed(
         gained=_without_links(new_owner.name) if new_owner else None,
         lost=_without_links(former_owner.name) if former_owner else None,
     )
+
+
+async def send_api_key_created(
+    tx: Transaction,
+    user: User,
+    service_account: ServiceAccount,
+    api_key: ApiKey,
+    creator: User | None,
+) -> Email:
+    """Tell an owner of a company that somebody created an API key, and what to do if that is
+    unexpected. The email doesn't contain the key.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "api_key_created",
+        account_id=service_account.account_id,
+        creator=_without_links(creator.name) if creator else "",
+        **_key_values(service_account, api_key, user.locale),
+    )
+
+
+async def send_api_key_expires(
+    tx: Transaction, user: User, service_account: ServiceAccount, api_key: ApiKey
+) -> Email:
+    """Remind an owner of a company that one of its API keys expires soon."""
+    return await _store_for_user(
+        tx,
+        user,
+        "api_key_expires",
+        account_id=service_account.account_id,
+        is_used=api_key.last_used_at is not None,
+        **_key_values(service_account, api_key, user.locale),
+    )
+
+
+def _key_values(service_account: ServiceAccount, api_key: ApiKey, locale: Locale) -> dict[str, Any]:
+    return {
+        "service_account": _without_links(service_account.name),
+        "key_name": _without_links(api_key.name),
+        "prefix": api_key.prefix,
+        "expires_on": day(local_date(api_key.expires_at), locale),
+        "scopes": [text(SCOPE_LABELS[ApiKeyScope(each)], locale) for each in api_key.scopes],
+    }
 
 
 async def send_password_changed(tx: Transaction, user: User) -> Email:

@@ -167,6 +167,7 @@ class Kept(StrEnum):
     SESSIONS = "twelve months after the session ended"
     TOKENS = "a month after the session ended"
     LINKS = "a day after they expire"
+    API_KEYS = "twelve months after the key expired or was revoked"
     CHALLENGES = "until they expire, some minutes"
     AUDIT = "twelve months after the action"
     EVENTS = "thirteen months after they happened"
@@ -189,6 +190,7 @@ SCHEDULED = frozenset(
         Kept.SESSIONS,
         Kept.TOKENS,
         Kept.LINKS,
+        Kept.API_KEYS,
         Kept.CHALLENGES,
         Kept.AUDIT,
         Kept.EVENTS,

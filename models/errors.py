@@ -4,7 +4,7 @@ A `Refusal` is something the user can fix and becomes data (`userErrors`); every
 a coded top-level error.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from typing import Self
@@ -117,6 +117,20 @@ class Forbidden(DomainError):
 
     code = "FORBIDDEN"
     message = _("Your role doesn’t allow this.")
+
+
+class KeyForbidden(Forbidden):
+    """An API key may not use this field, because it lacks `scopes`, or because no key may: then
+    there are none. `coordinate` is the field, such as `Ticket.subject`.
+    """
+
+    message = _("This API key can’t be used for this.")
+
+    def __init__(self, scopes: Iterable[str] = (), coordinate: str | None = None) -> None:
+        self.scopes, self.coordinate = sorted(scopes), coordinate
+        super().__init__(scopes=", ".join(self.scopes), field=coordinate or "")
+        if self.scopes:
+            self.message = _("This API key lacks the scope %(scopes)s.")
 
 
 class OriginRefused(Forbidden):

@@ -33,6 +33,8 @@ TABLES = (
     "refresh_token",
     "session",
     "push_device",
+    "service_account",
+    "api_key",
     "legal_name_change",
     "vat_check",
     "billing_profile",

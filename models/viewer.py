@@ -7,6 +7,7 @@ from typing import Any
 from tortoise.models import Model
 
 from models.accounts.account import Account, Role
+from models.accounts.service_account import ApiKey, ApiKeyScope, ServiceAccount
 from models.identity.session import Session
 from models.identity.user import Staff, User
 from models.locale import Locale
@@ -14,8 +15,11 @@ from models.locale import Locale
 
 @dataclass(frozen=True)
 class Viewer:
-    """A person, the account they act for, their role in it, and their session. Anonymous when
-    `user` is None.
+    """A person, the account they act for, their role in it, and their session.
+
+    Or a service account and its API key: then these four are None, so that whatever is for people
+    and members is closed to keys unless it names a scope. Anonymous when `user` and `api_key` are
+    None.
     """
 
     user: User | None = None
@@ -23,6 +27,13 @@ class Viewer:
     role: Role | None = None
     session: Session | None = None
     locale: Locale = Locale.FR
+    service_account: ServiceAccount | None = None
+    api_key: ApiKey | None = None
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether nobody is known: neither a person nor a key."""
+        return self.user is None and self.api_key is None
 
     @property
     def user_id(self) -> int | None:
@@ -61,6 +72,34 @@ class Viewer:
     def is_buyer(self) -> bool:
         """Whether the viewer may buy for the account and read its invoices."""
         return self.role is not None and self.role.manages_billing
+
+    @cached_property
+    def scopes(self) -> frozenset[ApiKeyScope]:
+        """The scopes of the API key; people have none."""
+        return frozenset(map(ApiKeyScope, self.api_key.scopes)) if self.api_key else frozenset()
+
+    @property
+    def account_id(self) -> int | None:
+        """The account that the viewer reads at least the name of: a member's, or a key's."""
+        if self.service_account:
+            return self.service_account.account_id
+        return self.account.pk if self.account else None
+
+    @property
+    def billing_account_id(self) -> int | None:
+        """The account whose purchases, invoices and payments the viewer may read: that of a member
+        who may buy, or of a key with the scope READ_BILLING.
+        """
+        is_allowed = self.is_buyer or ApiKeyScope.READ_BILLING in self.scopes
+        return self.account_id if is_allowed else None
+
+    @property
+    def support_account_id(self) -> int | None:
+        """The account whose tickets the viewer may read: a member's, or that of a key with the
+        scope READ_SUPPORT.
+        """
+        is_allowed = self.account is not None or ApiKeyScope.READ_SUPPORT in self.scopes
+        return self.account_id if is_allowed else None
 
     def dependency_value(self, name: str) -> Any:
         """One of the attributes above in a form to compare with another viewer's: a row is

@@ -91,6 +91,7 @@ PLAN = (
             "sign_in_unlock": "expires_at < ?",
         },
     ),
+    Rule(Kept.API_KEYS, _YEAR, {"api_key": "COALESCE(revoked_at, expires_at) < ?"}),
     Rule(Kept.CHALLENGES, timedelta(), {"webauthn_challenge": "expires_at <= ?"}),
     Rule(Kept.AUDIT, _YEAR, {"audit_entry": "at < ?"}, "audit"),
     Rule(

@@ -26,6 +26,7 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
+from models.accounts.service_account import ServiceAccount
 from models.accounts.vat_number import VatCheck
 from models.action import Action, Transaction
 from models.billing.billing_profile import BillingProfile
@@ -367,6 +368,13 @@ async def _delete_invoice_recipients(tx: Transaction, account_id: int) -> int:
     return await InvoiceRecipient.filter(account_id=account_id).using_db(tx.db).delete()
 
 
+async def _delete_service_accounts(tx: Transaction, account_id: int) -> int:
+    """Delete the company's service accounts with their keys, which don't work since the account was
+    scheduled for deletion.
+    """
+    return await ServiceAccount.filter(account_id=account_id).using_db(tx.db).delete()
+
+
 async def _delete_webhooks(tx: Transaction, account_id: int) -> int:
     """Delete the company's endpoints with what was or would be sent there."""
     endpoints = WebhookEndpoint.filter(account_id=account_id).using_db(tx.db)
@@ -453,6 +461,7 @@ _STEPS: dict[str, Step] = {
     "cards": clear_card_details,
     "invitations": _delete_invitations,
     "invoice recipients": _delete_invoice_recipients,
+    "service accounts": _delete_service_accounts,
     "webhooks": _delete_webhooks,
     "emails": _delete_emails,
     "sessions": _delete_sessions,

@@ -8,7 +8,14 @@ from graphql import GraphQLError
 
 from engine import TIMEOUT, mask_error
 from models.database.failures import log_unavailable
-from models.errors import DomainError, Refusal, ServiceUnavailable, Throttled, message_for
+from models.errors import (
+    DomainError,
+    KeyForbidden,
+    Refusal,
+    ServiceUnavailable,
+    Throttled,
+    message_for,
+)
 from models.translations import _, text
 from resolvers.context import Context
 
@@ -42,11 +49,19 @@ def error_body(error: DomainError, context: Context) -> dict[str, Any]:
     extensions: dict[str, Any] = {"code": error.code}
     if isinstance(error, Refusal):
         extensions |= _invalid_arguments(error, context)
+    if isinstance(error, KeyForbidden):
+        extensions |= _missing_scopes(error)
     if isinstance(error, ServiceUnavailable):
         log_unavailable(error)
     if isinstance(error, Throttled | ServiceUnavailable):
         extensions["retryAfter"] = error.retry_after
     return {"message": message_for(error, context.viewer.locale), "extensions": extensions}
+
+
+def _missing_scopes(error: KeyForbidden) -> dict[str, Any]:
+    """The scopes that an API key lacks, empty for what no key may do, and the field if known."""
+    coordinate = {"coordinate": error.coordinate} if error.coordinate else {}
+    return {"missingScopes": error.scopes, **coordinate}
 
 
 def _invalid_arguments(refusal: Refusal, context: Context) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from auth.rules import Rule
 from engine import Batch
 from models.action import retry_conflict
 from models.audit_action import AuditAction
-from models.errors import Forbidden, Refusal, message_for
+from models.errors import Forbidden, KeyForbidden, Refusal, message_for
 from models.locale import Locale
 from resolvers.arguments import LanguageArgument
 from resolvers.context import Context, Info
@@ -62,7 +62,7 @@ def mutation(
     cost: Cost = 10,
 ) -> Any:
     """A root field of Mutation. The resolver's result becomes the payload's only field, or its
-    fields by name.
+    fields by name. Whatever the rule says, API keys change nothing.
 
     `audit` is the action that the mutation records in the audit log (`Transaction.audit`).
     tests/schema/operations/test_audit.py executes each mutation to verify it.
@@ -70,6 +70,8 @@ def mutation(
 
     @functools.wraps(resolver)
     async def resolve_mutation(info: Info, *args: Any, **kwargs: Any) -> Any:
+        if info.context.viewer.api_key:
+            raise KeyForbidden
         _check_access(resolver, allow, info)
         try:
             result = await retry_conflict(lambda: resolver(info, *args, **kwargs))
@@ -283,11 +285,9 @@ def _check_access(resolver: Resolver, allow: Rule, info: Info) -> None:
     try:
         allow(info.context.viewer)
     except Forbidden:
-        log.warning(
-            "access.denied",
-            to=f"{resolver.__module__}.{resolver.__name__}",
-            user=info.context.viewer.user_id,
-        )
+        viewer = info.context.viewer
+        who = {"api_key": viewer.api_key.pk} if viewer.api_key else {"user": viewer.user_id}
+        log.warning("access.denied", to=f"{resolver.__module__}.{resolver.__name__}", **who)
         raise
 
 

@@ -12,9 +12,11 @@ import pyotp
 
 from accounts.staff import appoint
 from auth import sessions
+from auth.api_keys import new_key
 from auth.caller import CallerCache
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
+from models.accounts.service_account import ApiKey, ApiKeyScope, ServiceAccount
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect
@@ -179,3 +181,30 @@ async def _hire_staff(database_url: str, email: str, role: str) -> str:
     finally:
         await disconnect()
         auth.passwords.close()
+
+
+async def create_api_key(
+    action: Action, account: Account, *scopes: ApiKeyScope, **columns: Any
+) -> str:
+    """Creates a service account of the company with a key that has these scopes, and returns the
+    key.
+    """
+    secret, prefix, key_hash = new_key()
+    service_account = await ServiceAccount.create(
+        account=account, name="Accounting", created_at=action.at
+    )
+    await ApiKey.create(
+        service_account=service_account,
+        name="Production",
+        prefix=prefix,
+        key_hash=key_hash,
+        scopes=[scope.value for scope in scopes],
+        created_at=action.at,
+        **{"expires_at": action.at + timedelta(days=90)} | columns,
+    )
+    return secret
+
+
+async def viewer_of_key(api_key: str, at: datetime) -> Viewer:
+    """The viewer that the key identifies at this time, without a cache. Raises Unauthenticated."""
+    return await CallerCache(Hub(), MovableClock(at)).viewer_of_key(api_key)

@@ -60,7 +60,7 @@ def test_graphql_documents_are_valid() -> None:
         for page in (ROOT / "README.md", ROOT / "docs" / "clients.md")
         for document in re.findall(r"```graphql\n(.+?)```", page.read_text(encoding="utf-8"), re.S)
     ]
-    assert len(documents) == 10
+    assert len(documents) == 12
     assert [
         (document, validate(schema, parse(document)))
         for document in documents

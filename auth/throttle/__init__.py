@@ -103,6 +103,7 @@ WEBINAR = Limit("webinar", free_attempts=20, decay=timedelta(minutes=5))
 INVOICE_RECIPIENT = Limit("invoice recipient", free_attempts=10, decay=timedelta(hours=1))
 # Guesses at promotion codes, per company. Codes that exist don't count.
 PROMOTION_CODE = Limit("promotion code", free_attempts=10, decay=timedelta(minutes=10))
+API_KEY = Limit("api key creation", free_attempts=20, decay=timedelta(minutes=15))  # per company
 LEGAL_NAME = Limit("legal name", free_attempts=10, decay=timedelta(hours=1))  # per company
 # Requests of a company's owners to support, counted per kind: requesting the deletion with a stolen
 # session must not keep the
@@ -149,9 +150,9 @@ class Throttle:
         self._size = size
         self._counts: OrderedDict[str, _Count] = OrderedDict()  # by the hash
 
-    async def attempt(self, *keys: Key) -> None:
-        """Count one attempt under all keys. While one of them has to wait, raise Throttled and
-        count nothing.
+    async def attempt(self, *keys: Key, weight: int = 1) -> None:
+        """Count one attempt under all keys, or several at once. While one of them has to wait,
+        raise Throttled and count nothing.
         """
         now = self._clock.now()
         levels, is_blocked, is_under_attack = [], False, False
@@ -166,8 +167,8 @@ class Throttle:
         if is_blocked:
             raise self._throttled(keys, now)
         for key, level in zip(keys, levels, strict=True):
-            weight = key.limit.weight_under_attack if is_under_attack else 1
-            self._set_level(key, level + weight, now)
+            factor = key.limit.weight_under_attack if is_under_attack else 1
+            self._set_level(key, level + weight * factor, now)
 
     def _throttled(self, keys: Sequence[Key], now: datetime) -> Throttled:
         blocking = [

@@ -30,7 +30,8 @@ log = structlog.stdlib.get_logger()
 TIMEOUT = 0.25  # seconds to wait for Redis, which usually responds in less than a millisecond
 RETRY_AFTER = 5.0  # seconds before Redis is tried again
 
-# KEYS are the keys to count under. ARGV holds the command, the time, and for each key its limit:
+# KEYS are the keys to count under. ARGV holds the command, the time, the number of attempts, and
+# for each key its limit:
 # free attempts, decay, maximum
 # wait, whether it blocks, weight under attack, maximum level. Times are in seconds. A key stores
 # its level, the time of that
@@ -41,7 +42,7 @@ RETRY_AFTER = 5.0  # seconds before Redis is tried again
 _SCRIPT = """
 local what, now = ARGV[1], tonumber(ARGV[2])
 local levels, waits, longest, heated = {}, {}, 0, false
-local function limit(i, n) return tonumber(ARGV[2 + (i - 1) * 6 + n]) end
+local function limit(i, n) return tonumber(ARGV[3 + (i - 1) * 6 + n]) end
 local function wait(i, level)
   local over = math.ceil(level) - limit(i, 1)
   if over <= 0 or limit(i, 4) == 0 then return 0 end
@@ -72,7 +73,7 @@ if what == 'TAKE_BACK' then
     if redis.call('EXISTS', key) == 1 then put(i, math.max(0, levels[i] - 1)) end
   end
 elseif longest <= 0 then
-  for i in ipairs(KEYS) do put(i, levels[i] + (heated and limit(i, 5) or 1)) end
+  for i in ipairs(KEYS) do put(i, levels[i] + tonumber(ARGV[3]) * (heated and limit(i, 5) or 1)) end
 end
 return {string.format('%.6f', math.max(0, longest)), waits}
 """
@@ -98,11 +99,11 @@ class SharedThrottle(Throttle):
         self._secret = hashlib.sha256(b"camcha throttle" + secret.encode()).digest()
         self._unavailable_until = 0.0
 
-    async def attempt(self, *keys: Key) -> None:
+    async def attempt(self, *keys: Key, weight: int = 1) -> None:
         """Like Throttle.attempt, across all processes."""
-        result = await self._run("ATTEMPT", keys)
+        result = await self._run("ATTEMPT", keys, weight)
         if result is None:
-            await super().attempt(*keys)
+            await super().attempt(*keys, weight=weight)
             return
         wait, positions = float(result[0]), [int(position) - 1 for position in result[1]]
         if wait > 0:
@@ -126,7 +127,7 @@ class SharedThrottle(Throttle):
         """Close the connections to Redis."""
         await self._redis.aclose()
 
-    async def _run(self, command: str, keys: tuple[Key, ...]) -> Any:
+    async def _run(self, command: str, keys: tuple[Key, ...], weight: int = 1) -> Any:
         if not keys:
             return None
         limits: list[float] = []
@@ -143,7 +144,7 @@ class SharedThrottle(Throttle):
         now = f"{self._clock.now().timestamp():.6f}"
         return await self._call_redis(
             lambda: self._script(
-                keys=list(map(self._redis_key, keys)), args=[command, now, *limits]
+                keys=list(map(self._redis_key, keys)), args=[command, now, weight, *limits]
             )
         )
 

@@ -45,6 +45,7 @@ class Document:
     cost_variables: tuple[str, ...] | None = None  # names of the variables that costs depend on
     # By operation name and values of `cost_variables`.
     costs: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    field_coordinates: dict[str | None, frozenset[str]] = field(default_factory=dict)
     # Of @skip and @include.
     directive_variables: dict[str | None, tuple[str, ...]] = field(default_factory=dict)
 

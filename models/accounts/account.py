@@ -129,10 +129,8 @@ class Account(Searchable):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Account"]:
-        """Agents see all accounts, members their own."""
-        if viewer.is_agent:
-            return QuerySet(cls)
-        return cls.filter(id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+        """Agents see all accounts, members and keys their own."""
+        return QuerySet(cls) if viewer.is_agent else cls.filter(id=viewer.account_id)
 
     def build_search_text(self) -> str:
         """Return the names and the numbers in registers, normalized for searches."""

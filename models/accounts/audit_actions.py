@@ -54,6 +54,11 @@ class AccountsAuditAction(AuditAction):
         "account.transfer_ownership",
         "An owner transferred the ownership to another member and became an administrator.",
     )
+    API_KEY_CREATE = (
+        "api_key.create",
+        "An API key was created, with these `scopes` and valid for so many `days`.",
+    )
+    API_KEY_REVOKE = "api_key.revoke", "An API key was revoked."
     INVITATION_ACCEPT = (
         "invitation.accept",
         "A user joined a company by accepting an invitation, with the role it offered.",
@@ -72,6 +77,15 @@ class AccountsAuditAction(AuditAction):
     )
     MEMBER_CHANGE_ROLE = "member.change_role", "A member's role was changed."
     MEMBER_REMOVE = "member.remove", "A member was removed from a company."
+    SERVICE_ACCOUNT_CREATE = "service_account.create", "A service account was created."
+    SERVICE_ACCOUNT_DELETE = (
+        "service_account.delete",
+        "A service account was deleted with its keys (`keysRevoked` is how many were valid).",
+    )
+    SERVICE_ACCOUNT_UPDATE = (
+        "service_account.update",
+        "The name or the description of a service account was changed (`changed`).",
+    )
     STAFF_CHANGE_ROLE = "staff.change_role", "An operator changed the role of a staff member."
     STAFF_DISMISS = "staff.dismiss", "An operator dismissed a staff member."
     STAFF_HIRE = "staff.hire", "An operator hired a staff member."

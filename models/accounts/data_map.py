@@ -16,6 +16,18 @@ TABLES: dict[str, Table] = {
             Category.TECHNICAL: "registry_due_at",
         },
     ),
+    "api_key": Table(
+        ACCOUNTS,
+        Kept.API_KEYS,
+        OnErasure.DELETED,
+        {
+            Category.COMPANY: "name",
+            Category.CREDENTIALS: "key_hash",
+            Category.ACTIVITY: "created_at last_used_at revoked_at",
+            Category.TECHNICAL: "prefix scopes expires_at reminded_at",
+        },
+        not_in_archive="belongs to the company, not to the members who created or revoked it",
+    ),
     "invitation": Table(
         ACCOUNTS,
         Kept.INVITATIONS,
@@ -46,6 +58,13 @@ TABLES: dict[str, Table] = {
         OnErasure.DELETED,
         {Category.ACTIVITY: "role created_at"},
         person="user_id",
+    ),
+    "service_account": Table(
+        ACCOUNTS,
+        Kept.ACCOUNT,
+        OnErasure.DELETED,
+        {Category.COMPANY: "name description created_at"},
+        not_in_archive="belongs to the company, not to the member who created it",
     ),
     "vat_check": Table(
         ACCOUNTS,

@@ -84,8 +84,8 @@ class InvoiceDelivery(Model):
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return cls.filter(account__status__not=AccountStatus.ERASED)
         return (
-            cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 
@@ -123,8 +123,8 @@ class PlatformStatus(Model):
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return cls.filter(delivery__account__status__not=AccountStatus.ERASED)
         return (
-            cls.filter(delivery__account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(delivery__account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 

@@ -134,8 +134,8 @@ class Invoice(Model):
         if viewer.staff is Staff.OPERATOR:
             return cls.filter(account__status=AccountStatus.ERASED)
         return (
-            cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 
@@ -199,8 +199,8 @@ class InvoiceLine(Model):
         if viewer.staff is Staff.OPERATOR:
             return cls.filter(invoice__account__status=AccountStatus.ERASED)
         return (
-            cls.filter(invoice__account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(invoice__account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 

@@ -87,8 +87,8 @@ class LedgerEntry(Model):
         if viewer.is_agent:
             return cls.filter(account__status__not=AccountStatus.ERASED)
         return (
-            cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 

@@ -88,8 +88,8 @@ class PurchaseChange(Model):
         if viewer.is_agent:
             return QuerySet(cls)
         return (
-            cls.filter(purchase__account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(purchase__account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 

@@ -84,8 +84,8 @@ class Refund(Model):
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         return (
-            cls.filter(account_id=viewer.account.pk)
-            if viewer.account and viewer.is_buyer
+            cls.filter(account_id=viewer.billing_account_id)
+            if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
 

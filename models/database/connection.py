@@ -60,6 +60,7 @@ MODULES = [
     "models.billing.invoice",
     "models.billing.invoice_recipient",
     "models.accounts.legal_name",
+    "models.accounts.service_account",
     "models.accounts.vat_number",
     "models.operations.email",
     "models.operations.webhook",

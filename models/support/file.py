@@ -106,12 +106,19 @@ class File(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
-        """The viewer's own files, and those attached to messages or changes that they may see."""
+        """The viewer's own files, and those attached to messages or changes that they may see. A
+        key with READ_SUPPORT sees those attached to messages.
+        """
         files = cls.filter(abandoned_at=None)
         if viewer.is_agent:
             is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
             is_attached |= Q(scheduled_reply_id__not_isnull=True)
             return files.filter(is_attached | Q(uploader_id=viewer.user_id))
+        if viewer.service_account:
+            return files.filter(
+                account_id=viewer.support_account_id or 0,
+                message__ticket__account_id=viewer.support_account_id or 0,
+            )
         if viewer.account is None:
             return cls.filter(id=None)
         is_visible = Q(uploader_id=viewer.user_id) | Q(

@@ -48,8 +48,7 @@ class TicketMerge(Model):
         """Those who see a ticket see what it was merged into: both belong to the same company."""
         if viewer.is_agent:
             return QuerySet(cls)
-        account_id = viewer.account.pk if viewer.account else None
-        return cls.filter(ticket__account_id=account_id)
+        return cls.filter(ticket__account_id=viewer.support_account_id)
 
 
 async def merge_targets(ticket_id: int, db: BaseDBAsyncClient | None = None) -> list[int]:

@@ -66,12 +66,14 @@ class Message(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Message"]:
-        """Agents see all messages, members those in their account's tickets."""
+        """Agents see all messages, members and keys with READ_SUPPORT those in their account's
+        tickets.
+        """
         if viewer.is_agent:
             return QuerySet(cls)
         return (
-            cls.filter(ticket__account_id=viewer.account.pk)
-            if viewer.account
+            cls.filter(ticket__account_id=viewer.support_account_id)
+            if viewer.support_account_id is not None
             else cls.filter(id=None)
         )
 

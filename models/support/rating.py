@@ -83,15 +83,17 @@ class TicketRating(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["TicketRating"]:
-        """Supervisors see all ratings, agents their own, and members those of their account."""
+        """Supervisors see all ratings, agents their own, members and keys with READ_SUPPORT those
+        of their account.
+        """
         ratings = cls.filter(score__not_isnull=True)
         if viewer.staff is Staff.SUPERVISOR:
             return ratings
         if viewer.is_agent:
             return ratings.filter(agent_id=viewer.user_id)
         return (
-            ratings.filter(ticket__account_id=viewer.account.pk)
-            if viewer.account
+            ratings.filter(ticket__account_id=viewer.support_account_id)
+            if viewer.support_account_id is not None
             else cls.filter(id=None)
         )
 

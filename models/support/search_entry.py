@@ -116,7 +116,7 @@ async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
     if len(search) > MAX_LENGTH or sum(map(len, words)) > MAX_WORDS:
         message = _("“%(argument)s” can have at most %(maximum)s words.")
         raise BadInput("search", message, maximum=MAX_WORDS)
-    if not words or not (viewer.is_agent or viewer.account):
+    if not words or not (viewer.is_agent or viewer.support_account_id is not None):
         return []
     condition, params = _conditions(viewer, [_expression(parts) for parts in words])
     records = await fetch_records(
@@ -146,5 +146,5 @@ def _conditions(viewer: "Viewer", expressions: list[str]) -> tuple[str, list[obj
     params: list[object] = list(expressions)
     if not viewer.is_agent:
         conditions.append("t.account_id = ?")
-        params.append(viewer.account.pk if viewer.account else 0)
+        params.append(viewer.support_account_id or 0)
     return " AND ".join(conditions), params

@@ -142,14 +142,15 @@ class Ticket(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Ticket"]:
-        """Agents see all tickets, operators the legal requests, members the tickets of
-        their account.
+        """Agents see all tickets, operators the legal requests, members and keys with READ_SUPPORT
+        the tickets of their account.
         """
         if viewer.is_agent:
             return QuerySet(cls)
         if viewer.staff is Staff.OPERATOR:
             return cls.filter(deadline_at__isnull=False)
-        return cls.filter(account_id=viewer.account.pk) if viewer.account else cls.filter(id=None)
+        account_id = viewer.support_account_id
+        return cls.filter(id=None) if account_id is None else cls.filter(account_id=account_id)
 
     @classmethod
     def followed_by(cls, viewer: "Viewer") -> QuerySet["Ticket"]:

@@ -92,11 +92,11 @@ async def account_balances(context: Context, parents: Sequence[Account]) -> list
     see its invoices, and for an erased company.
     """
     viewer = context.viewer
-    own = viewer.account.pk if viewer.account and viewer.is_buyer else None
     keys = [
         each.pk
         for each in parents
-        if each.status is not AccountStatus.ERASED and (viewer.is_agent or each.pk == own)
+        if each.status is not AccountStatus.ERASED
+        and (viewer.is_agent or each.pk == viewer.billing_account_id)
     ]
     values = await balances_of(keys)
     return [Money(values.get(each.pk, 0)) if each.pk in keys else None for each in parents]

@@ -405,7 +405,8 @@ def messages_of(context: Context, parents: Sequence[Event]) -> RowByForeignKey:
 
 def last_messages(context: Context, parents: Sequence[Ticket]) -> FirstRowByParent:
     """The most recent message of each ticket, None for operators, who don't read messages."""
-    can_read_messages = context.viewer.is_agent or context.viewer.is_customer
+    viewer = context.viewer
+    can_read_messages = viewer.is_agent or viewer.support_account_id is not None
     messages = QuerySet(Message) if can_read_messages else Message.filter(id=None)
     return FirstRowByParent(parents, messages, "ticket_id", "-sequence")
 

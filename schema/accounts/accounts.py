@@ -12,6 +12,7 @@ from models.accounts.vat_number import VatNumberStatus
 from resolvers.accounts import accounts as account_resolvers
 from resolvers.accounts import invitations as invitation_resolvers
 from resolvers.accounts import legal_names as legal_name_resolvers
+from resolvers.accounts import service_accounts as service_account_resolvers
 from resolvers.accounts.filters import LegalNameChangeOrder
 from resolvers.addresses import address_of
 from resolvers.billing import disputes as dispute_resolvers
@@ -28,6 +29,7 @@ from resolvers.support import tickets as ticket_resolvers
 from resolvers.support.filters import TicketOrder
 from schema.accounts.invitations import Invitation
 from schema.accounts.members import Membership
+from schema.accounts.service_accounts import ServiceAccount
 from schema.common.addresses import PostalAddress
 from schema.fields import connection, edge, field
 from schema.nodes import Connection, Node, backed_by
@@ -142,6 +144,11 @@ class Account(Node):
         invitation_resolvers.open_invitations,
         description="The pending invitations, including expired ones. Empty for viewers who can't "
         "manage members.",
+    )
+    service_accounts: list[ServiceAccount] = edge(
+        service_account_resolvers.of_accounts,
+        description="The systems of the company that use this API by themselves, oldest first. "
+        "Visible to agents, owners and administrators.",
     )
     purchases: Connection[Annotated["Purchase", strawberry.lazy("schema.billing.purchases")]] = (
         connection(

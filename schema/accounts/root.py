@@ -2,7 +2,7 @@
 
 import strawberry
 
-from auth.rules import agent, anyone, customer, manager, operator, owner, signed_in
+from auth.rules import agent, anyone, customer, has_scope, manager, operator, owner, signed_in
 from models.accounts.audit_actions import AccountsAuditAction
 from models.identity.audit_actions import IdentityAuditAction
 from resolvers.accounts import accounts as account_resolvers
@@ -24,6 +24,7 @@ from schema.accounts.accounts import (
 from schema.accounts.invitations import InvitationAcceptPayload, InvitationPayload
 from schema.accounts.legal_names import LegalNameChange, LegalNameChangePayload
 from schema.accounts.members import AccountLeavePayload, MemberPayload, MemberRemovePayload
+from schema.accounts.service_accounts import ServiceAccountMutation, ServiceAccountQuery
 from schema.accounts.staff import StaffDismissPayload, StaffPayload
 from schema.accounts.user_security import UserEndSessionsPayload, UserResetSecondFactorPayload
 from schema.fields import Unaudited, mutation, query
@@ -35,10 +36,10 @@ _OWN_RECORD = Unaudited("A ticket and what is said in it tell by themselves who 
 
 
 @strawberry.type
-class AccountsQuery:
+class AccountsQuery(ServiceAccountQuery):
     account: Account | None = query(
         account_resolvers.account,
-        allow=customer | agent,
+        allow=customer | agent | has_scope(),
         description="The company with the given ID. Null when it doesn't exist or the viewer can't "
         "see it.",
     )
@@ -62,7 +63,7 @@ class AccountsQuery:
 
 
 @strawberry.type
-class AccountsMutation:
+class AccountsMutation(ServiceAccountMutation):
     account_sign_up: AccountSignUpPayload | None = mutation(
         registration_resolvers.sign_up,
         "accepted",

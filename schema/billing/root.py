@@ -2,7 +2,8 @@
 
 import strawberry
 
-from auth.rules import agent, anyone, buyer, operator
+from auth.rules import agent, anyone, buyer, has_scope, operator
+from models.accounts.service_account import ApiKeyScope
 from models.billing.audit_actions import BillingAuditAction
 from resolvers.billing import bank as bank_resolvers
 from resolvers.billing import catalogue as catalogue_resolvers
@@ -73,13 +74,13 @@ class BillingQuery:
     )
     purchase: Purchase | None = query(
         purchase_resolvers.purchase,
-        allow=buyer | agent,
+        allow=buyer | agent | has_scope(ApiKeyScope.READ_BILLING),
         description="The purchase with the given ID. Null when it doesn't exist or the viewer "
         "can't see it.",
     )
     invoice: Invoice | None = query(
         invoice_resolvers.invoice,
-        allow=buyer | agent | operator,
+        allow=buyer | agent | operator | has_scope(ApiKeyScope.READ_BILLING),
         description="The invoice with the given number. Null when it doesn't exist or the viewer "
         "can't see it. Only operators see those that are kept of erased companies.",
     )
@@ -113,12 +114,12 @@ class BillingQuery:
     )
     purchases: Connection[Purchase] | None = query(
         purchase_resolvers.purchases,
-        allow=buyer | agent,
+        allow=buyer | agent | has_scope(ApiKeyScope.READ_BILLING),
         description="Purchases, most recent first.",
     )
     invoices: Connection[Invoice] | None = query(
         invoice_resolvers.invoices,
-        allow=buyer | agent | operator,
+        allow=buyer | agent | operator | has_scope(ApiKeyScope.READ_BILLING),
         description="Invoices, most recent first. To operators, those that are kept of erased "
         "companies.",
     )
@@ -135,7 +136,7 @@ class BillingQuery:
     )
     money_movements: Connection[MoneyMovement] | None = query(
         movement_resolvers.money_movements,
-        allow=buyer | agent,
+        allow=buyer | agent | has_scope(ApiKeyScope.READ_BILLING),
         description=(
             "The movements of money that changed what companies owe: invoices, credit notes, "
             "payments and refunds, most recent first, each with the balance after it."

@@ -4,7 +4,8 @@ from collections.abc import AsyncGenerator
 
 import strawberry
 
-from auth.rules import agent, anyone, customer, operator, signed_in
+from auth.rules import agent, anyone, customer, has_scope, operator, signed_in
+from models.accounts.service_account import ApiKeyScope
 from models.support.audit_actions import SupportAuditAction
 from resolvers.support import contact as contact_resolvers
 from resolvers.support import events as event_resolvers
@@ -69,7 +70,7 @@ class SupportQuery(
 ):
     stream_epoch: str | None = query(
         event_resolvers.stream_epoch,
-        allow=signed_in,
+        allow=signed_in | has_scope(),
         description=(
             "The epoch of all event streams. Read it together with the data that you then keep up "
             "to date with a subscription, and pass it as `epoch`."
@@ -80,13 +81,13 @@ class SupportQuery(
     )
     ticket: Ticket | None = query(
         ticket_resolvers.ticket,
-        allow=customer | agent,
+        allow=customer | agent | has_scope(ApiKeyScope.READ_SUPPORT),
         description="The ticket with the given number. Null when it doesn't exist or the viewer "
         "can't see it.",
     )
     tickets: Connection[Ticket] | None = query(
         ticket_resolvers.tickets,
-        allow=customer | agent,
+        allow=customer | agent | has_scope(ApiKeyScope.READ_SUPPORT),
         description="Tickets, most recently updated first: all tickets for agents, the company's "
         "tickets for customers.",
     )
@@ -222,7 +223,7 @@ class SupportMutation(
 class SupportSubscription(ChatSubscription, DraftSubscription):
     ticket_events: AsyncGenerator[TicketEvent, None] = subscription(
         event_resolvers.ticket_events,
-        allow=customer | agent,
+        allow=customer | agent | has_scope(ApiKeyScope.READ_SUPPORT),
         description="All events of a ticket, in order.",
     )
     ticket_typing: AsyncGenerator[Typing, None] = subscription(
@@ -255,6 +256,6 @@ class SupportSubscription(ChatSubscription, DraftSubscription):
     )
     account_events: AsyncGenerator[AccountEvent, None] = subscription(
         event_resolvers.account_events,
-        allow=customer,
+        allow=customer | has_scope(ApiKeyScope.READ_BILLING, ApiKeyScope.READ_SUPPORT),
         description="Events of the viewer's company, in order.",
     )

@@ -24,6 +24,7 @@ from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
+from models.accounts.service_account import ApiKey, ServiceAccount
 from models.action import Action, Transaction
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
@@ -81,6 +82,18 @@ async def send_webhook_disabled(reason: WebhookDisabling, tx: Transaction, user:
     """An email about an endpoint that was disabled."""
     endpoint = WebhookEndpoint(url="https://hooks.example.fr/camcha", disabled_reason=reason)
     return await emails.send_webhook_disabled(tx, user, endpoint)
+
+
+def accounting_key(*, is_used: bool = True) -> tuple[ServiceAccount, ApiKey]:
+    """An API key of an accounting program, and its service account."""
+    api_key = ApiKey(
+        name="Production",
+        prefix="cam_sk_4fQ81xZb",
+        scopes=["READ_BILLING", "READ_SUPPORT"],
+        expires_at=datetime(2026, 12, 31, 9, tzinfo=UTC),
+        last_used_at=datetime(2026, 12, 1, 9, tzinfo=UTC) if is_used else None,
+    )
+    return ServiceAccount(name="Sage"), api_key
 
 
 def expiring_card() -> PaymentMethod:
@@ -317,6 +330,13 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
         for is_charged in (True, False)
     ],
     "trial_ended": [lambda tx, user: emails.send_trial_ended(tx, user, "Essentiel")],
+    "api_key_created": [
+        lambda tx, user: emails.send_api_key_created(tx, user, *accounting_key(), user)
+    ],
+    "api_key_expires": [
+        lambda tx, user: emails.send_api_key_expires(tx, user, *accounting_key()),
+        lambda tx, user: emails.send_api_key_expires(tx, user, *accounting_key(is_used=False)),
+    ],
     "webhook_disabled": [
         partial(send_webhook_disabled, reason)
         for reason in (WebhookDisabling.FAILING, WebhookDisabling.GONE)

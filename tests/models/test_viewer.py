@@ -26,7 +26,9 @@ def test_each_attribute_equals_the_viewers_and_is_recorded(viewer: Viewer, name:
 
 
 def test_all_attributes_of_a_viewer_are_listed() -> None:
-    attributes = {"user", "account", "role", "session", "locale"}
+    attributes = {"user", "account", "role", "session", "locale", "service_account", "api_key"}
+    attributes |= {"is_anonymous", "scopes"}
+    attributes |= {"account_id", "billing_account_id", "support_account_id"}
     roles = {"is_agent", "is_editor", "is_customer", "is_manager", "is_buyer"}
     assert attributes | roles | {"user_id", "staff"} == DEPENDENCIES
 

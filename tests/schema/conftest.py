@@ -19,10 +19,11 @@ from billing import checkout
 from billing.document_requests import make_document
 from billing.gateways.sandbox import Sandbox
 from billing.seller import seller
-from engine import Engine, Params, encode_json
+from engine import Engine, Params, RequestError, encode_json
 from models.accounts.account import Account, Membership, Role
 from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
+from models.accounts.service_account import ApiKey, ServiceAccount
 from models.action import Action
 from models.audit import AuditEntry
 from models.billing.bank import BankLine, BankLineStatus, BankStatement, StatementFormat
@@ -111,6 +112,7 @@ from resolvers.context import Context, Services
 from resolvers.ids import encode
 from schema.errors import format_error
 from schema.fields import batch_of, cost_of
+from schema.key_access import authorize
 from schema.root import schema
 from tests.conftest import MovableClock, RecordingBus, new_clock
 from tests.people import (
@@ -136,7 +138,13 @@ def engine() -> Engine:
 
 
 def new_engine() -> Engine:
-    return Engine(schema._schema, format_error=format_error, cost_of=cost_of, batch_of=batch_of)
+    return Engine(
+        schema._schema,
+        format_error=format_error,
+        cost_of=cost_of,
+        batch_of=batch_of,
+        authorize=authorize,
+    )
 
 
 @pytest.fixture
@@ -167,7 +175,10 @@ def execute(engine: Engine, services: Services) -> Execute:
 
     async def execute_document(viewer: Viewer, query: str, /, **variables: Any) -> dict[str, Any]:
         operation = engine.prepare(Params(query=query, variables=variables), cost_limit=10**9)
-        return decode_answer(await engine.execute(operation, Context(viewer, services)))
+        try:
+            return decode_answer(await engine.execute(operation, Context(viewer, services)))
+        except RequestError as error:  # of an API key
+            return {"data": None, "errors": error.errors}
 
     return execute_document
 
@@ -289,6 +300,31 @@ async def company(
         *await Membership.filter(account=account),
     ]
     return company_rows
+
+
+async def create_service_account(action: Action, company: Company) -> list[Any]:
+    """A service account of a company with a key that was revoked."""
+    service_account = await ServiceAccount.create(
+        account=company.account,
+        creator=company.owner.user,
+        name=f"{company.mark} system",
+        description=f"{company.mark} system description",
+        created_at=action.at,
+    )
+    api_key = await ApiKey.create(
+        service_account=service_account,
+        creator=company.owner.user,
+        revoker=company.owner.user,
+        name=f"{company.mark} key",
+        prefix=f"cam_sk_{company.mark}"[:16],
+        key_hash=f"{company.mark} hash",
+        scopes=["READ_BILLING"],
+        created_at=action.at,
+        expires_at=action.at + timedelta(days=90),
+        last_used_at=action.at,
+        revoked_at=action.at,
+    )
+    return [service_account, api_key]
 
 
 async def create_private_rows(action: Action, company: Company) -> None:
@@ -425,7 +461,7 @@ async def create_private_rows(action: Action, company: Company) -> None:
         response_status=200,
         failure="no response in time",
     )
-    company.rows += [endpoint, delivery]
+    company.rows += [endpoint, delivery, *await create_service_account(action, company)]
     event = await ProviderEvent.create(
         provider="sandbox",
         event_id=f"{company.mark} event",

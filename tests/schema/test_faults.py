@@ -519,6 +519,27 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"email": "x", "idempotencyKey": ""},
         {("email",), ("idempotencyKey",)},
     ),
+    "serviceAccountCreate": (
+        owner,
+        {"name": " ", "description": " ", "idempotencyKey": ""},
+        {("name",), ("description",), ("idempotencyKey",)},
+    ),
+    "serviceAccountUpdate": (
+        owner,
+        {"serviceAccountId": BAD_ID, "name": " ", "description": " "},
+        {("serviceAccountId",), ("name",), ("description",)},
+    ),
+    "apiKeyCreate": (
+        owner,
+        {
+            "serviceAccountId": BAD_ID,
+            "name": " ",
+            "scopes": [],
+            "expiresInDays": 366,
+            "idempotencyKey": "",
+        },
+        {("serviceAccountId",), ("name",), ("scopes",), ("expiresInDays",), ("idempotencyKey",)},
+    ),
     "webhookEndpointCreate": (
         owner,
         {"url": "http://x", "kinds": [], "description": " ", "idempotencyKey": ""},

@@ -131,6 +131,9 @@ MUTATIONS_WITHOUT_KEY = {
         "reactionAdd",
         "reactionRemove",
         "savedFilterDelete",
+        "apiKeyRevoke",
+        "serviceAccountDelete",
+        "serviceAccountUpdate",
         "webhookDeliveryReplay",  # a repeat sends it under the same ID
         "webhookEndpointDelete",
         "webhookEndpointUpdate",

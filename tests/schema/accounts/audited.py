@@ -283,3 +283,66 @@ async def user_end_sessions(scenario: Scenario) -> None:
         reason="SECURITY",
         idempotencyKey="1",
     )
+
+
+async def service_account_create(scenario: Scenario) -> None:
+    for _ in range(2):
+        await _service_account(scenario)
+
+
+async def _service_account(scenario: Scenario) -> str:
+    """The ID of a service account of Paul's company."""
+    payload = await scenario.mutate(
+        scenario.owner,
+        "serviceAccountCreate",
+        "serviceAccount { id }",
+        name="MARKED SYSTEM",
+        description="MARKED DESCRIPTION",
+        idempotencyKey="MARKED",
+    )
+    return str(payload["serviceAccount"]["id"])
+
+
+async def service_account_update(scenario: Scenario) -> None:
+    service_account = await _service_account(scenario)
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.owner,
+            "serviceAccountUpdate",
+            serviceAccountId=service_account,
+            name="MARKED OTHER",
+        )
+
+
+async def service_account_delete(scenario: Scenario) -> None:
+    service_account = await _service_account(scenario)
+    await scenario.mutate(
+        await owner_with_step_up(scenario),
+        "serviceAccountDelete",
+        serviceAccountId=service_account,
+    )
+
+
+async def api_key_create(scenario: Scenario) -> None:
+    for _ in range(2):
+        await _api_key(scenario)
+
+
+async def _api_key(scenario: Scenario) -> str | None:
+    """The ID of a key of that service account."""
+    payload = await scenario.mutate(
+        await owner_with_step_up(scenario),
+        "apiKeyCreate",
+        "apiKey { id }",
+        serviceAccountId=await _service_account(scenario),
+        name="MARKED KEY",
+        scopes=["READ_BILLING"],
+        idempotencyKey="MARKED",
+    )
+    return payload["apiKey"] and str(payload["apiKey"]["id"])
+
+
+async def api_key_revoke(scenario: Scenario) -> None:
+    key = await _api_key(scenario)
+    for _ in range(2):
+        await scenario.mutate(await owner_with_step_up(scenario), "apiKeyRevoke", apiKeyId=key)
