@@ -402,10 +402,13 @@ class StripeGateway:
             dispute = await _call(self._api.disputes.retrieve_async(reference))
         except RequestRejected:
             return None
+        payment = _get(dispute, "payment_intent")
+        if payment is None:  # of a charge that wasn't made here, such as by another program
+            return None
         return DisputeOutcome(
             _DISPUTE_STATUSES.get(dispute.status, DisputeStatus.OPEN),
             dispute.id,
-            _id(dispute.payment_intent),
+            _id(payment),
             dispute.amount,
             dispute.reason,
         )

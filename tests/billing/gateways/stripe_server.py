@@ -105,15 +105,19 @@ class StripeServer:
         else:
             self._errors[reference] = {"code": "setup_intent_authentication_failure"}
 
-    async def dispute(self, reference: str, status: str, reason: str) -> str:
-        """Let a customer's bank take a charge back."""
+    async def dispute(
+        self, reference: str, status: str, reason: str, *, has_intent: bool = True
+    ) -> str:
+        """Let a customer's bank take a charge back. Charges of older programs have no
+        PaymentIntent.
+        """
         _, intent = await self._send("GET", f"/v1/payment_intents/{reference}")
         dispute = {
             "id": f"du_{len(self._disputes)}{reference}",
             "object": "dispute",
             "amount": intent["amount"],
             "currency": "eur",
-            "payment_intent": reference,
+            "payment_intent": reference if has_intent else None,
             "charge": intent["latest_charge"]["id"],
             "status": status,
             "reason": reason,

@@ -67,6 +67,19 @@ async def test_what_stripe_doesn_t_have_is_rejected(gateway: StripeGateway) -> N
         await gateway.begin_setup("a-setup", customer, PaymentKind.TRANSFER)
 
 
+async def test_a_dispute_of_a_charge_without_a_payment_intent_is_not_ours(
+    gateway: StripeGateway, stripe_server: StripeServer
+) -> None:
+    """Its notification is ignored. It failed for two days before it was given up."""
+    charge = await gateway.charge("camcha-payment-9", 1_000, await stripe_server.save_card())
+    disputes = [
+        await stripe_server.dispute(charge.reference, "lost", "fraudulent", has_intent=has_intent)
+        for has_intent in (True, False)
+    ]
+    ours, other = [await gateway.find_dispute(each) for each in disputes]
+    assert (ours and ours.payment_reference, other) == (charge.reference, None)
+
+
 async def test_a_signed_body_that_is_no_event_is_unreadable(gateway: StripeGateway) -> None:
     for content in ({}, {"id": "evt_1", "type": "x", "data": []}):
         headers, body = signed(content)
