@@ -42,6 +42,18 @@ def prorate(period: Period, day: date, old_cents: int, new_cents: int) -> Prorat
     )
 
 
+def proportional_cents(cents: int, part_cents: int, whole_cents: int) -> int:
+    """The share of an amount that belongs to a part of a line that amounts to `whole_cents`, in
+    cents, rounded half up: all of it for the whole line, and never more than the part when it isn't
+    more than the whole.
+
+    A part of the line is the rounded price of a unit, times the quantity. So a share that is
+    counted in days would differ from it by half a cent for each unit.
+    """
+    share = Decimal(cents * part_cents) / Decimal(whole_cents)
+    return int(share.quantize(Decimal(1), ROUND_HALF_UP))
+
+
 def prorated_cents(cents: int, period: Period, day: date) -> int:
     """The share of an amount for the whole period that falls on the days from `day` on, in cents,
     rounded half up.

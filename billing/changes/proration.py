@@ -8,7 +8,7 @@ from datetime import date
 from tortoise.backends.base.client import BaseDBAsyncClient
 
 from billing.invoicing import DraftLine
-from billing.proration import Proration, prorate, prorated_cents
+from billing.proration import Proration, proportional_cents, prorate
 from billing.quotes import Quote, designation, discount_line, upcoming
 from billing.seller import Seller
 from billing.tax import decide_tax
@@ -179,8 +179,10 @@ async def _discounts(
     parts = ((credit, change.former, 1, _CREDIT), (charge, change.new, -1, _CHARGE))
     for line, (price, quantity), sign, reason in parts:
         fits = promotion.fits(price, quantity)
-        cents = promotion.discount_cents(price.net_cents * quantity) if fits else 0
-        if rest := prorated_cents(cents, change.period, change.day):
+        whole_cents = price.net_cents * quantity
+        cents = promotion.discount_cents(whole_cents) if fits else 0
+        part_cents = abs(line.printed().net_cents)
+        if rest := proportional_cents(cents, part_cents, whole_cents):
             discount = discount_line(line, promotion, rest, sign, change.locale)
             description = f"{discount.description} · {change.text(reason)}"
             data = {**discount.data, "whole_cents": cents}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.proration import prorate, prorated_cents
+from billing.proration import proportional_cents, prorate, prorated_cents
 from models.billing.periods import Period, period
 
 MARCH = Period(1, date(2027, 2, 28), date(2027, 3, 31))
@@ -42,3 +42,21 @@ def test_a_share_is_whole_on_the_first_day_and_falls_day_by_day(
     assert 0 <= prorated_cents(cents, whole, day) <= cents
     unchanged = prorate(whole, day, cents, cents)
     assert unchanged.net_cents == 0
+
+
+@given(
+    unit=st.integers(1, 1_000_000_000),
+    quantity=st.integers(1, 1_000),
+    days=st.integers(0, 366),
+    share=st.integers(0, 10_000),
+)
+def test_a_discount_is_never_more_than_the_days_that_it_is_for(
+    unit: int, quantity: int, days: int, share: int
+) -> None:
+    year = Period(0, date(2028, 1, 1), date(2029, 1, 1))
+    part = quantity * prorated_cents(unit, year, date(2029, 1, 1) - timedelta(days=days))
+    whole = unit * quantity
+    assert proportional_cents(whole, part, whole) == part  # what is free stays free
+    discount = whole * share // 10_000
+    assert 0 <= proportional_cents(discount, part, whole) <= part
+    assert proportional_cents(discount, whole, whole) == discount

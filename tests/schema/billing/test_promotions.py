@@ -438,6 +438,12 @@ async def test_a_code_for_another_offer_does_not_follow_a_change(
     values = {"p": purchase, "price": encode("Price", yearly.pk)}
     preview = (await execute(owner, document, **values))["data"]["purchaseChangePreview"]
     assert preview == {"isImmediate": False, "quote": {"net": {"amountCents": 29_000}}}
+    # What is free stays free, although the price of a unit for 19 days is rounded up 999 times.
+    clock.advance(timedelta(days=11))
+    more = """query($p: ID!) { purchaseChangePreview(purchaseId: $p, quantity: 999) {
+        isImmediate quote { net { amountCents } } } }"""
+    preview = (await execute(owner, more, p=purchase))["data"]["purchaseChangePreview"]
+    assert preview == {"isImmediate": False, "quote": {"net": {"amountCents": 0}}}
 
 
 async def test_what_costs_something_and_has_no_trial_does_not_start_unpaid(
