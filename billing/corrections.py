@@ -29,7 +29,7 @@ from billing.credit_notes import (
     whole_line,
     with_reason,
 )
-from billing.disputes import accept_open_dispute, settle_by_correction
+from billing.dispute_decisions import accept_open_dispute, settle_accepted
 from billing.documents.conversion import buyer_party
 from billing.documents.facts import PaymentMeans
 from billing.invoicing import DraftLine, InvoiceDraft, finalise, prepare
@@ -327,7 +327,7 @@ async def correct_invoice(
             accepted = await accept_open_dispute(tx, actor, invoice)
             corrective = await _issue(tx, services.seller, actor, purchases, request, built)
             if accepted:
-                await settle_by_correction(tx, actor, accepted, invoice, corrective)
+                await settle_accepted(tx, actor, accepted, invoice, corrective)
             await store_result(tx, owner, OPERATION, key, corrective.pk)
     await refund_pending(action, *services.gateways, credit_note_id=corrective.pk)
     return corrective

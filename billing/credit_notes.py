@@ -18,6 +18,7 @@ from tortoise.expressions import Q
 from billing import settlement
 from billing.checkout_services import CheckoutServices
 from billing.delivery.reports import report_payment
+from billing.dispute_decisions import accept_open_dispute, settle_accepted
 from billing.documents.facts import InvoiceFacts, Note
 from billing.invoicing import (
     DraftLine,
@@ -33,6 +34,7 @@ from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_period import BillingItem, BillingItemKind
 from models.billing.billing_profile import BillingProfile
+from models.billing.dispute import Dispute
 from models.billing.errors import BillingErrorCode
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.money import Money, Totals, VatBand, vat_amount
@@ -45,6 +47,7 @@ from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import Staff, User
 from models.numbers import number_in_range
+from models.support.ticket import Ticket
 from models.translations import Translatable, _, text
 
 OPERATION = "invoiceCredit"
@@ -342,7 +345,7 @@ async def credit_invoice(
     action: Action, services: CheckoutServices, actor: User, request: CreditRequest, key: str
 ) -> Invoice:
     """Issue a credit note, and refund or keep what was paid. The same key returns the same credit
-    note.
+    note. If nothing is left of the invoice, its open dispute is accepted.
 
     Raises CREDIT_TOO_LARGE, CREDIT_LIMIT_EXCEEDED, NOT_CREDITABLE, REFUND_REQUIRED,
     INVOICE_NOT_POSSIBLE, NOT_FOUND, VALUE_INVALID and IDEMPOTENCY_MISMATCH.
@@ -364,12 +367,26 @@ async def credit_invoice(
             raise TransactionConflict("the earlier request was rolled back")
         else:
             purchases = await lock_for_credit(tx, prepared.invoice)
+            accepted = await _accept_dispute(tx, actor, prepared.invoice, request)
             credit_note = await issue_credit_note(
                 tx, services.seller, actor, purchases, request, prepared
             )
+            if accepted:
+                await settle_accepted(tx, actor, accepted, prepared.invoice, credit_note)
             await store_result(tx, owner, OPERATION, key, credit_note.pk)
     await refund_pending(action, *services.gateways, credit_note_id=credit_note.pk)
     return credit_note
+
+
+async def _accept_dispute(
+    tx: Transaction, actor: User, invoice: Invoice, request: CreditRequest
+) -> tuple[Dispute, Ticket] | None:
+    """Accept the open dispute of an invoice, which is locked, if a credit leaves nothing of it.
+    Returns it with its ticket. The dispute stays open if something is left.
+    """
+    rest = await remainder(invoice, tx.db)
+    is_all = credited(rest, request).totals.gross_cents == rest.gross_cents
+    return await accept_open_dispute(tx, actor, invoice) if is_all else None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from billing.credit_notes import (
     lock_for_credit,
     prepare_credit,
 )
+from billing.dispute_decisions import answer, decide, lock_open, require_open, settle_accepted
 from billing.refunds import refund_pending
 from models.accounts.account import Account
 from models.action import Action, Transaction
@@ -27,19 +28,16 @@ from models.billing.invoice import DocumentType, Invoice
 from models.billing.payment import Payment
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.billing.receivable import Receivable
-from models.clock import local_date
-from models.errors import CommonErrorCode, Refusal, TransactionConflict
+from models.errors import Refusal, TransactionConflict
 from models.idempotency import earlier_result, has_earlier_result, store_result
 from models.identity.user import User
 from models.support.classification import Category, Channel
 from models.support.file import attach_to_message, lock_files
 from models.support.ticket import Ticket
-from models.translations import Translatable, _, text
+from models.translations import _, text
 
 TEXT_LENGTH = 4_000
 _SUBJECT = _("Dispute of invoice %(number)s")
-_ACCEPTED = _("We accept your dispute of invoice %(number)s. Credit note: %(credit_note)s.")
-_CORRECTED = _("We accept your dispute of invoice %(number)s. Corrective invoice: %(corrective)s.")
 _REJECTED = _("We can’t accept your dispute of invoice %(number)s. %(reason)s")
 
 
@@ -143,66 +141,24 @@ async def accept_dispute(
     arguments.append([[line.line_id, line.quantity, line.net_cents] for line in request.lines])
     is_repeat = await has_earlier_result(owner, operation, key)
     if not is_repeat:
-        _require_open(dispute)
+        require_open(dispute)
     prepared = None if is_repeat else await prepare_credit(services.seller, action, request)
     async with action.transaction() as tx:
         if not await earlier_result(tx, owner, operation, key, arguments):
             if prepared is None:
                 raise TransactionConflict("the earlier request was rolled back")
             purchases = await lock_for_credit(tx, prepared.invoice)
-            dispute, ticket = await _lock_open(tx, dispute)
+            dispute, ticket = await lock_open(tx, dispute)
             # Before the credit note, for which a disputed invoice isn't overdue.
-            await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
+            await decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
             credit_note = await issue_credit_note(
                 tx, services.seller, actor, purchases, request, prepared
             )
-            dispute.credit_note_id = credit_note.pk
-            await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
-            invoice = prepared.invoice.number
-            await _answer(
-                tx,
-                actor,
-                dispute,
-                ticket,
-                _ACCEPTED,
-                number=invoice,
-                credit_note=credit_note.number,
-            )
+            await settle_accepted(tx, actor, (dispute, ticket), prepared.invoice, credit_note)
             await store_result(tx, owner, operation, key, dispute.pk)
     dispute = await Dispute.get(pk=dispute.pk)
     await refund_pending(action, *services.gateways, credit_note_id=dispute.credit_note_id)
     return dispute
-
-
-async def accept_open_dispute(
-    tx: Transaction, actor: User, invoice: Invoice
-) -> tuple[Dispute, Ticket] | None:
-    """Accept the open dispute of an invoice that is going to be corrected, whose receivable is
-    locked. Returns it with its ticket, None when there is none.
-    """
-    disputes = Dispute.filter(invoice_id=invoice.pk, status=DisputeStatus.OPEN)
-    dispute = await disputes.using_db(tx.db).first()
-    if dispute is None:
-        return None
-    dispute, ticket = await _lock_open(tx, dispute)
-    await _decide(tx, dispute, actor, DisputeStatus.ACCEPTED)
-    return dispute, ticket
-
-
-async def settle_by_correction(
-    tx: Transaction,
-    actor: User,
-    accepted: tuple[Dispute, Ticket],
-    invoice: Invoice,
-    corrective: Invoice,
-) -> None:
-    """Write into the ticket of an accepted dispute which corrective invoice settles it."""
-    dispute, ticket = accepted
-    dispute.credit_note_id = corrective.pk
-    await dispute.save(using_db=tx.db, update_fields=["credit_note_id"])
-    await _answer(
-        tx, actor, dispute, ticket, _CORRECTED, number=invoice.number, corrective=corrective.number
-    )
 
 
 async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: str) -> Dispute:
@@ -215,69 +171,11 @@ async def reject_dispute(action: Action, actor: User, dispute: Dispute, reason: 
         dispute = await tx.lock(Dispute, dispute.pk)
         if dispute.status is DisputeStatus.REJECTED:
             return dispute
-        dispute, ticket = await _lock_open(tx, dispute)
-        await _decide(tx, dispute, actor, DisputeStatus.REJECTED)
+        dispute, ticket = await lock_open(tx, dispute)
+        await decide(tx, dispute, actor, DisputeStatus.REJECTED)
         invoice = await Invoice.get(pk=dispute.invoice_id, using_db=tx.db)
-        await _answer(tx, actor, dispute, ticket, _REJECTED, number=invoice.number, reason=reason)
+        await answer(tx, actor, dispute, ticket, _REJECTED, number=invoice.number, reason=reason)
     return dispute
-
-
-async def _lock_open(tx: Transaction, dispute: Dispute) -> tuple[Dispute, Ticket]:
-    """Lock a dispute that isn't decided yet, and its ticket, or the one that it was merged into.
-    Raises TRANSITION_ILLEGAL.
-    """
-    dispute = await tx.lock(Dispute, dispute.pk)
-    _require_open(dispute)
-    ticket = await Ticket.get(pk=dispute.ticket_id, using_db=tx.db)
-    return dispute, await ticket.lock_with_target(tx)
-
-
-def _require_open(dispute: Dispute) -> None:
-    if dispute.status is not DisputeStatus.OPEN:
-        raise Refusal(
-            CommonErrorCode.TRANSITION_ILLEGAL,
-            "input",
-            "disputeId",
-            message=_("This dispute has already been decided."),
-        )
-
-
-async def _decide(tx: Transaction, dispute: Dispute, actor: User, status: DisputeStatus) -> None:
-    """Store a decision. The due date of what is still open is postponed by the duration of the
-    dispute, so that dunning goes on from where it was.
-    """
-    dispute.status, dispute.decided_at, dispute.decider_id = status, tx.action.at, actor.pk
-    await dispute.save(using_db=tx.db)
-    receivable = await Receivable.get(invoice_id=dispute.invoice_id, using_db=tx.db)
-    pause = tx.action.day - local_date(receivable.disputed_at or tx.action.at)
-    receivable.disputed_at = None
-    receivable.due_on += pause
-    if receivable.next_dunning_on:
-        receivable.next_dunning_on += pause
-    await receivable.save(
-        using_db=tx.db, update_fields=["disputed_at", "due_on", "next_dunning_on"]
-    )
-    tx.audit(BillingAuditAction.DISPUTE_DECIDE, dispute, status=status.value)
-
-
-async def _answer(
-    tx: Transaction,
-    actor: User,
-    dispute: Dispute,
-    ticket: Ticket,
-    message: Translatable,
-    **values: str,
-) -> None:
-    """Write the decision into the dispute's ticket, and solve it, unless it was merged into another
-    one, which is about something else as well. A ticket that was solved or closed meanwhile gets
-    the message as well.
-    """
-    requester = await User.get(pk=ticket.requester_id, using_db=tx.db)
-    body = text(message, requester.locale, **values)
-    key = f"dispute-decision:{dispute.pk}"
-    await ticket.post(tx, actor, body, key, origin=dispute.ticket_id, is_final=True)
-    if ticket.pk == dispute.ticket_id:
-        await ticket.mark_solved(tx)
 
 
 class AccessReason(StrEnum):

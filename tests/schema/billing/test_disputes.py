@@ -225,6 +225,35 @@ async def test_a_purchase_stays_late_while_a_part_of_the_disputed_invoice_is_ope
     assert purchase.status is PurchaseStatus.PAST_DUE
 
 
+async def test_p3_2_a_credit_note_that_leaves_nothing_accepts_the_dispute(
+    scenario: Scenario,
+) -> None:
+    """Nothing would be left to accept it with: the company would read that it was rejected."""
+    opened = (await dispute(scenario))["dispute"]
+    viewer = await agent_viewer(scenario)
+    for key, amount, status in (("part", {"amountCents": 100}, "OPEN"), ("rest", {}, "ACCEPTED")):
+        payload = await scenario.mutate(
+            viewer,
+            "invoiceCredit",
+            "creditNote { number }",
+            invoiceId=encode("Invoice", scenario.dataset.paul.row(Invoice).pk),
+            reason="Erreur",
+            refund="BALANCE",
+            idempotencyKey=key,
+            **(amount or {"whole": True}),
+        )
+        assert payload["userErrors"] == []
+        assert (await Dispute.get()).status == status
+    decided = await Dispute.get().select_related("credit_note")
+    assert decided.credit_note
+    assert decided.credit_note.number == payload["creditNote"]["number"]
+    ticket = await Ticket.get(pk=decided.ticket_id)
+    assert (opened["ticket"]["id"], ticket.status) == (
+        encode("Ticket", ticket.pk),
+        TicketStatus.SOLVED,
+    )
+
+
 async def test_nobody_disputes_an_invoice_of_another_company(scenario: Scenario) -> None:
     invoice = encode("Invoice", scenario.dataset.marie.row(Invoice).pk)
     payload = await scenario.mutate(
