@@ -471,8 +471,9 @@ class BillingMutation:
             "Issues a credit note for an invoice: for all of it, for lines or for an amount. It "
             "mirrors the VAT of the invoice, and all credit notes together never exceed the "
             "invoice. It settles what is open first; `refund` decides what happens to the part "
-            "that was already paid. An agent may credit up to €200 of an invoice, a supervisor up "
-            "to €1,000, an operator all of it. Requires a step-up."
+            "that was already paid. If nothing is left of the invoice, its open dispute is "
+            "accepted. An agent may credit up to €200 of an invoice, a supervisor up to €1,000, an "
+            "operator all of it. Requires a step-up."
         ),
     )
     invoice_dispute: DisputePayload | None = mutation(
