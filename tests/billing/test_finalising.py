@@ -202,7 +202,9 @@ async def test_200_purchases_at_once_over_new_year_are_numbered_in_order(
         async with action.transaction() as tx:
             await finalise(tx, draft)
 
-    await asyncio.gather(*(issue(action, draft) for action, draft in drafts))
+    # The first one before midnight. Of the others, any may come next, and no time goes back.
+    await issue(*drafts[0])
+    await asyncio.gather(*(issue(action, draft) for action, draft in drafts[1:]))
     assert await numbering_errors() == []
     invoices = await Invoice.all().order_by("position")
     assert len(invoices) == 200
