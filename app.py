@@ -49,6 +49,7 @@ from realtime.networks import client_network
 from realtime.origins import origins_of_server
 from realtime.presence import Presence
 from realtime.relay import Relay
+from realtime.uvicorn_protocol import refuse_handshake
 from resolvers.context import Context, Services
 from schema.errors import error_body, format_error
 from schema.fields import batch_of, cost_of
@@ -236,7 +237,7 @@ class FastPath(Starlette):
 
     async def _refuse_host(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(hosts.refusal())
+            await refuse_handshake(WebSocket(scope, receive, send), hosts.refusal())
         else:
             await hosts.refusal()(scope, receive, send)
 

@@ -16,6 +16,7 @@ from realtime.messages import SUBPROTOCOL
 from realtime.networks import client_network
 from realtime.origins import is_origin_allowed
 from realtime.socket_registry import SocketRegistry
+from realtime.uvicorn_protocol import refuse_handshake
 
 
 class SocketEndpoint:
@@ -52,10 +53,10 @@ class SocketEndpoint:
         websocket = WebSocket(scope, receive, send)
         network = client_network(websocket.client.host) if websocket.client else ""
         if not self._allows_origin(Headers(scope=scope)):
-            await websocket.send_denial_response(Response("Origin not allowed", 403))
+            await refuse_handshake(websocket, Response("Origin not allowed", 403))
         elif self._closing or not self._registry.make_room(network):
-            await websocket.send_denial_response(
-                Response("Try again later", 503, {"Retry-After": "5"})
+            await refuse_handshake(
+                websocket, Response("Try again later", 503, {"Retry-After": "5"})
             )
         elif SUBPROTOCOL not in websocket.scope["subprotocols"]:
             await websocket.accept()

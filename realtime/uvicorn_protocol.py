@@ -30,6 +30,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, ClassVar
 
+from starlette.responses import Response
+from starlette.websockets import WebSocket
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode as ProtocolCloseCode
 from websockets.frames import Frame
@@ -183,6 +185,16 @@ class UvicornProtocol(WebSocketsSansIOProtocol):
     def _abort_later(self) -> None:
         if not self.disconnected:
             self.loop.call_later(self.close_seconds, self.transport.abort)
+
+
+async def refuse_handshake(websocket: WebSocket, response: Response) -> None:
+    """Answer a handshake with a response of HTTP. uvicorn would log an error each time: it knows of
+    handshakes that were accepted or closed only.
+    """
+    await websocket.send_denial_response(response)
+    protocol: UvicornProtocol | None = websocket.scope["extensions"].get(ASGI_EXTENSION)
+    if protocol:
+        protocol.handshake_complete = True
 
 
 def text_frame(payload: bytes) -> bytes:

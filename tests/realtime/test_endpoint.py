@@ -61,6 +61,14 @@ async def test_a_browser_must_come_from_an_allowed_origin(server: Server) -> Non
         assert error.value.response.status_code == 403
 
 
+async def test_a_refused_handshake_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Anybody can cause one."""
+    with running_server() as server, pytest.raises(InvalidStatus):
+        async with server.open_websocket(origin=Origin("https://evil.example")):
+            pass
+    assert caplog.messages == []
+
+
 async def test_the_application_gets_the_payload_of_connection_init(server: Server) -> None:
     async with server.open_websocket() as client:
         await send(client, type="connection_init", payload={"token": "abc"})
