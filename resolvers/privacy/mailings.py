@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tortoise.queryset import QuerySet
 
+from auth.reauthentication import require_step_up
 from models.identity.user import User
 from models.locale import Locale
 from models.privacy.mailing import Mailing
@@ -40,7 +41,8 @@ def mailings(
 
 
 async def send(info: Info, input: MailingSendInput) -> Mailing:
-    """Send a mailing."""
+    """Send a mailing. Requires a step-up: an email can't be taken back."""
+    await require_step_up(info.context.action(), info.context.session)
     texts = MailingTexts(input.subject_fr, input.subject_en, input.body_fr, input.body_en)
     return await privacy_mailings.send(
         info.context.action(), input.purpose, texts, input.idempotency_key

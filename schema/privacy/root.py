@@ -123,7 +123,7 @@ class PrivacyMutation:
         description=(
             "Sends an email to each member of an active company who has consented to its purpose. "
             "Each email has a link and a one-click unsubscribe button (RFC 8058) to withdraw the "
-            "consent."
+            "consent. Requires a step-up."
         ),
     )
     consent_update: ConsentPayload | None = mutation(

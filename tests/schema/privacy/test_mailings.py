@@ -20,6 +20,7 @@ from models.viewer import Viewer
 from privacy import mailings
 from privacy.consents import link_of_token
 from tests.mail.smtp_server import SmtpServer
+from tests.people import record_step_up
 from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
 
 if TYPE_CHECKING:
@@ -40,6 +41,14 @@ MAILING = "mailing { id purpose subject recipientCount finishedAt sender { name 
 async def server() -> AsyncIterator[SmtpServer]:
     async with SmtpServer().open() as server:
         yield server
+
+
+async def create_sender(action: Action) -> Viewer:
+    """An operator with a recent step-up."""
+    operator = await create_operator(action)
+    assert operator.session
+    await record_step_up(action, operator.session)
+    return operator
 
 
 async def record(action: Action, user: User | None, given: bool = True) -> None:
@@ -77,7 +86,7 @@ async def test_p4_2_a_mailing_reaches_those_who_consented_once(
     unverified = marie.member.user
     assert unverified
     await User.filter(pk=unverified.pk).update(email_verified_at=None)
-    operator = await create_operator(action)
+    operator = await create_sender(action)
     for _ in range(2):  # a repeat sends nothing more
         payload = await send(execute, operator)
     assert payload["mailing"]["subject"] == TEXTS["subjectFr"]
@@ -114,7 +123,7 @@ async def test_p4_2_a_mailing_reaches_those_who_consented_once(
 async def test_p4_2_only_operators_send_mailings(
     execute: "Execute", dataset: "Dataset", action: Action
 ) -> None:
-    operator = await create_operator(action)
+    operator = await create_sender(action)
     payload = await send(execute, operator, subjectFr=" ", bodyEn="x" * 9_000)
     assert codes(payload) == [("BLANK", "subjectFr"), ("TOO_LONG", "bodyEn")]
     document = "{ mailings(first: 5) { totalCount nodes { subject } } }"
@@ -124,3 +133,11 @@ async def test_p4_2_only_operators_send_mailings(
     for viewer in (Viewer(), dataset.paul.owner, dataset.alice, dataset.nadia):
         response = await execute(viewer, document)
         assert response["errors"]
+
+
+async def test_a_mailing_requires_a_step_up(
+    execute: "Execute", dataset: "Dataset", action: Action
+) -> None:
+    payload = await send(execute, await create_operator(action))
+    assert [each["code"] for each in payload["userErrors"]] == ["STEP_UP_REQUIRED"]
+    assert not await Mailing.exists()
