@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from graphql import GraphQLInterfaceType, GraphQLObjectType, build_schema
 
+from auth.passwords import MAX_LENGTH, MIN_LENGTH
+from auth.tokens import LIFETIME, Purpose
+from billing.checkout import DRAFT_TIME
 from models.content.article import Article
 from seed import catalogue
 from seed.content import ArticleContent, articles, demonstration_articles
@@ -82,6 +85,23 @@ def test_unsupported_promises_are_detected() -> None:
     }
     assert "dispute-an-invoice" in detected_slugs
     assert len(detected_slugs) > 10
+
+
+# The numbers in installed articles, which the code decides.
+NUMBERS = {
+    "buy-an-offer": {DRAFT_TIME.days},
+    "getting-started": {MIN_LENGTH, int(LIFETIME[Purpose.VERIFY_EMAIL].total_seconds() // 3600)},
+    "invite-colleagues": {MIN_LENGTH},
+    "strengthen-security": {MIN_LENGTH, MAX_LENGTH},
+}
+
+
+@pytest.mark.parametrize("slug", INSTALLED_ARTICLES)
+def test_an_installed_article_states_the_numbers_of_the_code(slug: str) -> None:
+    article = INSTALLED_ARTICLES[slug]
+    for text in (article.fr, article.en):
+        numbers = re.findall(r"(?<!^)\b\d+\b", text.body, re.M)  # without those of lists
+        assert {int(number) for number in numbers} == NUMBERS.get(slug, set())
 
 
 @pytest.mark.parametrize("slug", INSTALLED_ARTICLES)
