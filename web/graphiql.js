@@ -125,10 +125,16 @@ class Subscription {
 }
 
 function fetcher(params, { headers, documentAST } = {}) {
-  if (params.operationName === "IntrospectionQuery") return ask(params, headers)
+  if (params.operationName === "IntrospectionQuery") return introspect(params, headers)
   const given = extensions()
   const body = given ? { ...params, extensions: given } : params
   return isSubscription(documentAST, params.operationName) ? follow(body, headers) : ask(body, headers)
+}
+
+/** The schema, or what to tell a stranger, who may not see it. */
+async function introspect(params, headers) {
+  const answer = await ask(params, headers)
+  return answer.errors?.some((each) => each.extensions?.code === "FORBIDDEN") ? BAR.dataset.noSchema : answer
 }
 
 /** The request's extensions, such as {"dryRun": true}. */
@@ -246,9 +252,16 @@ function Page() {
 /** Reads the schema again when the session changes: strangers may not see it. In the toolbar, since only what GraphiQL
     holds can reach it. */
 function Session() {
-  const { introspect } = GraphiQL.React.useSchemaStore()
+  const { introspect, fetchError } = GraphiQL.React.useSchemaStore()
   React.useEffect(() => void (sessionChanged = introspect), [introspect])
+  React.useEffect(() => void (fetchError || clearHint()), [fetchError])
   return null
+}
+
+/** GraphiQL shows why there is no schema in place of a result, and leaves it there. */
+function clearHint() {
+  const result = place.querySelector(".result-window .CodeMirror")?.CodeMirror
+  if (result?.getValue() === BAR.dataset.noSchema) result.setValue("")
 }
 
 const SESSION = React.createElement(Session, { key: "session" })
@@ -271,7 +284,8 @@ function whenReady(place, then) {
 
 const place = document.getElementById("graphiql")
 whenReady(place, (editor) => {
-  if (!NARROW.matches) openExplorer(place)
+  if (NARROW.matches) editor.setOption("lineWrapping", true)
+  else openExplorer(place)
   editor.focus()
 })
 lookUp().catch(() => show(null, BAR.dataset.unreachable))

@@ -27,11 +27,13 @@ async function visit() {
   await page.waitForFunction(() => document.activeElement.closest(".graphiql-query-editor"))
   await page.locator("#sign-in").waitFor() // nobody is signed in
   seen.schemaOfStrangers = await page.locator(".graphiql-explorer-root").count()
+  seen.hint = await shown("schéma")
 
   seen.refused = await signIn("not my password")
   await signIn(password)
   await signedIn(page)
   await page.locator(".graphiql-explorer-root").getByText("offers").first().waitFor()
+  await page.waitForFunction(() => !document.querySelector(".result-window .CodeMirror").CodeMirror.getValue())
   seen.scripts = await page.evaluate(() => document.cookie)
 
   const tab = await context.newPage()

@@ -48,6 +48,7 @@ async def test_a_person_uses_graphiql_with_an_account(server: Server) -> None:
     seen: dict[str, Any] = json.loads(output)
     assert "failure" not in seen, seen
     assert seen["schemaOfStrangers"] == 0
+    assert seen["hint"] == "Connectez-vous pour voir le schéma."
     assert seen["refused"] == "Adresse e-mail ou mot de passe incorrect."
     assert (seen["scripts"], seen["otherTab"], seen["afterExpiry"]) == ("", PAUL, PAUL)
     assert seen["cost"]["requested"] > 0
