@@ -54,6 +54,12 @@ def test_french_is_typeset_as_french() -> None:
     assert errors == {}
 
 
+def test_french_has_one_word_for_one_thing() -> None:
+    """`entreprise`, since associations are customers too, and the headings of the FAQ."""
+    other_words = re.compile(r"(?i)votre société|«\s?mes (?:demandes|messages|tickets)")
+    assert [each for each in _french() if other_words.search(each)] == []
+
+
 def _french() -> list[str]:
     strings = [message.string for _, _, message in extraction.entries(FR)]
     return [
