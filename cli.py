@@ -854,11 +854,14 @@ def retention(args: argparse.Namespace) -> int:
 
 
 async def _retention_plan(settings: Settings) -> list[str]:
+    from billing.seller import seller
+
     async with _open_database(settings) as clock:
+        periods = seller(settings.seller).retention_on(local_date(clock.now()))
         lines = [("table", "rows", "before", "job", "kept")]
         lines += [
             (due.table, f"{due.count}", f"{due.cutoff:%Y-%m-%d}", due.rule.job, str(due.rule.kept))
-            async for due in due_rows(clock.now())
+            async for due in due_rows(clock.now(), periods)
         ]
     return _columns(lines)
 

@@ -40,6 +40,7 @@ from mail.message import Sender
 from mail.transport import Transport
 from models.action import Action, retry_conflict
 from models.billing.purchase import Purchase
+from models.clock import local_date
 from models.database.workload import Workload, assign_workload
 from models.event import INBOX
 from models.operations.installation import Installation
@@ -56,6 +57,7 @@ from privacy.incident_alerts import call_webhook, send_incident_reminders
 from privacy.incident_notices import send_breach_messages
 from privacy.mailings import send_mailings
 from privacy.person_rights import end_restrictions
+from privacy.unused_accounts import handle_unused_accounts
 from realtime.connected_agents import CONNECTIONS
 from realtime.hub import SWEEP_SECONDS
 from resolvers.content.webinars import organizer_of
@@ -396,6 +398,14 @@ def jobs(
             "data request reminders",
             60,
             lambda: send_data_request_reminders(action()),
+            internal=True,
+        ),
+        Job(
+            "unused accounts",
+            3_600,
+            lambda: handle_unused_accounts(
+                action(), services.seller.retention_on(local_date(clock.now()))
+            ),
             internal=True,
         ),
         Job("restrictions", 3_600, lambda: end_restrictions(clock.now()), internal=True),

@@ -97,10 +97,7 @@ def seller(path: Path) -> Seller:
         Terms(table["from"], {locale.value: table[locale.value] for locale in Locale})
         for table in config["terms"]
     )
-    retention = tuple(
-        Retention(table["from"], timedelta(days=table["grace_days"]), table["invoice_years"])
-        for table in config["retention"]
-    )
+    retention = tuple(map(_retention, config["retention"]))
     return Seller(
         party,
         terms,
@@ -112,6 +109,17 @@ def seller(path: Path) -> Seller:
         tuple(map(_tax_options, config["vat"])) if "vat" in config else (TaxOptions(),),
         config.get("creditor_identifier", ""),
         DataProtectionContact(**config["data_protection"]) if "data_protection" in config else None,
+    )
+
+
+def _retention(table: dict[str, Any]) -> Retention:
+    first, last = sorted(table.get("unused_warning_days", (30, 7)), reverse=True)
+    return Retention(
+        table["from"],
+        timedelta(days=table["grace_days"]),
+        table["invoice_years"],
+        table.get("unused_years", 2),
+        (timedelta(days=first), timedelta(days=last)),
     )
 
 

@@ -1163,6 +1163,22 @@ def _sections(body: str) -> list[tuple[str, list[str]]]:
     ]
 
 
+async def send_account_unused(
+    tx: Transaction, user: User, erased_on: date, account: Account | None = None
+) -> Email:
+    """Warn an owner of a company that nobody uses, or somebody who belongs to none, that the
+    account is erased on a day unless somebody signs in.
+    """
+    return await _store_for_user(
+        tx,
+        user,
+        "account_unused",
+        account_id=account.pk if account else None,
+        company=account.legal_name if account else "",
+        on=day(erased_on, user.locale),
+    )
+
+
 async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> Email:
     """Tell an owner that the account is erased, and what is kept, why and until when (GDPR, art.
     12).
@@ -1179,6 +1195,7 @@ async def send_account_erased(tx: Transaction, user: User, erasure: Erasure) -> 
         ACCOUNT_ERASED,
         invoices=erasure.invoices_kept,
         until=until,
+        is_unused=erasure.ticket_id is None,
     )
 
 

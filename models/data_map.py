@@ -162,6 +162,12 @@ class Kept(StrEnum):
 
     ACCOUNT = "until the company's account is erased"
     PERSON = "until the person is erased"
+    USED_ACCOUNT = (
+        "until the company's account is erased, two years after its last use at the latest"
+    )
+    USED_PERSON = (
+        "until the person is erased, two years after they left and last signed in at the latest"
+    )
     STAFF = "while the person works for us and as long as what they wrote is kept"
     ACCOUNTING = "ten years after the end of the year (Code de commerce, Article L123-22)"
     SESSIONS = "twelve months after the session ended"
@@ -187,6 +193,8 @@ class Kept(StrEnum):
 
 SCHEDULED = frozenset(
     {
+        Kept.USED_ACCOUNT,
+        Kept.USED_PERSON,
         Kept.SESSIONS,
         Kept.TOKENS,
         Kept.LINKS,

@@ -19,6 +19,8 @@ import structlog
 from models.data_map import Kept
 from models.database.sql import execute
 from models.database.workload import Workload, workload
+from models.privacy.erasure import Retention
+from privacy.unused_accounts import UNUSED_ACCOUNTS, UNUSED_PEOPLE, unused_since
 
 _DAY = timedelta(days=1)
 _MONTH, _YEAR = 30 * _DAY, 365 * _DAY
@@ -52,6 +54,11 @@ class Rule:
     tables: Mapping[str, str]
     job: str = _RETENTION
     parameter: Callable[[datetime], object] = _as_time
+    dated: Callable[[datetime, Retention], datetime] | None = None
+
+    def cutoff(self, at: datetime, retention: Retention | None = None) -> datetime:
+        """The time before which rows are too old at `at`."""
+        return self.dated(at, retention) if self.dated and retention else at - self.period
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,16 @@ class DueRows:
 
 
 PLAN = (
+    Rule(
+        Kept.USED_ACCOUNT,
+        2 * _YEAR,
+        {"account": UNUSED_ACCOUNTS},
+        "unused accounts",
+        dated=unused_since,
+    ),
+    Rule(
+        Kept.USED_PERSON, 2 * _YEAR, {"user": UNUSED_PEOPLE}, "unused accounts", dated=unused_since
+    ),
     Rule(
         Kept.SESSIONS,
         _YEAR,
@@ -181,15 +198,18 @@ PLAN = (
 )
 
 
-async def due_rows(at: datetime) -> AsyncIterator[DueRows]:
-    """What is too old at a time, table by table. Deletes nothing."""
+async def due_rows(at: datetime, retention: Retention | None = None) -> AsyncIterator[DueRows]:
+    """What is too old at a time, table by table, with the periods of the configuration that is in
+    force. Deletes nothing.
+    """
     for rule in PLAN:
         for table in rule.tables:
             condition = _condition(rule, table)
             statement = f'SELECT COUNT(*) AS count FROM "{table}" WHERE {condition}'  # noqa: S608 - of PLAN
             with workload(Workload.REPORTS):
-                rows = await execute(statement, *_parameters(rule, condition, at))
-            yield DueRows(rule, table, at - rule.period, int(rows[0]["count"]))
+                cutoff = rule.cutoff(at, retention)
+                rows = await execute(statement, *_parameters(rule, condition, cutoff))
+            yield DueRows(rule, table, cutoff, int(rows[0]["count"]))
 
 
 async def delete_due(at: datetime) -> Counter[str]:
@@ -227,10 +247,10 @@ async def _delete(rule: Rule, table: str, at: datetime) -> int:
         " RETURNING id"
     )
     count = 0
-    while rows := await execute(statement, *_parameters(rule, condition, at)):
+    while rows := await execute(statement, *_parameters(rule, condition, rule.cutoff(at))):
         count += len(rows)
     return count
 
 
-def _parameters(rule: Rule, condition: str, at: datetime) -> list[object]:
-    return [rule.parameter(at - rule.period)] * condition.count("?")
+def _parameters(rule: Rule, condition: str, cutoff: datetime) -> list[object]:
+    return [rule.parameter(cutoff)] * condition.count("?")

@@ -103,12 +103,17 @@ def _require_open(request: DataRequest) -> None:
 
 
 async def _lock_person(tx: Transaction, request: DataRequest) -> User:
-    """The person, locked, and for an erasure with everything that it changes, in the order of
+    """The person, locked, and for an erasure with everything that it changes."""
+    if request.kind != DataRequestKind.ERASURE:
+        return await tx.lock(User, request.user_id)
+    return await lock_person(tx, request.user_id)
+
+
+async def lock_person(tx: Transaction, key: int) -> User:
+    """A person, locked with everything that their erasure changes, in the order of
     models/lock_order.py.
     """
-    user = await User.get(pk=request.user_id, using_db=tx.db)
-    if request.kind != DataRequestKind.ERASURE:
-        return await tx.lock(User, user.pk)
+    user = await User.get(pk=key, using_db=tx.db)
     own = Q(user_id=user.pk)
     await tx.lock_rows(_received_emails(user))
     await tx.lock_rows(Account.filter(memberships__user_id=user.pk))
@@ -151,7 +156,7 @@ async def _require_customer(tx: Transaction, user: User, kind: DataRequestKind) 
 
 async def _do(tx: Transaction, user: User, kind: DataRequestKind) -> dict[str, int]:
     if kind == DataRequestKind.ERASURE:
-        return await _erase(tx, user)
+        return await erase_person(tx, user)
     rows = User.filter(pk=user.pk).using_db(tx.db)
     if kind == DataRequestKind.RESTRICTION:
         await rows.update(restricted_at=user.restricted_at or tx.action.at, restricted_until=None)
@@ -161,8 +166,10 @@ async def _do(tx: Transaction, user: User, kind: DataRequestKind) -> dict[str, i
     return {"consents": consents}
 
 
-async def _erase(tx: Transaction, user: User) -> dict[str, int]:
-    """Remove the person from their companies, and everything that names them."""
+async def erase_person(tx: Transaction, user: User) -> dict[str, int]:
+    """Remove a person, who is locked by `lock_person`, from their companies, and everything that
+    names them. Returns how much of each kind.
+    """
     db, calls = tx.db, (await _calls(tx, user)).using_db(tx.db)
     recipients = InvoiceRecipient.filter(email=user.email).using_db(db)
     results = {

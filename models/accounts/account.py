@@ -122,6 +122,8 @@ class Account(Searchable):
     registry_verdict: Any = fields.CharEnumField(RegistryVerdict, max_length=12, null=True)
     registry_due_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
     created_at = fields.DatetimeField()
+    unused_warned_at: datetime | None = fields.DatetimeField(null=True)
+    unused_reminded_at: datetime | None = fields.DatetimeField(null=True)
     search_text: str | None = fields.TextField(null=True)
 
     class Meta:

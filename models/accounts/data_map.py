@@ -5,7 +5,7 @@ from models.data_map import ACCOUNTS, Category, Kept, OnErasure, Table
 TABLES: dict[str, Table] = {
     "account": Table(
         ACCOUNTS,
-        Kept.ACCOUNT,
+        Kept.USED_ACCOUNT,
         OnErasure.CLEARED,
         {
             Category.COMPANY: (
@@ -13,7 +13,7 @@ TABLES: dict[str, Table] = {
                 "country nic vat_number organization registry_verdict search_text"
             ),
             Category.ACTIVITY: "created_at status erases_at",
-            Category.TECHNICAL: "registry_due_at",
+            Category.TECHNICAL: "registry_due_at unused_warned_at unused_reminded_at",
         },
     ),
     "api_key": Table(

@@ -65,7 +65,7 @@ TABLES: dict[str, Table] = {
     ),
     "user": Table(
         ACCOUNTS,
-        Kept.PERSON,
+        Kept.USED_PERSON,
         OnErasure.CLEARED,
         {
             Category.IDENTITY: "email name",
@@ -75,7 +75,7 @@ TABLES: dict[str, Table] = {
                 "staff email_verified_at second_factor_at authenticators_changed_at created_at "
                 "erased_at restricted_at restricted_until objected_at"
             ),
-            Category.TECHNICAL: "search_text",
+            Category.TECHNICAL: "search_text unused_warned_at unused_reminded_at",
         },
         person="id",
         withheld={"staff": "staff get no archive", "erased_at": "no archive is left then"},

@@ -45,6 +45,9 @@ class User(Searchable):
     processing of their data is restricted (GDPR, Article 18), restricted_until when that ends, null
     while it isn't planned. objected_at is when they objected to what rests on our legitimate
     interest (Article 21). See privacy/person_rights.py.
+
+    unused_warned_at and unused_reminded_at are when a person who belongs to no company was told
+    that they will be erased because they don't use their account (privacy/unused_accounts.py).
     """
 
     searched_columns = frozenset({"name", "email"})
@@ -63,6 +66,8 @@ class User(Searchable):
     restricted_at: datetime | None = fields.DatetimeField(null=True)
     restricted_until: datetime | None = fields.DatetimeField(null=True)
     objected_at: datetime | None = fields.DatetimeField(null=True)
+    unused_warned_at: datetime | None = fields.DatetimeField(null=True)
+    unused_reminded_at: datetime | None = fields.DatetimeField(null=True)
     search_text: str | None = fields.TextField(null=True)
 
     memberships: fields.ReverseRelation["Membership"]

@@ -10,6 +10,14 @@ class PrivacyAuditAction(AuditAction):
         "account.erase",
         "A company's account was erased, except for its invoices (`invoicesKept`).",
     )
+    ACCOUNT_UNUSED = (
+        "account.unused",
+        "The deletion of a company’s account began because nobody had used it for years.",
+    )
+    PERSON_UNUSED = (
+        "person.unused",
+        "A person without a company was erased because they hadn’t signed in for years.",
+    )
     CONSENT_GIVE = "consent.give", "A person gave a consent (`purpose`, `channel`)."
     CONSENT_WITHDRAW = (
         "consent.withdraw",

@@ -28,6 +28,9 @@ class Retention:
     since: date
     grace_period: timedelta
     invoice_years: int
+    unused_years: int = 2
+    # How long before the erasure of an unused account the first and the last warning are sent.
+    unused_warnings: tuple[timedelta, timedelta] = (timedelta(days=30), timedelta(days=7))
 
     def invoices_kept_until(self, last_issued_on: date) -> date:
         """The last day on which invoices must be kept when the last one was issued on
@@ -39,7 +42,8 @@ class Retention:
 
 class Erasure(Model):
     """One scheduled deletion of an account. removed_counts holds how many items were
-    deleted, by kind. deadline is that of the GDPR (art. 12, 3).
+    deleted, by kind. deadline is that of the GDPR (art. 12, 3). ticket and scheduler are null when
+    nobody asked for the deletion, because the account wasn't used.
 
     Until due_at it can be canceled (canceled_at). It runs from started_at to finished_at.
     """
@@ -48,11 +52,11 @@ class Erasure(Model):
     account: fields.ForeignKeyRelation["Account"] = fields.ForeignKeyField(
         "models.Account", related_name="erasures", db_index=True
     )
-    ticket: fields.ForeignKeyRelation["Ticket"] = fields.ForeignKeyField(
-        "models.Ticket", related_name=False
+    ticket: fields.ForeignKeyNullableRelation["Ticket"] = fields.ForeignKeyField(
+        "models.Ticket", null=True, related_name=False
     )
-    scheduler: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
-        "models.User", related_name=False
+    scheduler: fields.ForeignKeyNullableRelation["User"] = fields.ForeignKeyField(
+        "models.User", null=True, related_name=False
     )
     requested_at: datetime = fields.DatetimeField()
     deadline: date = fields.DateField()
@@ -66,8 +70,8 @@ class Erasure(Model):
     removed_counts: dict[str, Any] = fields.JSONField(default=dict)
 
     account_id: int
-    ticket_id: int
-    scheduler_id: int
+    ticket_id: int | None
+    scheduler_id: int | None
 
     class Meta:
         table = "erasure"

@@ -501,8 +501,17 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             ),
         )
     ],
+    "account_unused": [
+        lambda tx, user, has_company=has_company: emails.send_account_unused(  # type: ignore[misc]
+            tx, user, date(2028, 11, 23), company(user) if has_company else None
+        )
+        for has_company in (True, False)
+    ],
     "account_erased": [
         lambda tx, user: emails.send_account_erased(tx, user, Erasure(invoices_kept=0)),
+        lambda tx, user: emails.send_account_erased(
+            tx, user, Erasure(invoices_kept=0, ticket_id=12)
+        ),
         lambda tx, user: emails.send_account_erased(
             tx, user, Erasure(invoices_kept=3, kept_until=date(2036, 12, 31))
         ),
