@@ -41,6 +41,8 @@ from models.database.options import DatabaseOptions
 from models.database.workload import Workload, current_person, current_workload
 from models.tracing import TracedStatements
 
+_INTERRUPT_SECONDS = 0.01
+
 
 class ImmediateTransaction(TracedStatements, SqliteTransactionWrapper):
     """A transaction that starts as a writer."""
@@ -115,9 +117,26 @@ class _ReportStatement(_Statement):
             raise
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            interruption = asyncio.create_task(self._interrupt_and_leave(kind, error, trace))
+            self.client.interruptions.add(interruption)  # the event loop keeps weak references
+            interruption.add_done_callback(self.client.interruptions.discard)
+            await asyncio.shield(interruption)  # this task may be cancelled again
+        else:
+            await self._leave(kind, error, trace)
+
+    async def _interrupt_and_leave(self, kind: Any, error: Any, trace: Any) -> None:
+        """Interrupt the statement, which otherwise goes on in the driver's thread. It may not have
+        begun there, so this is repeated until the thread has executed what follows it.
+        """
+        following = asyncio.ensure_future(self.connection.rollback())  # rolls nothing back
+        while not following.done():
+            await self.connection.interrupt()
+            await asyncio.wait([following], timeout=_INTERRUPT_SECONDS)
+        await self._leave(kind, error, trace)
+
+    async def _leave(self, kind: Any, error: Any, trace: Any) -> None:
         try:
-            if isinstance(error, asyncio.CancelledError):
-                await self.connection.interrupt()  # otherwise the statement goes on in its thread
             await super().__aexit__(kind, error, trace)
         finally:
             self.client.queue.leave(self._admission)
@@ -129,6 +148,7 @@ class ReportClient(SqliteClient):
     def __init__(self, file_path: str, **settings: Any) -> None:
         super().__init__(file_path, **settings)
         self.pragmas["query_only"] = "ON"
+        self.interruptions: set[asyncio.Task[None]] = set()
         self.queue = FairQueue(1, share=1, transactions=0, wait=DatabaseOptions.report_timeout)
 
     def acquire_connection(self) -> Any:

@@ -3,8 +3,11 @@
 import asyncio
 import sqlite3
 from contextlib import closing
+from threading import Event
+from typing import Any
 
 import pytest
+from tortoise.connection import get_connections
 from tortoise.exceptions import OperationalError
 from tortoise.transactions import in_transaction
 
@@ -12,6 +15,7 @@ from models.accounts.account import Account
 from models.action import Action
 from models.database.connection import sqlite_path
 from models.database.sql import execute
+from models.database.sqlite import ImmediateClient
 from models.database.workload import Workload, workload
 from models.errors import ServiceUnavailable
 from tests.waiting import MAX_WAIT
@@ -135,6 +139,38 @@ async def test_a_report_delays_nobody_and_is_interrupted_when_it_is_cancelled(
         with pytest.raises(asyncio.CancelledError):
             await endless
         assert await waiting == [{"n": 1}]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_a_report_cancelled_before_the_driver_begins_it_is_interrupted() -> None:
+    async def report(statement: str) -> list[dict[str, object]]:
+        with workload(Workload.REPORTS):
+            return await execute(statement)
+
+    async with asyncio.timeout(MAX_WAIT):
+        assert await report("SELECT 1 AS one") == [{"one": 1}]
+        busy = await report_thread_busy_until(begin := Event())
+        endless = asyncio.create_task(report(ENDLESS))
+        waiting = asyncio.create_task(report("SELECT 1 AS one"))
+        await asyncio.sleep(0.01)
+        endless.cancel()
+        await asyncio.sleep(0)
+        endless.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await endless
+        begin.set()
+        await busy
+        assert await waiting == [{"one": 1}]
+
+
+async def report_thread_busy_until(event: Event) -> asyncio.Task[None]:
+    """Keeps the driver's thread for reports busy."""
+    client = get_connections().get("default")
+    assert isinstance(client, ImmediateClient)
+    connection: Any = client._reports._connection
+    busy = asyncio.create_task(connection._execute(event.wait))
+    await asyncio.sleep(0)
+    return busy
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
