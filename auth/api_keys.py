@@ -26,11 +26,11 @@ _ALPHABET = string.digits + string.ascii_letters
 # The time that one use is written at most once in, so that most requests need no write.
 USE_PRECISION = timedelta(minutes=5)
 MIN_POINTS = 10  # that an operation takes from the allowance of its key
-# The allowance of a key, in points: an operation takes its cost. It recovers by 200 a second.
+# The allowance of a key, in points: an operation takes its cost. It recovers by 500 a second.
 ALLOWANCE = Limit(
     "api key",
-    free_attempts=20_000,
-    decay=timedelta(milliseconds=5),
+    free_attempts=50_000,
+    decay=timedelta(milliseconds=2),
     max_wait=timedelta(seconds=10),
 )
 # Keys that don't exist, per network.

@@ -128,9 +128,15 @@ class KeyForbidden(Forbidden):
 
     def __init__(self, scopes: Iterable[str] = (), coordinate: str | None = None) -> None:
         self.scopes, self.coordinate = sorted(scopes), coordinate
-        super().__init__(scopes=", ".join(self.scopes), field=coordinate or "")
+        super().__init__(scopes=", ".join(self.scopes))
         if self.scopes:
             self.message = _("This API key lacks the scope %(scopes)s.")
+
+
+class KeyReadsOnly(KeyForbidden):
+    """An API key was sent with a mutation."""
+
+    message = _("API keys can only read. They can’t change anything.")
 
 
 class OriginRefused(Forbidden):

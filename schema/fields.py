@@ -22,7 +22,7 @@ from auth.rules import Rule
 from engine import Batch
 from models.action import retry_conflict
 from models.audit_action import AuditAction
-from models.errors import Forbidden, KeyForbidden, Refusal, message_for
+from models.errors import Forbidden, KeyReadsOnly, Refusal, message_for
 from models.locale import Locale
 from resolvers.arguments import LanguageArgument
 from resolvers.context import Context, Info
@@ -71,7 +71,7 @@ def mutation(
     @functools.wraps(resolver)
     async def resolve_mutation(info: Info, *args: Any, **kwargs: Any) -> Any:
         if info.context.viewer.api_key:
-            raise KeyForbidden
+            raise KeyReadsOnly
         _check_access(resolver, allow, info)
         try:
             result = await retry_conflict(lambda: resolver(info, *args, **kwargs))

@@ -16,7 +16,7 @@ from functools import cache
 from auth.api_keys import MIN_POINTS, allowance_key
 from engine import Operation, RequestError, field_coordinates
 from models.accounts.service_account import ApiKey, ApiKeyScope
-from models.errors import KeyForbidden, Throttled
+from models.errors import KeyForbidden, KeyReadsOnly, Throttled
 from resolvers.context import Context
 from schema.errors import error_body
 from schema.root import schema
@@ -108,12 +108,14 @@ def authorize(operation: Operation, context: Context) -> Awaitable[None] | None:
     """Refuse what the viewer's API key may not do: the engine's hook. Fields are checked at once,
     then the operation is counted. People are let pass.
 
-    Raises RequestError: FORBIDDEN for each field that the key may not read, and RATE_LIMITED when
-    its allowance is used up.
+    Raises RequestError: FORBIDDEN for a mutation and for each field that the key may not read, and
+    RATE_LIMITED when its allowance is used up.
     """
     api_key = context.viewer.api_key
     if api_key is None:
         return None
+    if operation.kind == "mutation":
+        raise RequestError([error_body(KeyReadsOnly(), context)])
     coordinates = field_coordinates(schema._schema, operation.document, operation.definition)
     refused = refused_fields(coordinates, context.viewer.scopes)
     if refused:
