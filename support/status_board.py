@@ -2,7 +2,8 @@
 
 The snapshot of a day is taken once, from 7:00 in Paris on, by whichever process inserts the row of
 the day first. One statement copies all requests, so they are consistent with each other. A later
-run of the same day changes nothing.
+run of the same day changes nothing. Snapshots of days that haven't begun, because the clock was set
+back, are deleted: otherwise the board would show one of them until its day has passed.
 """
 
 from collections.abc import Sequence
@@ -39,6 +40,7 @@ async def take_snapshot(action: Action) -> bool:
     taken.
     """
     day = local_date(action.at)
+    await _delete_later_snapshots(action, day)
     is_time = action.at.astimezone(PARIS).time() >= SNAPSHOT_TIME
     if not is_time or await BoardSnapshot.filter(day=day).exists():
         return False
@@ -49,6 +51,14 @@ async def take_snapshot(action: Action) -> bool:
         await execute(_COPY_REQUESTS, day, action.at - FINISHED_PERIOD, db=tx.db)
         await _create_links(tx, day)
     return True
+
+
+async def _delete_later_snapshots(action: Action, day: date) -> None:
+    later_days = await BoardSnapshot.filter(day__gt=day).values_list("day", flat=True)
+    if later_days:
+        async with action.transaction() as tx:
+            await BoardSnapshot.filter(day__in=later_days).using_db(tx.db).delete()
+            await BoardEntry.filter(day__in=later_days).using_db(tx.db).delete()
 
 
 _CLAIM_DAY = """

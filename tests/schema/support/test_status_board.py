@@ -109,6 +109,19 @@ async def test_p5_3_the_board_shows_a_morning_snapshot_to_whoever_has_the_link(
     assert await BoardSnapshot.all().count() == 4
 
 
+async def test_p5_3_the_board_shows_no_day_that_has_not_begun(
+    dataset: "Dataset", services: Services, clock: MovableClock
+) -> None:
+    """After the clock was set back."""
+    today = clock.now()
+    for duration in (timedelta(), timedelta(days=1), timedelta(days=2), timedelta(hours=1)):
+        clock.time = today + duration
+        await take_snapshot(Action(None, clock.now(), services.hub))
+    (snapshot,) = await BoardSnapshot.all()
+    assert snapshot.as_of == today
+    assert set(await BoardEntry.all().values_list("day", flat=True)) == {snapshot.day}
+
+
 async def test_p5_3_owners_renew_the_link_and_turn_the_board_off(
     execute: "Execute", dataset: "Dataset", services: Services, clock: MovableClock
 ) -> None:
