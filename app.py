@@ -82,6 +82,7 @@ from web import (
     webinars,
 )
 from web.hosts import HostCheck, TrailingSlashRedirect
+from web.missing import missing
 from worker import Job, jobs, run
 
 if TYPE_CHECKING:
@@ -303,7 +304,7 @@ class Application:
             routes=self.routes(),
             lifespan=self.lifespan,
             middleware=[origins],
-            exception_handlers={ServiceUnavailable: health.unavailable},
+            exception_handlers={ServiceUnavailable: health.unavailable, 404: missing},
         )
         app.graphql, app.socket = self.graphql, self.socket
         app.hosts = HostCheck(self.settings.hosts)

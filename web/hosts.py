@@ -10,9 +10,12 @@ from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.datastructures import URL
+from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import Receive, Scope, Send
+
+from web.missing import missing
 
 _HOST = re.compile(rb"(\[[0-9a-fA-F:.]{2,45}\]|[0-9a-zA-Z_.-]{1,253})(?::[0-9]{0,5})?")
 _PROBES = ("/healthz", "/readyz")
@@ -84,7 +87,7 @@ class TrailingSlashRedirect:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1000})
             return
-        response = Response("Not Found", 404, media_type="text/plain")
+        response: Response = missing(Request(scope))
         path = "/" + scope["path"].strip("/")
         if path != scope["path"] and self._matches({**scope, "path": path}):
             url = URL(scope={**scope, "path": path})

@@ -156,3 +156,17 @@ async def test_an_authorization_that_is_not_a_string_closes_with_4401(
                 await asyncio.wait_for(ws.recv(), 60)
         assert closed.value.rcvd
         assert closed.value.rcvd.code == 4401
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_people_get_a_page_for_an_address_that_does_not_exist(
+    client: httpx.AsyncClient,
+) -> None:
+    """In their language, with the way to the customer space. Programs get a line."""
+    for path in ("/nope", "/verify/nope", "/verify//nope/"):
+        page = await client.get(path, headers={"Accept": "text/html,*/*", "Accept-Language": "fr"})
+        assert (page.status_code, page.headers["content-language"]) == (404, "fr"), path
+        assert "Cette page n’existe pas" in page.text
+        assert 'href="/"' in page.text
+        line = await client.get(path)
+        assert (line.status_code, line.text) == (404, "Not Found"), path
