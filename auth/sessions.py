@@ -438,7 +438,7 @@ async def announce_role_changes(tx: Transaction, account_id: int, *user_ids: int
         .using_db(tx.db)
         .order_by("id")
     ):
-        await tx.next_sequence(session_key(session.pk))
+        tx.advance(session_key(session.pk))
     for user_id in user_ids:
         tx.streams[user_key(user_id)] = None
 

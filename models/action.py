@@ -23,9 +23,10 @@ from models.accounts.account import Account
 from models.audit import Detail
 from models.audit_action import AuditAction
 from models.clock import local_date
-from models.database.writing import insert, lock_row
+from models.database.writing import lock_row
 from models.errors import TransactionConflict
-from models.event import Event, EventKind, next_sequence
+from models.event import EventKind, NewEvent, append_events, next_sequence
+from models.lock_order import is_numbered_at_once, stream_position
 
 if TYPE_CHECKING:
     from models.identity.user import User
@@ -100,8 +101,8 @@ async def retry_conflict(work: Callable[[], Awaitable[Result]]) -> Result:
 
 
 class Transaction:
-    """An open transaction: its connection, the streams to announce after the commit, and its audit
-    entries.
+    """An open transaction: its connection, the streams to announce after the commit, its events and
+    its audit entries.
     """
 
     def __init__(self, db: BaseDBAsyncClient, action: "Action") -> None:
@@ -109,31 +110,55 @@ class Transaction:
         self.action = action
         self.streams: dict[str, None] = {}
         self.audit_entries: list[dict[str, Any]] = []
+        self._events: list[NewEvent] = []
+        self._counts: dict[str, int] = {}  # the numbers to take at the end, by stream
+        self._new_streams: set[str] = set()
 
     async def next_sequence(self, stream: str) -> int:
-        """Take the stream's next number. The stream's row stays locked until the commit.
-
-        Streams are taken after all rows, in the order of models/lock_order.py.
+        """Take the next number of a ticket's stream at once, for a message. The transaction has
+        locked the ticket, or has created it: then its numbers are counted here and stored at the
+        end.
         """
+        if stream in self._new_streams:
+            self.advance(stream)
+            return self._counts[stream]
         self.streams[stream] = None
         return await next_sequence(self.db, stream)
+
+    def start_stream(self, stream: str) -> None:
+        """Start the stream of a ticket that the transaction has created, so that nobody else takes
+        its numbers.
+        """
+        self._new_streams.add(stream)
+
+    def advance(self, stream: str) -> None:
+        """Take the next number of a stream at the end of the transaction: of one that only counts,
+        or for an event.
+        """
+        self.streams[stream] = None
+        self._counts[stream] = self._counts.get(stream, 0) + 1
 
     async def append(
         self, stream: str, kind: EventKind, sequence: int | None = None, **columns: Any
     ) -> None:
-        """Store an event in a stream, with a number from `next_sequence`, which is called when
-        `sequence` is omitted.
+        """Store an event in a stream at the end of the transaction. When omitted, `sequence` is the
+        stream's next number.
         """
-        if sequence is None:
+        if sequence is None and is_numbered_at_once(stream):
             sequence = await self.next_sequence(stream)
-        event = {
-            "stream": stream,
-            "sequence": sequence,
-            "kind": kind.value,
-            "at": self.action.at,
-            "actor_id": self.action.actor.pk if self.action.actor else None,
-        }
-        await insert(Event, event | columns, db=self.db)
+        elif sequence is None:
+            self.advance(stream)
+        values = {"actor_id": self.action.actor.pk if self.action.actor else None} | columns
+        self._events.append(NewEvent(stream, sequence, kind.value, self.action.at, **values))
+
+    async def store_events(self) -> None:
+        """Take the numbers of the events and store them: after all other statements, except those
+        of the audit log. The streams' rows stay locked until the commit.
+        """
+        if self._events or self._counts:
+            streams = sorted(self._counts, key=stream_position)
+            counts = {stream: self._counts[stream] for stream in streams}
+            await append_events(self.db, counts, self._events)
 
     def audit(
         self,
@@ -205,12 +230,13 @@ class Action:
         """A transaction that announces, after its commit, the streams to which it appended events.
         When work conflicts after a transaction that is repeatable, `retry_conflict` repeats both.
 
-        Audit entries are written last, so that the end of the audit chain is locked as briefly as
-        possible.
+        Events and then audit entries are written last, so that streams and the end of the audit
+        chain are locked as briefly as possible.
         """
         async with in_transaction() as db:
             transaction = Transaction(db, self)
             yield transaction
+            await transaction.store_events()
             if transaction.audit_entries:
                 await audit.append(db, transaction.audit_entries)
         if not is_repeatable and (attempt := _attempt.get()):

@@ -27,7 +27,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Role
-from models.database.sql import execute
+from models.database.sql import dialect, execute
 from models.identity.user import Staff
 
 if TYPE_CHECKING:
@@ -134,12 +134,20 @@ async def append(db: BaseDBAsyncClient, entries: Sequence[Mapping[str, Any]]) ->
         current = entry_hash(sequence, values, previous)
         rows.append([sequence, *values, previous, current])
         previous = current
-    for start in range(0, len(rows), _BATCH_SIZE):
-        batch = rows[start : start + _BATCH_SIZE]
-        await execute(
-            f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(batch))}", *itertools.chain(*batch), db=db
-        )
-    await execute("UPDATE audit_chain SET last_hash = ? WHERE id = 1", previous, db=db)
+    batches = [rows[start : start + _BATCH_SIZE] for start in range(0, len(rows), _BATCH_SIZE)]
+    for batch in batches[:-1]:
+        await execute(_insert(batch), *itertools.chain(*batch), db=db)
+    last = batches[-1]
+    if dialect(db) == "postgres":  # in one statement, because others wait for the end of the chain
+        statement = f"WITH stored AS ({_insert(last)}) {_SET_LAST_HASH}"
+        await execute(statement, *itertools.chain(*last), previous, db=db)
+    else:
+        await execute(_insert(last), *itertools.chain(*last), db=db)
+        await execute(_SET_LAST_HASH, previous, db=db)
+
+
+def _insert(rows: Sequence[Sequence[Any]]) -> str:
+    return f"{_INSERT} {', '.join([_PLACEHOLDERS] * len(rows))}"
 
 
 async def _reserve_numbers(db: BaseDBAsyncClient, count: int) -> tuple[int, str]:
@@ -158,4 +166,5 @@ async def _reserve_numbers(db: BaseDBAsyncClient, count: int) -> tuple[int, str]
 _COLUMNS = ("id", *HASHED_COLUMNS, "previous_hash", "hash")
 _INSERT = f"INSERT INTO audit_entry ({', '.join(_COLUMNS)}) VALUES"
 _PLACEHOLDERS = f"({', '.join('?' * len(_COLUMNS))})"
+_SET_LAST_HASH = "UPDATE audit_chain SET last_hash = ? WHERE id = 1"
 _BATCH_SIZE = 100

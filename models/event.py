@@ -6,11 +6,17 @@ transaction that stores the change it reports, by adding one to the number in th
 row stays locked until the commit, so numbers become visible in order and without gaps: a reader
 that has seen n can't have missed n - 1. A reader is a key and a number; the events it has not read
 yet wait in the database, not in memory. See docs/decisions/0004-streams.md.
+
+Everybody who opens a ticket waits for the row of the inbox. So a transaction collects its events,
+and takes their numbers and stores them in its last statement before the commit (`append_events`).
+Only the numbers of a ticket's stream are taken at once: its messages have them, and whoever has
+locked the ticket owns its stream.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
@@ -18,7 +24,8 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.database.reading import read
-from models.database.sql import execute
+from models.database.sql import dialect, execute
+from models.database.writing import insert_all
 
 if TYPE_CHECKING:
     from models.billing.invoice import Invoice
@@ -27,7 +34,6 @@ if TYPE_CHECKING:
     from models.support.message import Message
     from models.support.ticket import Ticket
 
-_BATCH_SIZE = 200
 INBOX = "inbox"  # the key of the agents' stream, with what concerns them in all tickets
 
 
@@ -166,18 +172,94 @@ async def next_sequence(db: BaseDBAsyncClient, stream: str) -> int:
     return int(rows[0]["last_sequence"])
 
 
-async def advance_streams(db: BaseDBAsyncClient, streams: Sequence[str]) -> None:
-    """Add one to the heads of streams that only count, in the order of their keys."""
-    keys = sorted(streams)
-    for start in range(0, len(keys), _BATCH_SIZE):
-        batch = keys[start : start + _BATCH_SIZE]
-        places = ", ".join(["(?, 1)"] * len(batch))
-        await execute(
-            f"INSERT INTO stream (key, last_sequence) VALUES {places} ON CONFLICT (key) DO UPDATE "  # noqa: S608 - places
-            "SET last_sequence = stream.last_sequence + 1",
-            *batch,
+class NewEvent(NamedTuple):
+    """An event that is stored at the end of its transaction. `sequence` is None when it takes its
+    number then. The other fields are columns of Event.
+    """
+
+    stream: str
+    sequence: int | None
+    kind: str
+    at: datetime
+    actor_id: int | None = None
+    status: str | None = None
+    ticket_id: int | None = None
+    message_id: int | None = None
+    purchase_id: int | None = None
+    invoice_id: int | None = None
+
+
+async def append_events(
+    db: BaseDBAsyncClient, counts: Mapping[str, int], events: Sequence[NewEvent]
+) -> None:
+    """Take `counts` numbers of each of these streams, in this order, and store the events, which
+    get the numbers in their order. The streams' rows stay locked until the caller's transaction
+    ends. `counts` may be higher than the number of a stream's events: some streams only count.
+
+    On PostgreSQL this is a single statement, so that others wait for a stream for no longer than
+    this statement and the commit.
+    """
+    if dialect(db) == "postgres":
+        columns = zip(*_numbered_from_last(counts, events), strict=True) if events else ()
+        arrays = [list(column) for column in columns] or [[] for _ in range(len(_COLUMNS) + 1)]
+        await execute(_APPEND, list(counts), list(counts.values()), *arrays, db=db)
+        return
+    last_sequences = await _take_numbers(db, counts)
+    rows = [
+        dict(zip(_COLUMNS, each, strict=True)) | {"sequence": _number(each, before, last_sequences)}
+        for *each, before in _numbered_from_last(counts, events)
+    ]
+    await insert_all(Event, rows, db=db)
+
+
+def _numbered_from_last(
+    counts: Mapping[str, int], events: Sequence[NewEvent]
+) -> list[tuple[Any, ...]]:
+    """The columns of each event, and how many numbers before the last one of its stream it has."""
+    remaining, rows = dict(counts), []
+    for event in events:
+        if event.sequence is None:
+            remaining[event.stream] -= 1
+        rows.append((*event, remaining.get(event.stream, 0)))
+    return rows
+
+
+def _number(event: Sequence[Any], before: int, last_sequences: Mapping[str, int]) -> int:
+    stream, sequence, *_ = event
+    return last_sequences[stream] - before if sequence is None else sequence
+
+
+async def _take_numbers(db: BaseDBAsyncClient, counts: Mapping[str, int]) -> dict[str, int]:
+    """Add to the heads of streams. Returns the last number of each."""
+    last_sequences: dict[str, int] = {}
+    for stream, count in counts.items():
+        (row,) = await execute(
+            "INSERT INTO stream (key, last_sequence) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET "
+            "last_sequence = stream.last_sequence + excluded.last_sequence RETURNING last_sequence",
+            stream,
+            count,
             db=db,
         )
+        last_sequences[stream] = int(row["last_sequence"])
+    return last_sequences
+
+
+_COLUMNS = NewEvent._fields
+_APPEND = f"""
+WITH taken AS (
+    INSERT INTO stream (key, last_sequence)
+    SELECT key, number FROM unnest(?::text[], ?::bigint[]) WITH ORDINALITY AS t(key, number, place)
+    ORDER BY place
+    ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + excluded.last_sequence
+    RETURNING key, last_sequence
+)
+INSERT INTO event ({", ".join(_COLUMNS)})
+SELECT e.stream, COALESCE(e.sequence, taken.last_sequence - e.before),
+    {", ".join(f"e.{name}" for name in _COLUMNS[2:])}
+FROM unnest(?::text[], ?::bigint[], ?::text[], ?::timestamptz[], ?::bigint[], ?::text[],
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]
+) AS e({", ".join(_COLUMNS)}, before)
+LEFT JOIN taken ON taken.key = e.stream"""  # noqa: S608 - names of columns
 
 
 async def last_sequences_of(streams: list[str]) -> dict[str, int]:

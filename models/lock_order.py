@@ -6,8 +6,9 @@
 - The clocks, the rating and the merge of a ticket, and the cursor and the timers by which
   automations follow it, belong to whoever has locked the ticket, so they aren't locked.
 - Counters in the order of the series FA, AV, and of the journals VE, BQ, OD.
-- Then streams, in the order of STREAMS. A ticket's stream belongs to whoever has locked the ticket,
-  so it may be taken at any time after that.
+- Then streams, in the order of STREAMS and of their keys: the transaction takes them in its last
+  statement. A ticket's stream belongs to whoever has locked the ticket, so it is taken at any time
+  after that.
 - The end of the audit chain last.
 
 A row that the transaction has locked before may be locked again. tests/lock_order.py holds all
@@ -85,3 +86,14 @@ STREAMS = (
     "positions",
     "writers",
 )  # by the part of the key before the colon
+
+
+def stream_position(stream: str) -> tuple[int, int]:
+    """The position of a stream in the order."""
+    kind, _, key = stream.partition(":")
+    return STREAMS.index(kind), int(key or 0)
+
+
+def is_numbered_at_once(stream: str) -> bool:
+    """Whether an event takes its number at once, not at the end of the transaction."""
+    return stream.startswith("ticket:")

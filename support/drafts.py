@@ -31,7 +31,7 @@ async def save_draft(
         else:
             rows = await execute(_UPDATE, text, is_note, action.at, *key, version, db=tx.db)
         if rows:
-            await tx.next_sequence(writers_stream(ticket.pk))
+            tx.advance(writers_stream(ticket.pk))
     draft = await find_one(Draft, ticket_id=ticket.pk, user_id=user.pk)
     if draft and (rows or _is_repeat(draft, text, is_note, version)):
         return draft
@@ -46,4 +46,4 @@ async def discard_draft(action: Action, ticket: Ticket, user: User) -> None:
     """Discard what a person was writing in a ticket. A repeat changes nothing."""
     async with action.transaction() as tx:
         if await Draft.filter(ticket_id=ticket.pk, user_id=user.pk).using_db(tx.db).delete():
-            await tx.next_sequence(writers_stream(ticket.pk))
+            tx.advance(writers_stream(ticket.pk))

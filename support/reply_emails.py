@@ -74,7 +74,7 @@ async def _send_replies(
             for user in await _recipients(tx, ticket):
                 count += await _send_to(tx, ticket, user, accepts_answers)
         if count:
-            await tx.next_sequence(positions_stream(ticket.pk))  # after all positions
+            tx.advance(positions_stream(ticket.pk))  # after all positions
         ticket.reply_email_pending_since = None
         await ticket.save(using_db=tx.db, update_fields=["reply_email_pending_since"])
     return count

@@ -176,7 +176,7 @@ async def schedule(
         await store_result(tx, owner, _OPERATION, key, reply.pk)
         await _notify_inbox(tx, reply)
         if has_draft:
-            await tx.next_sequence(writers_stream(ticket.pk))
+            tx.advance(writers_stream(ticket.pk))
     return reply
 
 

@@ -89,7 +89,7 @@ async def _send(tx: Transaction, ticket: Ticket, recipient: User) -> None:
     sent = [message.sequence for message in messages if message.ticket_id == ticket.pk]
     if sent and not omitted_count:  # no email about replies repeats them
         await mark_emailed(ticket.pk, recipient.pk, max(sent), tx.db)
-        await tx.next_sequence(positions_stream(ticket.pk))
+        tx.advance(positions_stream(ticket.pk))
 
 
 async def file_names(tx: Transaction, messages: Sequence[Message]) -> dict[int, list[str]]:

@@ -1,17 +1,20 @@
 """Records the locks of every transaction, and says which ones break models/lock_order.py."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
+from tortoise.backends.base.client import BaseDBAsyncClient
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+import models.action
 from models.action import Transaction
 from models.database.postgres import PostgresTransaction
 from models.database.sqlite import ImmediateTransaction
-from models.lock_order import STREAMS, TABLES
+from models.event import NewEvent, append_events
+from models.lock_order import TABLES, stream_position
 from models.support.ticket import Ticket
 
 _WRITE = re.compile(r'\s*(?:UPDATE|DELETE FROM)\s+"?(\w+)"?', re.I)
@@ -48,7 +51,7 @@ class Locks:
         kind, _, key = stream.partition(":")
         if kind == "ticket" and any(name == f"ticket {key}" for _, name in self._held):
             return
-        self._add((1, STREAMS.index(kind), int(key or 0)), f"stream {stream}")
+        self._add((1, *stream_position(stream)), f"stream {stream}")
 
     def _add(self, position: tuple[int, int, Any], name: str) -> None:
         if any(name == held_name for _, held_name in self._held):
@@ -92,9 +95,17 @@ class LockRecorder:
             recorder._locks_of(tx.db).add_stream(stream)
             return await next_sequence(tx, stream)
 
+        async def record_streams(
+            db: BaseDBAsyncClient, counts: Mapping[str, int], events: Sequence[NewEvent]
+        ) -> None:
+            for stream in counts:
+                recorder._locks_of(db).add_stream(stream)
+            await append_events(db, counts, events)
+
         monkeypatch.setattr(Transaction, "lock", record_lock)
         monkeypatch.setattr(Transaction, "lock_rows", record_lock_rows)
         monkeypatch.setattr(Transaction, "next_sequence", record_stream)
+        monkeypatch.setattr(models.action, "append_events", record_streams)
         create = Ticket.create.__func__  # type: ignore[attr-defined] # a class method
 
         async def record_created(

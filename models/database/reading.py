@@ -68,3 +68,16 @@ async def read(
         if isinstance(db, PostgresClient)
         else (await db.execute_query(sql, params))[1]
     )
+
+
+async def count_up_to(queryset: QuerySet[Row], limit: int) -> int:
+    """Return the number of rows of a queryset that has filters only, at most `limit`: no more than
+    those are looked at. Joins the caller's transaction. Raises TypeError as `read` does.
+    """
+    options = ReadOptions((queryset.model._meta.pk_attr,), (), True, None, False)
+    db = queryset._db or get_connection("default")
+    sql, params, _ = bind(queryset, options, db.capabilities.dialect, None, limit)
+    statement = f'SELECT COUNT(*) FROM ({sql}) AS "counted"'  # noqa: S608 - a statement of ours
+    if isinstance(db, PostgresClient):
+        return int((await db.read(statement, params))[0][0])
+    return int((await db.execute_query(statement, params))[1][0][0])

@@ -194,8 +194,8 @@ async def start_clocks(
     policy = await _policy(tx, ticket)
     calendar = await _calendar(tx, ticket, policy)
     hours = await hours_of(calendar)
-    for measure in measures:
-        clock = SlaClock(
+    clocks = [
+        SlaClock(
             ticket_id=ticket.pk,
             measure=measure,
             calendar=calendar,
@@ -203,8 +203,11 @@ async def start_clocks(
             started_at=start,
             started_on=local_date(start),
         )
+        for measure in measures
+    ]
+    for clock in clocks:
         clock.run(hours, start)
-        await clock.save(using_db=tx.db)
+    await SlaClock.bulk_create(clocks, using_db=tx.db)
 
 
 async def _calendar(tx: Transaction, ticket: "Ticket", policy: SlaPolicy | None) -> Calendar:

@@ -200,6 +200,7 @@ class Ticket(Model):
             opened_on=tx.action.day,
             **values,
         )
+        tx.start_stream(ticket_stream(ticket.pk))
         if ticket.channel is Channel.CHAT:
             if is_live is None:
                 is_live = await is_answered_live(category, ticket.team_id, tx.action.at, tx.db)
@@ -537,7 +538,7 @@ class Ticket(Model):
         position = Position(self.pk, user.pk, user.staff is not None, sequence)
         async with action.transaction() as tx:
             if await mark_read(position, tx.db):
-                await tx.next_sequence(positions_stream(self.pk))
+                tx.advance(positions_stream(self.pk))
 
     async def mark_solved(self, tx: Transaction) -> None:
         """Set the status to SOLVED, if that is still possible, because what the ticket requested is

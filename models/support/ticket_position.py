@@ -19,7 +19,7 @@ from tortoise.models import Model
 
 from models.action import Action
 from models.database.sql import execute, fetch_records
-from models.event import advance_streams, positions_stream
+from models.event import positions_stream
 from models.identity.user import User
 
 if TYPE_CHECKING:
@@ -90,9 +90,8 @@ async def mark_delivered(action: Action, positions: Sequence[Position]) -> None:
         batch = ordered_positions[start : start + _BATCH_SIZE]
         async with action.transaction() as tx:
             ticket_ids = await _advance("delivered_sequence", batch, tx.db)
-            streams = [positions_stream(ticket_id) for ticket_id in ticket_ids]
-            await advance_streams(tx.db, streams)
-            tx.streams.update(dict.fromkeys(streams))
+            for ticket_id in ticket_ids:
+                tx.advance(positions_stream(ticket_id))
 
 
 async def mark_transferred(
