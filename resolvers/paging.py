@@ -2,11 +2,11 @@
 while rows come and go.
 """
 
+import asyncio
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Annotated, Any
 
 import orjson
@@ -16,7 +16,7 @@ from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from engine import Deferred, Selection
-from models.database.reading import all_columns, read
+from models.database.reading import all_columns, count_up_to, read
 from models.errors import BadInput
 from models.identity.user import Staff
 from models.translations import _
@@ -26,6 +26,7 @@ from resolvers.rows import get_id, group_by_parent, selected_columns
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 MAX_PAGE_SIZE_FOR_ANALYSTS = 1_000
+MAX_TOTAL = 10_000  # counting all rows of a large list takes longer than reading a page of it
 
 FirstArgument = Annotated[
     int | None,
@@ -120,15 +121,37 @@ class PageInfo:
     end_cursor: str | None
 
 
+class Total:
+    """The number of rows of a list, counted only when requested, once, and up to MAX_TOTAL."""
+
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        self._queryset = queryset
+        self._counting: asyncio.Task[int] | None = None
+
+    async def count(self) -> int:
+        """The number of rows, at most MAX_TOTAL."""
+        return min(await self._count(), MAX_TOTAL)
+
+    async def is_exact(self) -> bool:
+        """Whether there are no more rows than `count` says."""
+        return await self._count() <= MAX_TOTAL
+
+    def _count(self) -> Awaitable[int]:
+        if self._counting is None:
+            counting = count_up_to(self._queryset, MAX_TOTAL + 1)
+            self._counting = asyncio.get_running_loop().create_task(counting)
+        return self._counting
+
+
 @dataclass(frozen=True)
 class Page:
-    """One page of a list. The total is counted only when requested."""
+    """One page of a list."""
 
     nodes: Sequence[Model]
     order: Order
     has_more: bool
     page_request: PageRequest
-    count: Callable[[], Awaitable[int]]
+    total: Total
 
     @property
     def edges(self) -> list[Edge]:
@@ -183,7 +206,7 @@ class DeferredPage(Deferred):
             if column_names
             else []
         )
-        return _page(rows, order, page_request, self.queryset.count)
+        return _page(rows, order, page_request, Total(self.queryset))
 
 
 class DeferredPages(Deferred):
@@ -213,12 +236,12 @@ class DeferredPages(Deferred):
             self.parents, self.parent_column, await self._rows(column_names) if column_names else ()
         )
         return [
-            _page(rows, self.order, self.page_request, partial(self._count, parent))
+            _page(rows, self.order, self.page_request, self._total(parent))
             for parent, rows in zip(self.parents, lists, strict=True)
         ]
 
-    async def _count(self, parent: Model) -> int:
-        return await self.queryset.filter(**{self.parent_column: parent.pk}).count()
+    def _total(self, parent: Model) -> Total:
+        return Total(self.queryset.filter(**{self.parent_column: parent.pk}))
 
     async def _rows(self, column_names: tuple[str, ...]) -> list[Any]:
         keys, order = set(map(get_id, self.parents)), self.order.columns_for(self.page_request)
@@ -291,16 +314,14 @@ def _page_columns(
     return selection.memo[memo_key]  # type: ignore[no-any-return] # a memo holds anything
 
 
-def _page(
-    rows: list[Any], order: Order, page_request: PageRequest, count: Callable[[], Awaitable[int]]
-) -> Page:
+def _page(rows: list[Any], order: Order, page_request: PageRequest, total: Total) -> Page:
     nodes = rows[: page_request.size]
     return Page(
         nodes[::-1] if page_request.is_backward else nodes,
         order,
         len(rows) > page_request.size,
         page_request,
-        count,
+        total,
     )
 
 
@@ -315,8 +336,11 @@ def _apply_cursors(
             value, key = _decode_cursor(queryset, order, argument, text)
             operator = "lt" if is_smaller else "gt"
             queryset = queryset.filter(
+                # An index finds the first rows of the page by this condition, which the other one
+                # implies. Otherwise the database reads all rows before the page.
+                Q(**{f"{order.column}__{operator}e": value}),
                 Q(**{f"{order.column}__{operator}": value})
-                | Q(**{order.column: value, f"id__{operator}": key})
+                | Q(**{order.column: value, f"id__{operator}": key}),
             )
     return queryset
 

@@ -9,6 +9,7 @@ from strawberry.scalars import ID
 
 from resolvers import nodes
 from resolvers.ids import encode
+from resolvers.paging import MAX_TOTAL
 from schema.fields import field
 
 T = TypeVar("T")
@@ -19,7 +20,11 @@ def _global_id(root: Any) -> ID:
 
 
 async def _total_count(root: Any) -> int:
-    return int(await root.count())
+    return int(await root.total.count())
+
+
+async def _is_total_exact(root: Any) -> bool:
+    return bool(await root.total.is_exact())
 
 
 @strawberry.interface(description="An object that `node(id:)` can fetch.")
@@ -81,5 +86,12 @@ class Connection(Generic[T]):
     edges: list[Edge[T]] = field("The items of the page with their cursors.")
     page_info: PageInfo = field("Information about the position of the page in the list.")
     total_count: int = field(
-        "The number of items in the whole list. Counted only when requested.", _total_count
+        f"The number of items in the whole list, counted up to {MAX_TOTAL:,} and only when "
+        f"requested: {MAX_TOTAL:,} also stands for more, which `isTotalCountExact` tells.",
+        _total_count,
+    )
+    is_total_count_exact: bool = field(
+        "Whether `totalCount` is the number of items. False when there are more than "
+        f"{MAX_TOTAL:,}: show “{MAX_TOTAL:,}+”.",
+        _is_total_exact,
     )

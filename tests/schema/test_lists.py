@@ -2,11 +2,13 @@
 order only, and objects found by number or ID.
 """
 
+import logging
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tortoise.transactions import in_transaction
 
 from models.accounts.account import Account
 from models.action import Action
@@ -16,6 +18,7 @@ from models.support.classification import Category, Channel
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
+from tests.schema.test_statements import statements
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -265,3 +268,49 @@ async def test_a_refused_list_does_not_affect_other_fields(
         "FORBIDDEN",
         "BAD_USER_INPUT",
     ]
+
+
+async def test_a_total_is_counted_up_to_a_limit(
+    execute: "Execute",
+    dataset: "Dataset",
+    tickets: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    query = """{ tickets { totalCount isTotalCountExact }
+        node(id: "%s") { ... on Account { tickets { totalCount isTotalCountExact } } } }"""
+    query %= dataset.paul.id(Account)
+    for limit, total, is_exact in ((10_000, 4, True), (4, 4, True), (3, 3, False)):
+        monkeypatch.setattr("resolvers.paging.MAX_TOTAL", limit)
+        with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
+            caplog.clear()
+            data = (await execute(dataset.paul.owner, query))["data"]
+            counts = [each for each in statements(caplog) if "COUNT(" in each]
+        expected = {"totalCount": total, "isTotalCountExact": is_exact}
+        assert data == {"tickets": expected, "node": {"tickets": expected}}
+        assert len(counts) == 2  # one for each list, although both fields need it
+        assert all(" LIMIT " in each for each in counts)
+
+
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
+async def test_a_page_in_the_middle_starts_in_the_index(
+    execute: "Execute",
+    dataset: "Dataset",
+    tickets: list[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Otherwise the database reads all rows before the page, and a later page takes longer."""
+    first = await execute(dataset.alice, TICKETS_QUERY, first=1)
+    cursor = first["data"]["tickets"]["pageInfo"]["endCursor"]
+    with caplog.at_level(logging.DEBUG, "tortoise.db_client"):
+        caplog.clear()
+        await execute(dataset.alice, TICKETS_QUERY.replace("totalCount", ""), first=1, after=cursor)
+        (statement,) = statements(caplog)
+    async with in_transaction() as db:
+        await db.execute_script("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+        at = "TIMESTAMPTZ '2026-11-24 10:00Z'"
+        values = f"({at}, {at}, {at}, 3, 2)"
+        await db.execute_script(f"PREPARE page AS {statement}")
+        plan = await db.execute_query_dict(f"EXPLAIN EXECUTE page{values}")
+    lines = [row["QUERY PLAN"].strip() for row in plan]
+    assert any(line.startswith("Index Cond: (updated_at <=") for line in lines), lines
