@@ -19,11 +19,23 @@ from typing import Any
 import orjson
 import uvloop
 
-from bench import chats, invoices, renewals, reports, sign_in, two_processes
+from bench import (
+    chats,
+    invoices,
+    large_reports,
+    lists,
+    proofs,
+    renewals,
+    reports,
+    sign_in,
+    tickets,
+    two_processes,
+)
 from bench.comparison import compare_responses
 from bench.data import FULL, TINY, Sizes
-from bench.database import Database, filled_database, wait_until_indexed
+from bench.database import Database, filled_database, large_database, wait_until_indexed
 from bench.fan_out import FanOutRound, fan_out
+from bench.large_data import LargeSizes
 from bench.load import load
 from bench.memory import memory_per_subscription
 from bench.operations import OPERATIONS, Operation
@@ -58,7 +70,9 @@ OWN_SERVER_COMMANDS = [
     "renewals",
     "processes",
     "chats",
+    "tickets",
 ]
+LARGE_COMMANDS = ["lists", "large-reports", "proofs"]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
 NOTES = """
 CPU us is the server's own processor time per request or delivery. The shares are of one core each
@@ -189,6 +203,11 @@ class Benchmark:
                 self.database.url, self.sizes, self.folder, self.options.seconds
             )
             return
+        if command == "tickets":
+            await tickets.measure_tickets(
+                self.database, self.sizes, self.folder, self.options.seconds, self.options.delay
+            )
+            return
         token = ""
         if command == "reports":
             token = await reports.prepare(self.database.url, self.sizes)
@@ -261,12 +280,16 @@ def main() -> int:
         "invoices",
         "renewals",
         "processes",
+        "tickets",
+        *LARGE_COMMANDS,
     )
     core = None if uses_every_core else pin_to_core()
     sizes = TINY if options.tiny else FULL
     try:
         if "mercurius" in options.servers and options.command == "compare":
             install_node_packages()
+        if options.command in LARGE_COMMANDS:
+            return _run_large(options)
         return _run(options, sizes, core)
     except BenchmarkError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -294,6 +317,44 @@ def _run(options: argparse.Namespace, sizes: Sizes, core: int | None) -> int:
     return 1 if benchmark.failures else 0
 
 
+def _run_large(options: argparse.Namespace) -> int:
+    sizes = LargeSizes(options.rows)
+    print(f"{machine()}\npreparing the data ...", flush=True)
+    start = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder,
+        large_database(sizes, options.database) as (database, filled_at),
+    ):
+        print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
+
+        async def measure() -> bool:
+            async with running_servers([OWN_SERVER], database.url, FULL, Path(folder), None) as (
+                server,
+            ):
+                if options.command == "large-reports":
+                    return await large_reports.measure_reports(
+                        server,
+                        database,
+                        filled_at,
+                        rounds=options.rounds,
+                        only=options.only,
+                        explained=options.explain,
+                    )
+                if options.command == "proofs":
+                    return await proofs.measure_proofs(server, database)
+                return await lists.measure_lists(
+                    server,
+                    database,
+                    sizes,
+                    filled_at,
+                    rounds=options.rounds,
+                    only=options.only,
+                    explained=options.explain,
+                )
+
+        return 0 if uvloop.run(measure()) else 1
+
+
 def _allow_many_files() -> None:
     _, maximum = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, maximum))
@@ -303,7 +364,10 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bin/bench", description=__doc__)
     operations = [*OPERATIONS, FAN_OUT, MEMORY]
     parser.add_argument(
-        "command", nargs="?", choices=["compare", *OWN_SERVER_COMMANDS], default="compare"
+        "command",
+        nargs="?",
+        choices=["compare", *OWN_SERVER_COMMANDS, *LARGE_COMMANDS],
+        default="compare",
     )
     parser.add_argument(
         "--servers",
@@ -338,6 +402,22 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--kills", type=int, default=10, help="how often the run is killed in renewals"
+    )
+    parser.add_argument(
+        "--rows", type=int, default=1_000_000, help="tickets and invoices in lists and proofs"
+    )
+    parser.add_argument(
+        "--database", type=Path, help="a folder that keeps the database of lists and proofs"
+    )
+    parser.add_argument("--only", default="", help="a part of the names of the lists to measure")
+    parser.add_argument(
+        "--explain", type=int, default=0, help="print the plans of the N slowest requests"
+    )
+    parser.add_argument(
+        "--delay",
+        type=float,
+        default=0,
+        help="milliseconds to the database and back in tickets",
     )
     parser.add_argument(
         "--tiny", action="store_true", help="use little data, only to check that everything works"

@@ -136,6 +136,8 @@ def _environment(url: str, folder: Path) -> dict[str, str]:
         "CAMCHA_MAIL_URL": f"file://{folder / 'mail'}",
         "CAMCHA_FILES": str(folder / "files"),
         "CAMCHA_LIMIT_ACTIVITY_MESSAGES_OF_STAFF": "1000000000",  # one agent sends all of them
+        "CAMCHA_LIMIT_ACTIVITY_TICKETS": "1000000000",
+        "CAMCHA_LIMIT_ACTIVITY_TICKETS_PER_COMPANY": "1000000000",
         "NODE_ENV": "production",
     }
 
