@@ -40,7 +40,7 @@ log_rotation_size = 0
 class Database:
     """The URL of a database (postgres://...), the process whose children serve it, and its log."""
 
-    def __init__(self, url: str, pid: int, log: Path) -> None:
+    def __init__(self, url: str, pid: int, log: Path | None = None) -> None:
         self.url, self.pid, self.log = url, pid, log
 
 

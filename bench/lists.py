@@ -208,15 +208,17 @@ async def time_request(
 
 async def explain(server: Server, database: Database, timing: Timing) -> None:
     """Print the plans of a request's statements."""
+    log_path = database.log
+    assert log_path is not None, "a large database has a log in JSON"  # noqa: S101
     print(f"\n=== {timing.viewer} {timing.request.name}\n{timing.request.query}")
     connection = await asyncpg.connect(database.url)
     try:
         await _set_logging(connection, "0")
-        start = database.log.stat().st_size
+        start = log_path.stat().st_size
         async with client(server, timing.viewer) as http:
             await _post(http, timing.request.query)
         await _set_logging(connection, "-1")
-        with database.log.open() as log:
+        with log_path.open() as log:
             log.seek(start)
             text = log.read()
         for duration, statement in _logged_statements(text):
