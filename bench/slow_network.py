@@ -32,7 +32,7 @@ class _Pipe(asyncio.Protocol):
             self.peer.close()
 
 
-class _Front(_Pipe):
+class _ClientSide(_Pipe):
     """The side of the client, which opens the connection to the database."""
 
     def __init__(self, socket: str, delay: float) -> None:
@@ -62,7 +62,7 @@ class _Front(_Pipe):
 async def main(socket: str, milliseconds: float) -> None:
     """Forward connections until the process is ended. `milliseconds` is the time there and back."""
     server = await asyncio.get_running_loop().create_server(
-        lambda: _Front(socket, milliseconds / 2_000), "127.0.0.1", 0
+        lambda: _ClientSide(socket, milliseconds / 2_000), "127.0.0.1", 0
     )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
