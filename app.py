@@ -63,6 +63,7 @@ from support.incoming.listener import MailListener
 from support.incoming.options import ListenerOptions
 from web import (
     access,
+    charts,
     consents,
     files,
     graphiql,
@@ -342,6 +343,7 @@ class Application:
             *home.routes(self.services),
             *health.routes(),
             *graphiql.routes(),
+            *charts.routes(),
             *pages.routes(self.services),
             *payment_confirmation.routes(self.services),
             *access.routes(self.services),
@@ -573,7 +575,7 @@ def create_engine(
 ) -> Engine:
     """The engine for the schema and the trusted documents of a manifest. Raises ManifestError."""
     trusted_documents = load_manifest(documents) if documents else {}
-    trusted_documents |= {f"graphiql:{name}": text for name, text in graphiql.operations().items()}
+    trusted_documents |= {f"graphiql:{name}": text for name, text in charts.operations().items()}
     return Engine(
         schema._schema,
         format_error=format_error,

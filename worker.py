@@ -46,6 +46,7 @@ from models.event import INBOX
 from models.operations.installation import Installation
 from models.support.live_chat import CHATS
 from models.tracing import SpanKind, span
+from operations.analytics.schedules import send_due_reports
 from operations.audit_proof import expire
 from operations.clock_changes import correct_waiting_times
 from operations.retention import delete_due
@@ -326,6 +327,13 @@ def jobs(
             "webinars",
             30,
             lambda: send_notices(action(), organizer_of(services.seller)),
+        ),
+        Job(
+            "scheduled reports",
+            15,
+            lambda: send_due_reports(
+                action(), services.auth.signer, services.analytics.min_companies
+            ),
         ),
         Job("ticket search", 2, index_new, internal=True),
         Job(

@@ -23,6 +23,7 @@ class Purpose(StrEnum):
     PAYMENT_CONFIRMATION = "PAYMENT_CONFIRMATION"
     TICKET_RATING = "TICKET_RATING"
     CONSENT_WITHDRAWAL = "CONSENT_WITHDRAWAL"
+    ANALYTICS_REPORT = "ANALYTICS_REPORT"
 
 
 LIFETIME = {
@@ -31,6 +32,7 @@ LIFETIME = {
     Purpose.FILE_DOWNLOAD: timedelta(hours=2),  # from the beginning of the hour
     Purpose.EMAIL_DOWNLOAD: timedelta(days=30),  # emails are read when there is time
     Purpose.UPLOAD: timedelta(minutes=5),
+    Purpose.ANALYTICS_REPORT: timedelta(days=7),
     Purpose.PAYMENT_CONFIRMATION: timedelta(days=7),
     Purpose.TICKET_RATING: timedelta(days=60),  # what can be rated is decided by the ticket
     Purpose.INVOICE_RECIPIENT: timedelta(days=3_650),  # every invoice can be stopped by its link

@@ -29,7 +29,8 @@ from mail.message import Sender, message
 from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
 from models.database.reading import read
-from models.operations.email import Email, EmailPriority
+from models.identity.user import Staff, User
+from models.operations.email import QUERY_REPORT, Email, EmailPriority
 from models.privacy.consent import ConsentChange
 from models.tracing import SpanKind, span
 
@@ -139,6 +140,10 @@ class _Run:
                 await email.delete()
                 log.info("email.not_consented", email=email.pk, template=email.template)
                 return
+            if await _lacks_access(email):
+                await email.delete()
+                log.info("email.not_allowed", email=email.pk, template=email.template)
+                return
             async with _renewed_lease(email, self._now):
                 error = await _try_to_send(email, self._transport, self._sender)
             await self._record(email, error)
@@ -215,6 +220,15 @@ async def _lacks_consent(email: Email) -> bool:
     if email.purpose is None or email.user_id is None:
         return email.purpose is not None
     return not await ConsentChange.is_given(email.user_id, email.purpose)
+
+
+async def _lacks_access(email: Email) -> bool:
+    """Whether the recipient of figures is no analyst any more, however long the email has
+    waited.
+    """
+    if not email.template.startswith(f"{QUERY_REPORT}."):
+        return False
+    return not await User.filter(pk=email.user_id or 0, staff=Staff.ANALYST).exists()
 
 
 async def _attachment(email: Email) -> InvoiceDocument | None:

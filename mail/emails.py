@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from mail.message import BASE_URL, PRIVACY_POLICY, WITHDRAWAL_PATH
+from mail.query_report import QueryReport
 from mail.rendering import render
 from models.accounts.account import Account
 from models.accounts.intervention import InterventionReason
@@ -23,6 +24,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange
 from models.accounts.service_account import SCOPE_LABELS, ApiKey, ApiKeyScope, ServiceAccount
 from models.action import Transaction
+from models.analytics.query_schedule import QueryScheduleEnd
 from models.billing.invoice import DocumentType, Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
@@ -37,6 +39,7 @@ from models.locale import Locale
 from models.operations.email import (
     ACCOUNT_ERASED,
     DATA_REQUEST,
+    QUERY_REPORT,
     STAFF_WELCOME,
     TICKET_REPLIES,
     TICKET_TRANSCRIPT,
@@ -882,6 +885,64 @@ async def send_webhook_disabled(tx: Transaction, user: User, endpoint: WebhookEn
         host=urlsplit(endpoint.url).hostname or "",
         is_gone=endpoint.disabled_reason is WebhookDisabling.GONE,
     )
+
+
+async def send_query_report(
+    tx: Transaction,
+    user: User,
+    report: QueryReport,
+    token: str,
+    due_at: datetime,
+    sender: User | None,
+) -> Email:
+    """Send an analyst the answer to a saved query as it was when it was due, with a link to all of
+    it. `sender` is the analyst who had it sent, None when the recipient did.
+    """
+    link = f"{BASE_URL}/analytics?report={token}"
+    return await _store_for_user(
+        tx,
+        user,
+        QUERY_REPORT,
+        report=report,
+        title=_one_line(report.name),
+        at=f"{day(local_date(due_at), user.locale)}, {time_of_day(due_at, user.locale)}",
+        sender=_one_line(sender.name) if sender else "",
+        link=link,
+        csv_link=f"{link}#csv",
+    )
+
+
+async def send_query_failed(tx: Transaction, user: User, name: str, max_failures: int) -> Email:
+    """Tell the owner of a schedule that the answer to a saved query couldn't be computed, and after
+    how many failures in a row nothing is sent any more.
+    """
+    return await _store_for_user(
+        tx, user, "query_failed", title=_one_line(name), max_failures=max_failures, link=_CHARTS_URL
+    )
+
+
+async def send_query_schedule_ended(
+    tx: Transaction, user: User, name: str, reason: QueryScheduleEnd
+) -> Email:
+    """Tell an analyst that the answers to a saved query aren't sent any more, and why."""
+    return await _store_for_user(
+        tx,
+        user,
+        "query_schedule_ended",
+        title=_one_line(name),
+        explanation=text(_SCHEDULE_ENDS[reason], user.locale),
+        link=_CHARTS_URL,
+    )
+
+
+_CHARTS_URL = f"{BASE_URL}/analytics"
+_SCHEDULE_ENDS = {
+    QueryScheduleEnd.RECIPIENT_LEFT: _("Its recipient is no longer an analyst."),
+    QueryScheduleEnd.OWNER_LEFT: _("The person who had it sent to you is no longer an analyst."),
+    QueryScheduleEnd.QUERY_NOT_SHARED: _("The query is no longer shared."),
+    QueryScheduleEnd.QUERY_DELETED: _("The query was deleted."),
+    QueryScheduleEnd.FAILING: _("Its result couldn’t be computed several times in a row."),
+}
 
 
 async def send_incident_reminder(

@@ -73,6 +73,8 @@ TABLES = (
     "document_request",
     "data_request",
     "mailing",
+    "saved_query",
+    "query_schedule",
     "webhook_endpoint",
     "webhook_delivery",
     "email",

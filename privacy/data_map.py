@@ -5,6 +5,7 @@
 from collections.abc import Iterator
 
 from models.accounts.data_map import TABLES as ACCOUNTS
+from models.analytics.data_map import TABLES as ANALYTICS
 from models.billing.data_map import TABLES as BILLING
 from models.content.data_map import TABLES as CONTENT
 from models.data_map import Activity, Basis, Category, Table
@@ -14,7 +15,11 @@ from models.privacy.data_map import TABLES as PRIVACY
 from models.support.data_map import TABLES as SUPPORT
 
 DATA_MAP: dict[str, Table] = dict(
-    sorted((ACCOUNTS | BILLING | CONTENT | IDENTITY | OPERATIONS | PRIVACY | SUPPORT).items())
+    sorted(
+        (
+            ACCOUNTS | ANALYTICS | BILLING | CONTENT | IDENTITY | OPERATIONS | PRIVACY | SUPPORT
+        ).items()
+    )
 )
 _HEADER = """# Data map
 

@@ -5,6 +5,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from models.accounts.errors import AccountsErrorCode
+from models.analytics.errors import AnalyticsErrorCode
 from models.billing.errors import BillingErrorCode
 from models.content.errors import ContentErrorCode
 from models.errors import CommonErrorCode, ErrorCode
@@ -104,6 +105,7 @@ ERROR_CODES: tuple[type[ErrorCode], ...] = (
     BillingErrorCode,
     SupportErrorCode,
     PrivacyErrorCode,
+    AnalyticsErrorCode,
     OperationsErrorCode,
 )
 

@@ -5,7 +5,7 @@ from strawberry.schema.config import StrawberryConfig
 
 from resolvers.scalars import SCALARS
 from schema.accounts.root import AccountsMutation, AccountsQuery
-from schema.analytics.tables import AnalyticsQuery
+from schema.analytics.root import AnalyticsMutation, AnalyticsQuery
 from schema.billing.root import BillingMutation, BillingQuery
 from schema.common.root import CommonQuery
 from schema.content.root import ContentMutation, ContentQuery
@@ -41,6 +41,7 @@ class Mutation(
     BillingMutation,
     SupportMutation,
     PrivacyMutation,
+    AnalyticsMutation,
     OperationsMutation,
 ):
     pass

@@ -14,6 +14,7 @@ from models.billing.invoice import Invoice
 from models.clock import local_date
 from models.locale import Locale
 from operations.analytics.export import query_csv
+from operations.analytics.parquet import query_parquet
 from operations.analytics.query import AnalyticsQuery
 from privacy.archive import personal_archive
 from privacy.message_export import ExportFormat, MessageExport, messages_json, messages_pdf
@@ -58,6 +59,15 @@ def find_export(services: Services, data: dict[str, Any], store: Store) -> Expor
                 f"camcha-{local_date(now)}.zip",
                 "application/zip",
                 personal_archive(key, store, now),
+            )
+        case {"analytics": dict(query), "format": "parquet"}:
+            today = local_date(services.clock.now())
+            return Export(
+                f"camcha-{query['fact']}-{today}.parquet",
+                "application/vnd.apache.parquet",
+                query_parquet(
+                    AnalyticsQuery.from_json(query), today, services.analytics.min_companies
+                ),
             )
         case {"analytics": dict(query)}:
             today = local_date(services.clock.now())

@@ -27,6 +27,8 @@ MODULES = [
     "models.content.article_feedback",
     "models.content.article_version",
     "models.content.webinar",
+    "models.analytics.query_schedule",
+    "models.analytics.saved_query",
     "models.audit",
     "models.identity.authenticator",
     "models.operations.clock_offset",

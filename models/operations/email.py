@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 ACCOUNT_ERASED = "account_erased"
 DATA_REQUEST = "data_request"
+QUERY_REPORT = "query_report"  # for analysts, also when it is delivered
 STAFF_WELCOME = "staff_welcome"
 TICKET_REPLIES = "ticket_replies"
 TICKET_TRANSCRIPT = "ticket_transcript"

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from operations.analytics.periods import SERIES, Period
+
 
 class Unit(StrEnum):
     """The unit of a value's numbers."""
@@ -73,6 +75,12 @@ class Dimension:
     kind: type[StrEnum] | None = None
     is_number: bool = False
 
+    def accepts(self, value: str) -> bool:
+        """Whether a filter can name a value."""
+        if self.is_number:
+            return value.removeprefix("-").isdecimal()
+        return self.kind is None or value in list(self.kind)
+
 
 @dataclass(frozen=True)
 class Value:
@@ -118,6 +126,14 @@ class Fact:
     day: str | None = None
     moment: str | None = None
     is_snapshot: bool = False
+
+    @property
+    def periods(self) -> tuple[Period, ...]:
+        """The dimensions of time."""
+        if self.is_snapshot:
+            return SERIES
+        hours = (Period.HOUR, Period.HOUR_OF_DAY)
+        return tuple(each for each in Period if self.moment or each not in hours)
 
 
 def flag(condition: str) -> str:

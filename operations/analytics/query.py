@@ -1,7 +1,7 @@
 """A query of one fact table: what is counted, by which dimensions, of which rows and days."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
@@ -94,16 +94,33 @@ class AnalyticsQuery:
         return None
 
     def check(self, fact: Fact, today: date) -> None:
-        """Raise Refusal with all errors that the types of the schema can't exclude, each with its
-        path.
+        """Raise Refusal with all errors, each with its path. The types of the schema exclude
+        unknown names, but a query that was stored may have them after an upgrade.
         """
         with Checks() as check:
             for refusal in (
+                *self._name_errors(fact),
                 *self._size_errors(),
                 *self._measure_errors(fact),
                 *self._range_errors(today),
             ):
                 check.refuse(refusal)
+
+    def _name_errors(self, fact: Fact) -> Iterator[Refusal]:
+        unknown = _("“%(name)s” isn’t a possible value of “%(argument)s”.")
+        for name in self.dimensions:
+            if name not in fact.periods and name not in fact.dimensions:
+                yield self._refusal(unknown, "by", name=name)
+        for name, values in self.accepted.items():
+            if (dimension := fact.dimensions.get(name)) is None:
+                yield self._refusal(unknown, "where", name=name)
+                continue
+            for value in values:
+                if not dimension.accepts(value):
+                    yield self._refusal(unknown, "where", name.lower(), "in", name=value)
+        for name in self.limits:
+            if name not in fact.values:
+                yield self._refusal(unknown, "where", name=name)
 
     def _size_errors(self) -> Iterator[Refusal]:
         too_many = _("“%(argument)s” can hold at most %(maximum)s values.")
@@ -165,6 +182,11 @@ class AnalyticsQuery:
             argument=path[-1],
             **values,
         )
+
+    def fixed(self, today: date) -> "AnalyticsQuery":
+        """The query with the range of days that it has today."""
+        since, until = self.date_range(today)
+        return replace(self, since=since, until=until, last=None)
 
     @property
     def periods(self) -> list[Period]:

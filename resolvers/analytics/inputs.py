@@ -10,10 +10,11 @@ from enum import StrEnum
 from typing import Any, Optional
 
 import strawberry
+from strawberry.utils.str_converters import to_camel_case
 
 from operations.analytics.catalogue import fact_tables
 from operations.analytics.facts import AccountAge, Dimension, Fact, Function, InvoiceAge, Unit
-from operations.analytics.periods import SERIES, Period
+from operations.analytics.periods import Period
 from operations.analytics.query import (
     DEFAULT_ROWS,
     AnalyticsQuery,
@@ -168,7 +169,7 @@ def _fact_input(fact: Fact) -> type[Any]:
         f"{prefix}Dimension",
         f"A dimension of the table `{fact.name}`. {fact.description}",
         {
-            **{each.value: _PERIODS[each] for each in _periods(fact)},
+            **{each.value: _PERIODS[each] for each in fact.periods},
             **{name: each.description for name, each in fact.dimensions.items()},
         },
     )
@@ -285,12 +286,6 @@ _UNITS = {
 }
 
 
-def _periods(fact: Fact) -> list[Period]:
-    if fact.is_snapshot:
-        return list(SERIES)
-    return [each for each in Period if fact.moment or each not in (Period.HOUR, Period.HOUR_OF_DAY)]
-
-
 def _filter_type(dimension: Dimension) -> Any:
     kind: Any = dimension.kind
     if dimension.is_number:
@@ -361,3 +356,52 @@ def _parse_measure(measure: Any) -> Measure:
 
 def _limits(numbers: NumberRange | None) -> Limits:
     return Limits(numbers.gte, numbers.lt) if numbers else Limits()
+
+
+def query_input(query: AnalyticsQuery) -> dict[str, Any]:
+    """The `AnalyticsQueryInput` of a query, as a client would send it."""
+    facts = fact_tables("sqlite")
+    values: dict[str, Any] = {
+        "measures": [_measure_input(each) for each in query.measures],
+        "by": list(query.dimensions),
+        "since": query.since and query.since.isoformat(),
+        "until": query.until and query.until.isoformat(),
+        "last": query.last and {"number": query.last[0], "period": query.last[1].value},
+        "where": _filter_input(query, facts.get(query.fact)),
+        "compare": query.compare,
+        "fillGaps": query.fill_gaps,
+        "first": query.first,
+    }
+    return {query.fact: {name: value for name, value in values.items() if value is not None}}
+
+
+def _measure_input(measure: Measure) -> dict[str, Any]:
+    order = None
+    if measure.descending is not None:
+        order = OrderDirection.DESC if measure.descending else OrderDirection.ASC
+    values = {
+        "function": measure.function.value,
+        "of": measure.of,
+        "having": _range_input(measure.having),
+        "order": order and order.value,
+        "runningTotal": measure.running_total,
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _range_input(limits: Limits) -> dict[str, float] | None:
+    values = {"gte": limits.gte, "lt": limits.lt}
+    return {name: value for name, value in values.items() if value is not None} or None
+
+
+def _filter_input(query: AnalyticsQuery, fact: Fact | None) -> dict[str, Any] | None:
+    conditions: dict[str, Any] = {}
+    for name, accepted in query.accepted.items():
+        dimension = fact.dimensions.get(name) if fact else None
+        is_number = dimension is not None and dimension.is_number
+        values = [int(each) if is_number else each for each in accepted]
+        conditions[to_camel_case(name.lower())] = {"in": values}
+    for name, limits in query.limits.items():
+        if numbers := _range_input(limits):
+            conditions[to_camel_case(f"{name.lower()}_range")] = numbers
+    return conditions or None

@@ -10,8 +10,23 @@ import strawberry
 from auth.tokens import Purpose
 from models.billing.money import Money
 from models.clock import local_date
+from models.locale import Locale
+from operations.analytics.catalogue import fact_tables
 from operations.analytics.facts import Unit
-from operations.analytics.query import DEFAULT_DAYS, DEFAULT_ROWS, MAX_DAYS, AnalyticsQuery
+from operations.analytics.labels import (
+    dimension_label,
+    key_label,
+    measure_label,
+    number_label,
+)
+from operations.analytics.query import (
+    DEFAULT_DAYS,
+    DEFAULT_ROWS,
+    MAX_DAYS,
+    MAX_ROWS,
+    AnalyticsQuery,
+    Measure,
+)
 from operations.analytics.table import Cell, Column, Table, answer
 from resolvers.analytics.inputs import AnalyticsQueryInput, parse_query
 from resolvers.context import Context, Info
@@ -22,12 +37,23 @@ _DAYS = {"DAY": 1, "WEEK": 7, "MONTH": 31, "QUARTER": 92, "YEAR": 366}
 
 
 @dataclass(frozen=True)
+class AnalyticsMeasure:
+    """A measure of a table, with the name and the unit of its column."""
+
+    name: str
+    unit: Unit
+    measure: Measure
+    fact: str
+
+
+@dataclass(frozen=True)
 class AnalyticsNumber:
     """A number, or an amount of money."""
 
     number: float | None
     amount: Money | None
     is_hidden: bool
+    unit: Unit | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +71,7 @@ class AnalyticsRow:
 
     keys: list[str | None]
     cells: list[AnalyticsCell]
+    query: AnalyticsQuery
 
 
 @dataclass(frozen=True)
@@ -54,7 +81,7 @@ class AnalyticsTable:
     since: date
     until: date
     dimensions: list[str]
-    measures: list[Column]
+    measures: list[AnalyticsMeasure]
     rows: list[AnalyticsRow]
     row_count: int
     truncated: bool
@@ -65,10 +92,14 @@ class AnalyticsTable:
 
 async def analytics(info: Info, query: Any) -> AnalyticsTable:
     """The answer to a query. Raises Refusal and BadInput."""
-    services = info.context.services
+    return await answer_query(info.context, parse_query(query))
+
+
+async def answer_query(context: Context, query: AnalyticsQuery) -> AnalyticsTable:
+    """The answer to a query. Raises Refusal and BadInput."""
+    services = context.services
     today = local_date(services.clock.now())
-    parsed = parse_query(query)
-    return _as_result(await answer(parsed, today, services.analytics.min_companies), parsed)
+    return _as_result(await answer(query, today, services.analytics.min_companies), query)
 
 
 # The input is made when the program starts, so mypy doesn't accept it as the type of a parameter.
@@ -78,15 +109,64 @@ analytics.__annotations__["query"] = Annotated[
 
 
 def csv_urls(context: Context, rows: Sequence[AnalyticsTable]) -> list[str]:
-    """A link to the answer to each query as a file."""
+    """A link to the answer to each query as a CSV file."""
+    return [_file_url(context, row) for row in rows]
+
+
+def parquet_urls(context: Context, rows: Sequence[AnalyticsTable]) -> list[str]:
+    """A link to the answer to each query as a Parquet file."""
+    return [_file_url(context, row, format="parquet") for row in rows]
+
+
+def _file_url(context: Context, table: AnalyticsTable, **format_: str) -> str:
     services = context.services
-    tokens = [
-        services.auth.signer.sign(
-            Purpose.DOWNLOAD, services.clock.now(), analytics=row.query.to_json()
-        )
+    token = services.auth.signer.sign(
+        Purpose.DOWNLOAD, services.clock.now(), analytics=table.query.to_json(), **format_
+    )
+    return f"{services.base_url}/downloads/{token}"
+
+
+def dimension_labels(
+    context: Context, rows: Sequence[AnalyticsTable], locale: Locale | None
+) -> list[list[str]]:
+    """What the dimensions of each table are called."""
+    language = locale or context.viewer.locale
+    return [[dimension_label(name, language) for name in row.dimensions] for row in rows]
+
+
+def measure_labels(
+    context: Context, rows: Sequence[AnalyticsMeasure], locale: Locale | None
+) -> list[str]:
+    """What each measure is called."""
+    facts, language = fact_tables("sqlite"), locale or context.viewer.locale
+    return [measure_label(row.measure, facts[row.fact], language) for row in rows]
+
+
+def key_labels(
+    context: Context, rows: Sequence[AnalyticsRow], locale: Locale | None
+) -> list[list[str]]:
+    """How the values of the dimensions of each row are written."""
+    language = locale or context.viewer.locale
+    return [
+        [
+            key_label(name, key, row.query.fact, language)
+            for name, key in zip(row.query.dimensions, row.keys, strict=True)
+        ]
         for row in rows
     ]
-    return [f"{services.base_url}/downloads/{token}" for token in tokens]
+
+
+def number_labels(
+    context: Context, rows: Sequence[AnalyticsNumber], locale: Locale | None
+) -> list[str | None]:
+    """How each number is written, None for a hidden one."""
+    language = locale or context.viewer.locale
+    return [
+        None
+        if row.is_hidden
+        else number_label(row.amount.cents if row.amount else row.number, row.unit, language)
+        for row in rows
+    ]
 
 
 def _as_result(table: Table, query: AnalyticsQuery) -> AnalyticsTable:
@@ -95,7 +175,10 @@ def _as_result(table: Table, query: AnalyticsQuery) -> AnalyticsTable:
         table.since,
         table.until,
         [column.name for column in table.dimensions],
-        list(table.measures),
+        [
+            AnalyticsMeasure(column.name, column.unit or Unit.COUNT, measure, query.fact)
+            for column, measure in zip(table.measures, query.measures, strict=True)
+        ],
         [
             AnalyticsRow(
                 list(row.keys),
@@ -103,6 +186,7 @@ def _as_result(table: Table, query: AnalyticsQuery) -> AnalyticsTable:
                     _cell(cell, column)
                     for cell, column in zip(row.cells, table.measures, strict=True)
                 ],
+                query,
             )
             for row in table.rows
         ],
@@ -119,11 +203,12 @@ def _cell(cell: Cell, column: Column) -> AnalyticsCell:
     return AnalyticsCell(
         *_number(cell.number, column),
         cell.is_hidden,
+        column.unit,
         None
         if previous is None
-        else AnalyticsNumber(*_number(previous.number, column), previous.is_hidden),
+        else AnalyticsNumber(*_number(previous.number, column), previous.is_hidden, column.unit),
         cell.change,
-        None if total is None else AnalyticsNumber(*_number(total, column), False),
+        None if total is None else AnalyticsNumber(*_number(total, column), False, column.unit),
     )
 
 
@@ -140,11 +225,20 @@ def query_cost(arguments: Mapping[str, Any]) -> int:
     query = arguments["query"]
     chosen = next(iter(query.values())) if isinstance(query, Mapping) and query else {}
     days = _days(chosen.get("since"), chosen.get("until"), chosen.get("last"))
-    size = 1 + len(chosen.get("by") or ())
-    if chosen.get("compare"):
-        size *= 2
     rows: int = chosen.get("first", DEFAULT_ROWS)
-    return _BASE_COST + _COST_PER_DAY_AND_DIMENSION * days * size + max(0, min(rows, 1_000))
+    return _cost(days, len(chosen.get("by") or ()), bool(chosen.get("compare")), rows)
+
+
+def cost_of_query(query: AnalyticsQuery) -> int:
+    """The cost of a query that was checked."""
+    last = query.last and {"number": query.last[0], "period": query.last[1]}
+    days = _days(query.since, query.until, last)
+    return _cost(days, len(query.dimensions), bool(query.compare), query.first)
+
+
+def _cost(days: int, dimensions: int, compares: bool, rows: int) -> int:
+    size = (1 + dimensions) * (2 if compares else 1)
+    return _BASE_COST + _COST_PER_DAY_AND_DIMENSION * days * size + max(0, min(rows, MAX_ROWS))
 
 
 def _days(since: date | None, until: date | None, last: Mapping[str, Any] | None) -> int:

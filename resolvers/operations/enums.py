@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from models.accounts.audit_actions import AccountsAuditAction
+from models.analytics.audit_actions import AnalyticsAuditAction
 from models.audit_action import AuditAction
 from models.billing.audit_actions import BillingAuditAction
 from models.content.audit_actions import ContentAuditAction
@@ -33,6 +34,7 @@ AUDIT_ACTIONS: tuple[type[AuditAction], ...] = (
     BillingAuditAction,
     SupportAuditAction,
     PrivacyAuditAction,
+    AnalyticsAuditAction,
     OperationsAuditAction,
 )
 

@@ -1,4 +1,4 @@
-"""The answers to analysts' queries, and the analytics domain's part of the roots."""
+"""The answers to analysts' queries."""
 
 from datetime import date
 
@@ -8,7 +8,12 @@ from auth.rules import analyst
 from operations.analytics.facts import Unit
 from resolvers.analytics import queries as query_resolvers
 from schema.billing.money import Money
-from schema.fields import field, query, viewer_field
+from schema.fields import field, localized_field, query, viewer_field
+
+_FORMATTED = (
+    "The number as people read it, with its unit: `1 234,50 €`, `12,3 %`, `2 h 05`. Null when it "
+    "is hidden, and `–` when there is none."
+)
 
 
 @strawberry.type(description="A number, or an amount of money.")
@@ -22,6 +27,9 @@ class AnalyticsNumber:
         "Whether the number is hidden: because it is based on too few companies, or because such "
         "a number could be computed from it."
     )
+    formatted: str | None = localized_field(
+        query_resolvers.number_labels, description=_FORMATTED, needs=()
+    )
 
 
 @strawberry.type(description="A number of a row, with what it is compared with.")
@@ -34,6 +42,9 @@ class AnalyticsCell:
     is_hidden: bool = field(
         "Whether the number is hidden: because it is based on too few companies, or because such "
         "a number could be computed from it."
+    )
+    formatted: str | None = localized_field(
+        query_resolvers.number_labels, description=_FORMATTED, needs=()
     )
     previous: AnalyticsNumber | None = field(
         "The number in the earlier range. Null unless the query has `compare`."
@@ -52,6 +63,11 @@ class AnalyticsRow:
         "The values of the dimensions, in their order: names of enum values, ISO 8601 days and "
         "times, numbers, names. Null for facts without a value."
     )
+    labels: list[str] = localized_field(
+        query_resolvers.key_labels,
+        description="The values of the dimensions as people read them, such as `nov. 2026`.",
+        needs=(),
+    )
     cells: list[AnalyticsCell] = field("The numbers, in the order of the measures.")
 
 
@@ -59,6 +75,9 @@ class AnalyticsRow:
 class AnalyticsMeasure:
     name: str = field("The function and the value that it applies to, such as `SUM_NET`.")
     unit: Unit = field("The unit of the numbers.")
+    label: str = localized_field(
+        query_resolvers.measure_labels, description="What people call the measure.", needs=()
+    )
 
 
 @strawberry.type(description="The answer to a query.")
@@ -66,6 +85,11 @@ class AnalyticsTable:
     since: date = field("The first day.")
     until: date = field("The day after the last day.")
     dimensions: list[str] = field("The dimensions, in the order of the query.")
+    dimension_labels: list[str] = localized_field(
+        query_resolvers.dimension_labels,
+        description="What people call the dimensions.",
+        needs=(),
+    )
     measures: list[AnalyticsMeasure] = field("The measures, in the order of the query.")
     rows: list[AnalyticsRow] = field(
         "The rows, ordered by the dimensions or by the measure that the query names. Rows whose "
@@ -84,10 +108,17 @@ class AnalyticsTable:
         "says whether its number is hidden.",
         needs=(),
     )
+    parquet_url: str = viewer_field(
+        query_resolvers.parquet_urls,
+        description="A link to the same rows as an Apache Parquet file, valid for 5 minutes. "
+        "Columns have types: days and times, integers, floating-point numbers. Amounts are "
+        "integers in cents, each with a column for the currency.",
+        needs=(),
+    )
 
 
 @strawberry.type
-class AnalyticsQuery:
+class TableQuery:
     analytics: AnalyticsTable | None = query(
         query_resolvers.analytics,
         allow=analyst,

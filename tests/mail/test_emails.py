@@ -19,6 +19,7 @@ from mail.emails import (
     SecondFactorChange,
     WebinarOccasion,
 )
+from mail.query_report import QueryReport
 from mail.rendering import PATHS
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.intervention import InterventionReason
@@ -26,6 +27,7 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus
 from models.accounts.service_account import ApiKey, ServiceAccount
 from models.action import Action, Transaction
+from models.analytics.query_schedule import QueryScheduleEnd
 from models.billing.invoice import Invoice
 from models.billing.invoice_recipient import InvoiceRecipient
 from models.billing.money import Money
@@ -94,6 +96,22 @@ def accounting_key(*, is_used: bool = True) -> tuple[ServiceAccount, ApiKey]:
         last_used_at=datetime(2026, 12, 1, 9, tzinfo=UTC) if is_used else None,
     )
     return ServiceAccount(name="Sage"), api_key
+
+
+async def query_report(tx: Transaction, user: User, sender: User | None, left_out: int) -> Email:
+    """A report with the user's name in each text, of which some is left out."""
+    report = QueryReport(
+        name=user.name,
+        table="Tickets",
+        days="1 - 31",
+        head=(user.name, "A"),
+        rows=((user.name, "12"),) if left_out else (),
+        more_rows=left_out,
+        more_measures=left_out,
+        hidden=left_out,
+        minimum_companies=5,
+    )
+    return await emails.send_query_report(tx, user, report, "TOKEN-123", tx.action.at, sender)
 
 
 def expiring_card() -> PaymentMethod:
@@ -346,6 +364,18 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             tx, user, company_in(country, user), "BE0697449992"
         )
         for country in ("BE", "FR")
+    ],
+    "query_report": [
+        lambda tx, user: query_report(tx, user, None, 0),
+        lambda tx, user: query_report(tx, user, user, 1),
+        lambda tx, user: query_report(tx, user, None, 2),
+    ],
+    "query_failed": [lambda tx, user: emails.send_query_failed(tx, user, user.name, 3)],
+    "query_schedule_ended": [
+        lambda tx, user, reason=reason: emails.send_query_schedule_ended(  # type: ignore[misc]
+            tx, user, user.name, reason
+        )
+        for reason in QueryScheduleEnd
     ],
     "card_expires": [lambda tx, user: emails.send_card_expires(tx, user, expiring_card())],
     "password_reset": [lambda tx, user: emails.send_password_reset(tx, user, "TOKEN-123")],

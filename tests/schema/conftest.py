@@ -25,6 +25,8 @@ from models.accounts.invitation import Invitation
 from models.accounts.legal_name import LegalNameChange, LegalNameStatus, RegistryVerdict
 from models.accounts.service_account import ApiKey, ServiceAccount
 from models.action import Action
+from models.analytics.query_schedule import QueryFrequency, QuerySchedule
+from models.analytics.saved_query import SavedQuery
 from models.audit import AuditEntry
 from models.billing.bank import BankLine, BankLineStatus, BankStatement, StatementFormat
 from models.billing.delivery import CollectionReport, InvoiceDelivery, PlatformStatus
@@ -642,6 +644,21 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         conditions={"tags": [f"{company.mark} tag"]},
         updated_at=action.at,
     )
+    saved_query = await SavedQuery.create(
+        owner=company.owner.user,
+        name=f"{company.mark} query",
+        query={"fact": f"{company.mark} fact"},
+        created_at=action.at,
+        updated_at=action.at,
+    )
+    schedule = await QuerySchedule.create(
+        saved_query=saved_query,
+        owner=company.owner.user,
+        recipient=company.owner.user,
+        frequency=QueryFrequency.DAILY,
+        hour=8,
+        created_at=action.at,
+    )
     macro = await Macro.create(
         scope=macro_scope(company.owner.user_id),
         name=f"{company.mark} macro",
@@ -706,6 +723,8 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         macro,
         macro_use,
         saved_filter,
+        saved_query,
+        schedule,
         scheduled_reply,
         team,
         tag,

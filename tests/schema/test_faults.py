@@ -72,9 +72,15 @@ NOTICE_TEXTS = {
 }
 
 
+async def nadia(scenario: Scenario) -> Viewer:
+    return scenario.dataset.nadia
+
+
 ADDRESS = {"street": "", "postalCode": LONG, "city": " ", "country": "ZZ"}
 ADDRESS_PATHS: set[tuple[str, ...]] = {("street",), ("postalCode",), ("city",), ("country",)}
 GOOD_TEXTS = {"name": "N", "description": "D", "features": ["F"], "advantages": ["A"]}
+BAD_QUERY = {"tickets": {"measures": [], "first": 0}}
+BAD_QUERY_FIELDS = {("query", "tickets", "measures"), ("query", "tickets", "first")}
 BAD_ACTIONS = {
     "replyFr": "{a.b}",
     "replyEn": LONG,
@@ -861,6 +867,40 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         owner,
         {"pushDeviceId": BAD_ID, "kinds": ["TICKET_REPLY", "MENTION"]},
         {("pushDeviceId",), ("kinds", "1")},
+    ),
+    "savedQueryCreate": (
+        nadia,
+        {"name": "", "query": BAD_QUERY, "idempotencyKey": ""},
+        {("name",), *BAD_QUERY_FIELDS, ("idempotencyKey",)},
+    ),
+    "savedQueryUpdate": (
+        nadia,
+        {"savedQueryId": BAD_ID, "name": LONG, "query": BAD_QUERY},
+        {("savedQueryId",), ("name",), *BAD_QUERY_FIELDS},
+    ),
+    "queryScheduleCreate": (
+        nadia,
+        {
+            "savedQueryId": BAD_ID,
+            "frequency": "WEEKLY",
+            "hour": 24,
+            "dayOfMonth": 0,
+            "recipientEmail": "",
+            "idempotencyKey": "",
+        },
+        {
+            ("savedQueryId",),
+            ("hour",),
+            ("dayOfMonth",),
+            ("weekday",),
+            ("recipientEmail",),
+            ("idempotencyKey",),
+        },
+    ),
+    "queryScheduleUpdate": (
+        nadia,
+        {"queryScheduleId": BAD_ID, "hour": 24, "dayOfMonth": 0},
+        {("queryScheduleId",), ("hour",), ("dayOfMonth",)},
     ),
     "savedFilterCreate": (
         agent_viewer,

@@ -134,6 +134,10 @@ MUTATIONS_WITHOUT_KEY = {
         "apiKeyRevoke",
         "serviceAccountDelete",
         "serviceAccountUpdate",
+        "savedQueryDelete",
+        "savedQueryUpdate",
+        "queryScheduleDelete",
+        "queryScheduleUpdate",
         "webhookDeliveryReplay",  # a repeat sends it under the same ID
         "webhookEndpointDelete",
         "webhookEndpointUpdate",

@@ -50,6 +50,8 @@ ARGUMENTS = {
     "article": 'slug: "essentiel"',
     "policy": "kind: TERMS",
     "analytics": "query: {tickets: {by: [DAY], measures: [{}]}}",
+    "savedQueryAnswer": f'savedQueryId: "{encode("SavedQuery", 2)}"',
+    "analyticsReport": 'token: "MARIEMARK report"',
     "ratingReport": "groupBy: [DAY]",
     "statusBoard": 'token: "MARIEMARK board"',
     "users": 'search: "mark"',

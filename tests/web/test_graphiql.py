@@ -108,7 +108,7 @@ class PageAddresses(html.parser.HTMLParser):
 
 async def test_p4_4_the_page_links_to_the_privacy_policy(client: httpx.AsyncClient) -> None:
     page = await client.get("/graphql", headers={"Accept": "text/html"})
-    assert PageAddresses(page.text).links == ["policies/privacy"]
+    assert PageAddresses(page.text).links == ["analytics", "policies/privacy"]
     assert PageAddresses(
         TEMPLATES.get_template("graphiql_missing.html").render(locale="fr")
     ).links == ["policies/privacy"]
