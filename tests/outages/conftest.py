@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.proxy import SHORT_TIMEOUTS, Proxy, socket_path, url_through_proxy
 from tests.conftest import database_copy
-from tests.outages.proxy import SHORT_TIMEOUTS, Proxy, socket_path, url_through_proxy
 from tests.story.server_fixtures import Server
 
 

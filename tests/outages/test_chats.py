@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.outages.proxy import Proxy
+from bench.proxy import Proxy
 from tests.people import sign_up
 from tests.story.server_fixtures import ROOT, Client, Server
 from tests.waiting import MAX_WAIT

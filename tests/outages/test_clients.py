@@ -12,9 +12,9 @@ import orjson
 from gql import Client as Gql
 from gql.transport.websockets import WebsocketsTransport
 
+from bench.proxy import Proxy
 from docs.clients.ticket_events import ticket_events
 from realtime.messages import SUBPROTOCOL
-from tests.outages.proxy import Proxy
 from tests.outages.test_chats import post
 from tests.people import PASSWORD, sign_up
 from tests.story.server_fixtures import ROOT, Client, Server

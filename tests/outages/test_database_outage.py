@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from app import create_app
+from bench.proxy import SHORT_TIMEOUTS, Proxy, url_through_proxy
 from models.action import Action
 from models.clock import SystemClock
 from models.database.connection import connect, disconnect
@@ -19,7 +20,6 @@ from models.errors import ServiceUnavailable
 from models.identity.user import User
 from operations.version import VERSION
 from realtime.hub import Hub
-from tests.outages.proxy import SHORT_TIMEOUTS, Proxy, url_through_proxy
 from tests.people import create_user
 from tests.test_app import settings_of
 from tests.waiting import MAX_WAIT, driver_url

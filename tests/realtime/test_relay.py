@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
+from bench.redis_server import RedisServer
 from realtime import relay
 from realtime.hub import Hub
 from realtime.presence import Presence, typing_key
 from realtime.relay import Relay
-from tests.redis_server import RedisServer
 from tests.waiting import MAX_WAIT
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import pytest
 from auth.throttle import Key, Throttle, shared
 from auth.throttle.activity import ActivityLimits
 from auth.throttle.shared import SharedThrottle
+from bench.redis_server import RedisServer
 from models.identity.user import Staff, User
 from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait
-from tests.redis_server import RedisServer
 
 SECRET = "a secret key of a test, long enough"
 LIMITS = ActivityLimits()

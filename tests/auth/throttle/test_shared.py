@@ -26,8 +26,8 @@ from auth.throttle import (
     shared,
 )
 from auth.throttle.shared import SharedThrottle
+from bench.redis_server import RedisServer
 from tests.auth.throttle.test_throttle import FixedClock, seconds_to_wait, sign_in_keys
-from tests.redis_server import RedisServer
 from tests.waiting import MAX_WAIT
 
 SECRET = "a secret key of a test, long enough"

