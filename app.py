@@ -34,7 +34,7 @@ from mail.customer_space import customer_space
 from mail.transport import transport_from_url
 from metrics import Metrics
 from models.clock import Clock, SystemClock
-from models.database.connection import connect, disconnect
+from models.database.connection import connect, disconnect, pool_usage
 from models.database.workload import assign_person
 from models.errors import OriginRefused, ServiceUnavailable, Throttled, Unauthenticated
 from models.identity.user import Staff
@@ -280,6 +280,7 @@ class Application:
         services.hub.add_observer(self._on_notification)
         if self.metrics:
             self.metrics.watch_websockets(self.socket)
+            self.metrics.watch_connections(pool_usage)
         self.relay = (
             Relay(settings.redis_url, settings.secret_key, services.hub, services.presence)
             if settings.redis_url
@@ -530,7 +531,7 @@ class Application:
         if self.metrics:
             metrics, clock = self.metrics, self.services.clock
             all_jobs.append(
-                Job("metrics", 15, lambda: metrics.read_database(clock.now()), True, local=True)
+                Job("metrics", 15, lambda: metrics.read_database(clock.now()), internal=True)
             )
         return [job for job in all_jobs if self._works or job.local]
 

@@ -682,9 +682,21 @@ async def _back_up(settings: Settings, args: argparse.Namespace) -> "Made":
     recipients = [parse_recipient(text) for text in args.recipient]
     async with _open_database(settings) as clock:
         store = None if args.no_files else _store(settings)
-        return await back_up(
+        made = await back_up(
             settings.database_url, store, args.target, recipients, clock.now(), os.environ
         )
+        await _record_backup(made)
+    return made
+
+
+async def _record_backup(made: "Made") -> None:
+    """Record for the metrics that a backup was made, except in a database that can't be written,
+    such as a standby, or that an earlier release has migrated.
+    """
+    try:
+        await Installation.record_backup(made.manifest.created_at)
+    except _DATABASE_ERRORS as error:
+        log.warning("backup.not_recorded", error=type(error).__name__)
 
 
 def _store(settings: Settings) -> "Store":

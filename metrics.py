@@ -5,11 +5,14 @@ in number, because each is stored: the first ones that signed-in people use, and
 documents. All others are counted as `other`.
 
 Numbers that are counted as things happen cost an operation some microseconds. Those of the database
-are read by a job, and `/metrics` is answered by a thread, so a scrape delays nobody.
+are read by a job of the processes that run jobs, and only they export them, so several processes
+that serve don't read the same again and again. `/metrics` is answered by a thread, so a scrape
+delays nobody.
 """
 
-from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import accumulate
 from typing import Any, Protocol
 
 from prometheus_client import (
@@ -24,17 +27,22 @@ from prometheus_client import (
     Summary,
     start_http_server,
 )
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+    SummaryMetricFamily,
+)
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from engine import Operation, RequestError, Result
-from models.billing.payment import Payment, PaymentStatus
-from models.billing.receivable import Receivable
-from models.clock import local_date
-from models.operations.email import Email
-from models.operations.webhook import WebhookEndpoint
-from models.support.inbox_view import is_breaching
-from models.support.ticket import Ticket
-from models.support.ticket_status import FINISHED_STATUSES
+from models.database.pool import PoolUsage
+from models.measurements import COUNTERS, HISTOGRAMS
+from operations.database_metrics import DESCRIPTIONS, read_numbers
 from operations.version import VERSION
+from realtime.broadcast import SubscriptionCounts
 from resolvers.context import Context
 
 MAX_NAMES = 300  # of operations
@@ -48,6 +56,9 @@ class Sockets(Protocol):
     @property
     def open_count(self) -> int:
         """How many websockets are open."""
+
+    def subscription_counts(self) -> SubscriptionCounts:
+        """The subscriptions to streams of stored events."""
 
 
 class Metrics:
@@ -110,14 +121,28 @@ class Metrics:
         self._websockets = Gauge(
             "camcha_websockets", "Open websockets of this process.", registry=registry
         )
-        self._rows = {
-            name: Gauge(f"camcha_{name}", description, registry=registry)
-            for name, description in _ROWS.items()
-        }
+        self._subscriptions = Gauge(
+            "camcha_subscriptions",
+            "Subscriptions to events in this process: live, or catching_up with what they missed.",
+            ["state"],
+            registry=registry,
+        )
+        self._broadcasts = Gauge(
+            "camcha_broadcasts",
+            "Groups of subscriptions in this process for which an event is executed once.",
+            registry=registry,
+        )
+        self.database = _DatabaseNumbers()
+        registry.register(self.database)
+        registry.register(_Measurements())
 
     def watch_websockets(self, sockets: Sockets) -> None:
-        """Read the number of open websockets from this endpoint."""
+        """Read the numbers of open websockets and of subscriptions from this endpoint."""
         self._websockets.set_function(lambda: sockets.open_count)
+        counts = sockets.subscription_counts
+        self._subscriptions.labels("live").set_function(lambda: counts().live)
+        self._subscriptions.labels("catching_up").set_function(lambda: counts().catching_up)
+        self._broadcasts.set_function(lambda: counts().broadcasts)
 
     # Operations: engine.Observer
 
@@ -155,9 +180,11 @@ class Metrics:
 
     async def read_database(self, at: datetime) -> None:
         """The job that reads the numbers of the database."""
-        values = await _read_rows(at)
-        for name, gauge in self._rows.items():
-            gauge.set(values[name])
+        self.database.values = await read_numbers(at)
+
+    def watch_connections(self, read: Callable[[], Sequence[PoolUsage]]) -> None:
+        """Read from this function how the connections to the database are used."""
+        self.registry.register(_Connections(read))
 
     def serve(self, host: str, port: int) -> Callable[[], None]:
         """Answer requests to this address. Returns a function that stops the server. Raises OSError
@@ -173,38 +200,64 @@ class Metrics:
         return close
 
 
-_ROWS = {
-    "emails_waiting": "Emails that wait to be sent.",
-    "oldest_email_seconds": "For how long the longest overdue email has been waiting.",
-    "payments_pending": "Payments whose result isn't known yet.",
-    "invoices_overdue": "Invoices that are overdue and not disputed.",
-    "tickets_unassigned": "Open tickets without an assignee.",
-    "webhook_endpoints_failing": "Webhook endpoints whose last request failed.",
-    "tickets_breaching": "Open tickets that have missed a target, or are about to.",
-}
+class _DatabaseNumbers(Collector):
+    """The numbers that were read from the database last, none before the first time."""
+
+    values: Mapping[str, float] = {}
+
+    def collect(self) -> Iterator[Metric]:
+        for name, value in self.values.items():
+            yield GaugeMetricFamily(name, DESCRIPTIONS[name], value)
 
 
-async def _read_rows(at: datetime) -> dict[str, float]:
-    waiting = Email.filter(next_attempt_at__not_isnull=True)
-    overdue = Email.filter(next_attempt_at__lt=at)
-    oldest = await overdue.order_by("next_attempt_at").first()
-    delay = at - oldest.next_attempt_at if oldest and oldest.next_attempt_at else timedelta()
-    late = Receivable.filter(open_cents__gt=0, due_on__lt=local_date(at), disputed_at=None)
-    unfinished = Ticket.exclude(status__in=FINISHED_STATUSES)
-    return {
-        "emails_waiting": await waiting.count(),
-        "oldest_email_seconds": delay.total_seconds(),
-        "payments_pending": await Payment.filter(status__in=_PENDING).count(),
-        "invoices_overdue": await late.count(),
-        "tickets_unassigned": await unfinished.filter(assignee_id=None).count(),
-        "webhook_endpoints_failing": await WebhookEndpoint.filter(
-            failing_since__not_isnull=True, disabled_at=None
-        ).count(),
-        "tickets_breaching": await unfinished.filter(is_breaching()).count(),
-    }
+class _Measurements(Collector):
+    """What this process has counted and measured (models/measurements.py)."""
+
+    def collect(self) -> Iterator[Metric]:
+        for counter in COUNTERS:
+            family = CounterMetricFamily(counter.name, counter.description, labels=counter.labels)
+            for values, count in counter.counts.items():
+                family.add_metric(values, count)
+            yield family
+        for histogram in HISTOGRAMS:
+            counts, seconds = histogram.read()
+            totals = zip(
+                (*map(floatToGoString, histogram.bounds), "+Inf"), accumulate(counts), strict=True
+            )
+            yield HistogramMetricFamily(histogram.name, histogram.description, [*totals], seconds)
 
 
-_PENDING = [status for status in PaymentStatus if not status.is_final]
+class _Connections(Collector):
+    """The connections to the database, by workload."""
+
+    def __init__(self, read: Callable[[], Sequence[PoolUsage]]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        name, labels = "camcha_database_connections", ["workload"]
+        sizes = GaugeMetricFamily(f"{name}_limit", "How many may be open.", labels=labels)
+        used = GaugeMetricFamily(f"{name}_in_use", "How many are in use.", labels=labels)
+        waiting = GaugeMetricFamily(
+            f"{name}_waiting", "Statements and transactions that wait for one.", labels=labels
+        )
+        waits = SummaryMetricFamily(
+            "camcha_database_connection_wait_seconds",
+            "How long those that had to wait for one have waited.",
+            labels=labels,
+        )
+        refusals = CounterMetricFamily(
+            "camcha_database_connection_timeouts",
+            "Statements and transactions that waited for one in vain.",
+            labels=labels,
+        )
+        for each in self._read():
+            values = [each.workload.lower()]
+            sizes.add_metric(values, each.size)
+            used.add_metric(values, each.used)
+            waiting.add_metric(values, each.waiting)
+            waits.add_metric(values, each.waits, each.waited_seconds)
+            refusals.add_metric(values, each.refusals)
+        yield from (sizes, used, waiting, waits, refusals)
 
 
 def _first_code(errors: Any) -> str:

@@ -12,6 +12,7 @@ readers of streams, record nothing afterwards.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from itertools import islice
 from threading import Thread
 
 import httpx
@@ -34,6 +35,7 @@ _KINDS = {
     SpanKind.CALL: trace.SpanKind.CLIENT,
     SpanKind.REQUEST: trace.SpanKind.SERVER,
     SpanKind.JOB: trace.SpanKind.INTERNAL,
+    SpanKind.TASK: trace.SpanKind.CONSUMER,
 }
 _EXPORT_SECONDS = 5.0  # for one request to the collector
 _CLOSE_SECONDS = 5.0  # for all requests at the end
@@ -41,6 +43,9 @@ _UNTRACED = frozenset({"/healthz", "/readyz"})
 _STATUS = "http.response.status_code"
 _MAX_KEPT_SPANS = 10_000  # of the runs of jobs that go on
 _MAX_NAME = 100
+_MAX_LINKS = 100  # of a span
+_TRACEPARENT = "traceparent"
+_PROPAGATOR = TraceContextTextMapPropagator()
 _NO_SPAN: AbstractContextManager[object] = nullcontext()
 
 
@@ -84,13 +89,35 @@ class Tracing:
         sending.join(_CLOSE_SECONDS)
 
     def span(
-        self, name: str, kind: SpanKind, attributes: Attributes
+        self,
+        name: str,
+        kind: SpanKind,
+        attributes: Attributes,
+        parent: str | None = None,
+        links: Iterable[str] = (),
     ) -> AbstractContextManager[object]:
-        """A span of the code inside."""
-        begins = kind in (SpanKind.REQUEST, SpanKind.JOB)
+        """A span of the code inside. `parent` and `links` are what `traceparent` returned."""
+        begins = kind in (SpanKind.REQUEST, SpanKind.JOB, SpanKind.TASK)
         if not begins and not trace.get_current_span().is_recording():
             return _NO_SPAN
-        return self._recorded(name[:_MAX_NAME], kind, attributes)
+        # A task may run within a job, which has a trace of its own.
+        context = _context_of(parent) if kind is SpanKind.TASK else None
+        return self._recorded(name[:_MAX_NAME], kind, attributes, context, _links_to(links))
+
+    def traceparent(self) -> str | None:
+        """The `traceparent` of the current span, None when it isn't recorded."""
+        if not trace.get_current_span().is_recording():
+            return None
+        carrier: dict[str, str] = {}
+        _PROPAGATOR.inject(carrier)
+        return carrier.get(_TRACEPARENT)
+
+    def link(self, traceparents: Iterable[str]) -> None:
+        """Link the current span to these, as far as their number allows."""
+        current = trace.get_current_span()
+        if current.is_recording():
+            for each in _links_to(traceparents):
+                current.add_link(each.context)
 
     def operation(self, operation: Operation) -> AbstractContextManager[object]:
         """A span of the execution of an operation. Over a websocket it begins a trace."""
@@ -116,6 +143,7 @@ class Tracing:
         kind: SpanKind,
         attributes: Attributes,
         parent: Context | None = None,
+        links: Sequence[trace.Link] = (),
     ) -> Iterator[trace.Span]:
         if kind is SpanKind.JOB:
             attributes = {**attributes, _IS_JOB: True}
@@ -124,6 +152,7 @@ class Tracing:
             parent,
             _KINDS[kind],
             attributes,
+            links,
             # The message of an exception may quote what a person typed.
             record_exception=False,
             set_status_on_exception=False,
@@ -163,12 +192,26 @@ class Tracing:
         headers = {
             name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
         }
-        return TraceContextTextMapPropagator().extract(headers, Context())
+        return _PROPAGATOR.extract(headers, Context())
 
     def _is_trusted(self, address: str) -> bool:
         with suppress(ValueError):  # the path of a socket
             return any(ip_address(address) in network for network in self._callers)
         return False
+
+
+def _context_of(traceparent: str | None) -> Context:
+    """The context of a stored `traceparent`; an empty one, which begins a trace, without any."""
+    return _PROPAGATOR.extract({_TRACEPARENT: traceparent} if traceparent else {}, Context())
+
+
+def _links_to(traceparents: Iterable[str]) -> list[trace.Link]:
+    """Links to spans, each once, and no more than a span may have."""
+    contexts = [
+        trace.get_current_span(_context_of(each)).get_span_context()
+        for each in islice(dict.fromkeys(traceparents), _MAX_LINKS)
+    ]
+    return [trace.Link(context) for context in contexts if context.is_valid]
 
 
 def _first_segment(path: str) -> str:

@@ -23,6 +23,7 @@ from models.billing.invoice import DocumentRequest, Invoice, InvoiceDocument
 from models.billing.purchase import Purchase
 from models.claims import claim_due
 from models.database.sql import execute
+from models.tracing import SpanKind, is_tracing, span
 
 log = structlog.stdlib.get_logger()
 
@@ -42,7 +43,8 @@ async def render_due(
         if invoice_id is None:
             break
         try:
-            await make_document(action, signer, await Invoice.get(pk=invoice_id), channel)
+            with span("document", SpanKind.TASK, parent=await _cause(invoice_id)):
+                await make_document(action, signer, await Invoice.get(pk=invoice_id), channel)
         except Exception as error:
             log.error(
                 "document.failed", invoice=invoice_id, error=type(error).__name__, exc_info=error
@@ -50,6 +52,14 @@ async def render_due(
         else:
             made_count += 1
     return made_count
+
+
+async def _cause(invoice_id: int) -> str | None:
+    """What caused a document, if that is to be traced."""
+    if not is_tracing():
+        return None
+    request = await DocumentRequest.get_or_none(invoice_id=invoice_id)
+    return request.traceparent if request else None
 
 
 async def document_of(

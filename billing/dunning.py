@@ -44,6 +44,7 @@ from models.database.batches import keys_of
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import User
+from models.measurements import DUNNING_STEPS
 from models.translations import _, text
 
 SendAboutInvoice = Callable[[Transaction, User, Invoice, Money], Awaitable[object]]
@@ -213,6 +214,7 @@ async def _take_last_step(
     """Take the last of the due steps. Returns the payment to charge if it is a retry."""
     purchase, actions = late.purchase, {step.action for step in steps}
     tx.audit(BillingAuditAction.INVOICE_DUN, late.invoice, days=steps[-1].days)
+    tx.count(DUNNING_STEPS, steps[-1].action.value)
     if purchase.status is PurchaseStatus.ACTIVE:
         purchase.past_due_since = late.receivable.due_on
         await purchase.transition_to(tx, PurchaseStatus.PAST_DUE)

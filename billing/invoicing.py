@@ -58,6 +58,7 @@ from models.database.writing import insert_all
 from models.errors import Refusal
 from models.event import EventKind, account_stream
 from models.locale import Locale
+from models.tracing import current_traceparent
 from models.translations import _, text
 from models.translations import day as day_text
 
@@ -320,7 +321,13 @@ async def finalise(
         await post_invoice(tx, invoice)
     if payment:
         await post_payment(tx, payment)
-    request = {"invoice_id": invoice.pk, "next_attempt_at": tx.action.at, "attempts": 0}
+    request: dict[str, Any] = {
+        "invoice_id": invoice.pk,
+        "next_attempt_at": tx.action.at,
+        "attempts": 0,
+    }
+    if traceparent := current_traceparent():
+        request["traceparent"] = traceparent
     await insert_all(DocumentRequest, [request], db=tx.db)
     await tx.append(
         account_stream(invoice.account_id), EventKind.INVOICE_ISSUED, invoice_id=invoice.pk

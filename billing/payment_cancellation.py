@@ -10,6 +10,7 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.payment import Payment, PaymentStatus
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.errors import CommonErrorCode, Refusal
+from models.measurements import PAYMENTS
 from models.translations import _
 
 
@@ -72,4 +73,6 @@ async def await_other_payment(tx: Transaction, purchase: Purchase | None, paymen
 
 async def announce_payment(tx: Transaction, payment: Payment) -> None:
     await announce(tx, payment)
+    if payment.status.is_final:
+        tx.count(PAYMENTS, payment.provider, payment.status.value)
     tx.audit(BillingAuditAction.PAYMENT_CHANGE, payment, status=payment.status.value)

@@ -30,6 +30,7 @@ from mail.transport import DeliveryError, Transport
 from models.billing.invoice import InvoiceDocument
 from models.database.reading import read
 from models.identity.user import Staff, User
+from models.measurements import EMAIL_DELIVERY, EMAILS
 from models.operations.email import QUERY_REPORT, Email, EmailPriority
 from models.privacy.consent import ConsentChange
 from models.tracing import SpanKind, span
@@ -155,6 +156,8 @@ class _Run:
     async def _record(self, email: Email, error: Exception | None) -> None:
         if error is None:
             await email.mark_sent(self._now())
+            EMAILS.add("sent")
+            EMAIL_DELIVERY.observe(self._now() - email.created_at)
             self.sent_count += 1
             return
         await _record_failure(email, self._now(), error)
@@ -204,7 +207,7 @@ async def _renew(email: Email, now: Callable[[], datetime]) -> None:
 
 async def _try_to_send(email: Email, transport: Transport, sender: Sender) -> Exception | None:
     try:
-        with span(f"email {email.template}", SpanKind.CALL):
+        with span(f"email {email.template}", SpanKind.CALL, links=[email.traceparent]):
             async with asyncio.timeout(SEND_TIMEOUT.total_seconds()):
                 link = await transport.send(message(email, sender, await _attachment(email)))
     except Exception as error:
@@ -245,6 +248,7 @@ async def _record_failure(email: Email, at: datetime, error: Exception) -> None:
     event = log.bind(
         email=email.pk, template=email.template, reason=reason, attempts=email.attempts
     )
+    EMAILS.add("failed" if email.next_attempt_at else "given_up")
     if email.next_attempt_at:
         event.warning("email.failed", next_attempt_at=email.next_attempt_at.isoformat())
     else:

@@ -59,6 +59,7 @@ from models.support.rating import SCORE_LABELS
 from models.support.scheduled_reply import ScheduledReplyProblem
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
+from models.tracing import current_traceparent
 from models.translations import _, day, duration, text, time_of_day
 
 SIGN_IN_URL = f"{BASE_URL}/"
@@ -1316,6 +1317,7 @@ async def _store(
         priority=EmailPriority.for_template(name),
         created_at=tx.action.at,
         next_attempt_at=tx.action.at,
+        traceparent=current_traceparent(),
     )
 
 

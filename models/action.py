@@ -27,6 +27,8 @@ from models.database.writing import lock_row
 from models.errors import TransactionConflict
 from models.event import EventKind, NewEvent, append_events, next_sequence
 from models.lock_order import is_numbered_at_once, stream_position
+from models.measurements import EVENTS, LabeledCounter, Labels
+from models.tracing import current_traceparent
 
 if TYPE_CHECKING:
     from models.identity.user import User
@@ -101,8 +103,8 @@ async def retry_conflict(work: Callable[[], Awaitable[Result]]) -> Result:
 
 
 class Transaction:
-    """An open transaction: its connection, the streams to announce after the commit, its events and
-    its audit entries.
+    """An open transaction: its connection, the streams to announce and the counts to add after the
+    commit, its events and its audit entries.
     """
 
     def __init__(self, db: BaseDBAsyncClient, action: "Action") -> None:
@@ -110,6 +112,7 @@ class Transaction:
         self.action = action
         self.streams: dict[str, None] = {}
         self.audit_entries: list[dict[str, Any]] = []
+        self.counts: list[tuple[LabeledCounter, Labels]] = []
         self._events: list[NewEvent] = []
         self._counts: dict[str, int] = {}  # the numbers to take at the end, by stream
         self._new_streams: set[str] = set()
@@ -149,7 +152,9 @@ class Transaction:
         elif sequence is None:
             self.advance(stream)
         values = {"actor_id": self.action.actor.pk if self.action.actor else None} | columns
+        values["traceparent"] = current_traceparent()
         self._events.append(NewEvent(stream, sequence, kind.value, self.action.at, **values))
+        self.count(EVENTS, stream.partition(":")[0])
 
     async def store_events(self) -> None:
         """Take the numbers of the events and store them: after all other statements, except those
@@ -159,6 +164,10 @@ class Transaction:
             streams = sorted(self._counts, key=stream_position)
             counts = {stream: self._counts[stream] for stream in streams}
             await append_events(self.db, counts, self._events)
+
+    def count(self, counter: LabeledCounter, *labels: str) -> None:
+        """Count something for the metrics once the transaction has committed."""
+        self.counts.append((counter, labels))
 
     def audit(
         self,
@@ -241,4 +250,6 @@ class Action:
                 await audit.append(db, transaction.audit_entries)
         if not is_repeatable and (attempt := _attempt.get()):
             attempt.has_committed = True
+        for counter, labels in transaction.counts:
+            counter.add(*labels)
         self.bus.announce(transaction.streams)

@@ -26,6 +26,7 @@ from tortoise.queryset import QuerySet
 from models.database.reading import read
 from models.database.sql import dialect, execute
 from models.database.writing import insert_all
+from models.tracing import TRACEPARENT_LENGTH
 
 if TYPE_CHECKING:
     from models.billing.invoice import Invoice
@@ -117,7 +118,9 @@ class Stream(Model):
 
 
 class Event(Model):
-    """One event of one stream, with the rows it is about."""
+    """One event of one stream, with the rows it is about. `traceparent` identifies the span in
+    which it was stored, when that was traced: see models/tracing.py.
+    """
 
     id = fields.BigIntField(primary_key=True)
     stream = fields.CharField(max_length=64)
@@ -140,6 +143,7 @@ class Event(Model):
     invoice: fields.ForeignKeyNullableRelation["Invoice"] = fields.ForeignKeyField(
         "models.Invoice", null=True, related_name=False
     )
+    traceparent = fields.CharField(max_length=TRACEPARENT_LENGTH, null=True)
 
     actor_id: int | None
     ticket_id: int | None
@@ -187,6 +191,7 @@ class NewEvent(NamedTuple):
     message_id: int | None = None
     purchase_id: int | None = None
     invoice_id: int | None = None
+    traceparent: str | None = None
 
 
 async def append_events(
@@ -257,7 +262,7 @@ INSERT INTO event ({", ".join(_COLUMNS)})
 SELECT e.stream, COALESCE(e.sequence, taken.last_sequence - e.before),
     {", ".join(f"e.{name}" for name in _COLUMNS[2:])}
 FROM unnest(?::text[], ?::bigint[], ?::text[], ?::timestamptz[], ?::bigint[], ?::text[],
-    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[]
+    ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[]
 ) AS e({", ".join(_COLUMNS)}, before)
 LEFT JOIN taken ON taken.key = e.stream"""  # noqa: S608 - names of columns
 
@@ -273,6 +278,13 @@ async def last_sequences_of(streams: list[str]) -> dict[str, int]:
 async def last_sequence_of(stream: str) -> int:
     """The number of the last event of one stream, 0 when it has none."""
     return (await last_sequences_of([stream])).get(stream, 0)
+
+
+async def traceparents_of(stream: str, message_ids: Sequence[int]) -> list[str | None]:
+    """What stored the events about these messages in a stream, each None if it wasn't traced."""
+    events: Any = Event.filter(stream=stream, message_id__in=message_ids)
+    traceparents: list[str | None] = await events.values_list("traceparent", flat=True)
+    return traceparents
 
 
 async def has_event(stream: str, sequence: int) -> bool:

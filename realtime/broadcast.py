@@ -42,13 +42,14 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import structlog
 
 from engine import Engine, Operation, encode_json, sharing_key
 from models.database.workload import Workload, assign_person, assign_workload
 from models.event import Event
+from models.measurements import EVENT_DELIVERY
 from realtime.delivered_positions import Receiver
 from realtime.messages import next_message_start
 from realtime.outages import require_available, retry_during_outage
@@ -161,6 +162,14 @@ class Subscription:
         self.broadcast.leave(self)
 
 
+class SubscriptionCounts(NamedTuple):
+    """How many subscriptions are live and how many catch up, and the broadcasts that they share."""
+
+    live: int
+    catching_up: int
+    broadcasts: int
+
+
 class BroadcastRegistry:
     """The broadcasts of one process."""
 
@@ -191,6 +200,14 @@ class BroadcastRegistry:
         subscription.attach_task(task)
         return subscription
 
+    def counts(self) -> "SubscriptionCounts":
+        """The subscriptions, also for another thread."""
+        broadcasts = tuple(self._open.values())
+        live = sum(each.live_count for each in broadcasts)
+        return SubscriptionCounts(
+            live, sum(each.subscriptions for each in broadcasts) - live, len(broadcasts)
+        )
+
     async def wait_closed(self) -> None:
         """Wait until the readers of broadcasts without subscriptions have ended."""
         await asyncio.gather(*self._readers, return_exceptions=True)
@@ -220,6 +237,11 @@ class Broadcast:
         self._notified = asyncio.Event()
         self._hub.add_listener(self._notified.set, self._stream_key)
         self.reader = asyncio.get_running_loop().create_task(self._read())
+
+    @property
+    def live_count(self) -> int:
+        """How many subscriptions are live."""
+        return len(self._live)
 
     def join(self, subscription: Subscription) -> bool:
         """Make a subscription live if it has caught up (rule 2). Returns whether it did."""
@@ -281,6 +303,7 @@ class Broadcast:
                 self._detach_all(matching)
             else:
                 await self._send(payload, matching, event.sequence)
+                EVENT_DELIVERY.observe(context.now() - event.at)
 
     async def _execute(self, context: Any, event: Event) -> dict[str, Any]:
         result = await self._engine.execute_event(self.operation, context, event)

@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from engine import Engine
-from realtime.broadcast import BroadcastRegistry
+from realtime.broadcast import BroadcastRegistry, SubscriptionCounts
 from realtime.client import OnConnect, SocketLimits
 from realtime.close_codes import CloseCode, CloseConnection
 from realtime.connection import SocketConnection
@@ -48,6 +48,10 @@ class SocketEndpoint:
     def open_count(self) -> int:
         """How many websockets are open."""
         return len(self._registry)
+
+    def subscription_counts(self) -> SubscriptionCounts:
+        """The subscriptions to streams of stored events."""
+        return self._broadcasts.counts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)

@@ -13,6 +13,7 @@ killed server and a restart all look alike.
 
 from collections.abc import Awaitable, Callable, Collection, Hashable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn, Protocol
 
 from models.errors import BadInput, CursorAhead, StreamReset, Unauthenticated
@@ -35,6 +36,9 @@ class Context(Protocol):
         """A context for work whose result may be shared, and the values that the work reads
         about its viewer.
         """
+
+    def now(self) -> datetime:
+        """The time, by the clock that dates events."""
 
     def dependency_value(self, name: str) -> Any:
         """One of these values in this context."""

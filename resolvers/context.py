@@ -1,6 +1,7 @@
 """The context of an operation: the viewer, their request, and the services of the application."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -123,6 +124,10 @@ class Context:
         """The company that the viewer acts for, in fields that require a member."""
         assert self.viewer.account is not None, "the field requires a member"  # noqa: S101
         return self.viewer.account
+
+    def now(self) -> datetime:
+        """The time, by the clock of the application."""
+        return self.services.clock.now()
 
     def action(self) -> Action:
         """An action that the viewer performs now."""

@@ -47,6 +47,7 @@ from models.support.message import AUTOMATION_KEY, Message
 from models.support.team import team_hours
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActionKind
+from models.tracing import link_causes
 from support.automation_facts import Facts, facts_of
 from support.ticket_actions import (
     ActionRefusal,
@@ -186,6 +187,7 @@ async def _handle_ticket(action: Action, rules: Sequence[Rule], ticket_id: int) 
         .order_by("sequence")
         .limit(BATCH_SIZE)
     )
+    link_causes(event.traceparent for event in events)
     posted, count = await PostedMessages.of(ticket_id, events), 0
     for event in events:
         # An automation may have been enabled since they were read. But nothing waits for a clock

@@ -31,10 +31,12 @@ from models.database.reading import read
 from models.errors import CommonErrorCode, Refusal, Throttled
 from models.event import EventKind, account_stream, ticket_stream
 from models.identity.user import User
+from models.measurements import EVENTS
 from models.support.message import AnsweredMeanwhile, Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus
 from models.text import client_key, message_text, optional_message_text
+from models.tracing import current_traceparent
 from models.viewer import Viewer
 from support.chat_deferral import tell_of_follow_up
 
@@ -130,14 +132,19 @@ async def _post_in_one_statement(
         company_id,
         ticket_stream(ticket_id),
     ]
+    traceparent = current_traceparent()
+    statement = _post_statement(from_staff=from_staff, is_traced=traceparent is not None)
     try:
-        records = await db.read(_STAFF_POST if from_staff else _CUSTOMER_POST, values)
+        records = await db.read(statement, [*values, *([traceparent] if traceparent else [])])
     except (IntegrityError, UniqueViolationError):
         # The ORM's or the driver's own, as the connection came.
         return None
     if not records:
         return None
     message_id, sequence, account_id = records[0]
+    EVENTS.add("ticket")
+    if from_staff:
+        EVENTS.add("account")
     action.bus.announce(
         [ticket_stream(ticket_id), *([account_stream(account_id)] if from_staff else ())]
     )
@@ -184,8 +191,8 @@ WITH unchanged AS (
     $6::boolean FROM numbered
     RETURNING id, sequence
 ), event_row AS (
-    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
-    SELECT key, sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN numbered
+    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id{traced})
+    SELECT key, sequence, '{kind}', $5, $2, $1, id{trace} FROM stored CROSS JOIN numbered
 ), read AS (
     INSERT INTO ticket_position AS position (ticket_id, user_id, is_staff, read_sequence)
     SELECT $1, $2, $6, sequence FROM stored
@@ -201,44 +208,51 @@ _ACCOUNT_EVENT = """, account_numbered AS (
     ON CONFLICT (key) DO UPDATE SET last_sequence = stream.last_sequence + 1
     RETURNING key, last_sequence
 ), account_told AS (
-    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id)
-    SELECT key, last_sequence, '{kind}', $5, $2, $1, id FROM stored CROSS JOIN account_numbered
+    INSERT INTO event (stream, sequence, kind, at, actor_id, ticket_id, message_id{traced})
+    SELECT key, last_sequence, '{kind}', $5, $2, $1, id{trace}
+    FROM stored CROSS JOIN account_numbered
 )"""
 
 
-def _post_statement(
-    set_column: str,
-    extra_assignment: str,
-    *excluded: TicketStatus,
-    condition: str = "",
-    account_event: str = "",
-) -> str:
-    statuses = ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)
+@cache
+def _post_statement(*, from_staff: bool, is_traced: bool) -> str:
+    """The statement for a message of staff or of a customer. When it is traced, its events get the
+    `traceparent` in $9.
+    """
+    events = {
+        "kind": EventKind.MESSAGE_POSTED,
+        "traced": ", traceparent" if is_traced else "",
+        "trace": ", $9::text" if is_traced else "",
+    }
+    if from_staff:
+        return _POST_TEMPLATE.format(
+            settled="first_response_at",
+            also=_ANSWERING,
+            condition=_CAN_ANSWER,
+            statuses=_statuses_except(TicketStatus.NEW, TicketStatus.CLOSED),
+            account_event=_ACCOUNT_EVENT.format(**events),
+            **events,
+        )
     return _POST_TEMPLATE.format(
-        settled=set_column,
-        also=extra_assignment,
-        condition=condition,
-        statuses=statuses,
-        kind=EventKind.MESSAGE_POSTED,
-        account_event=account_event.format(kind=EventKind.MESSAGE_POSTED),
+        settled="reply_awaited_since",
+        also="",
+        condition="AND snoozed_until IS NULL",
+        statuses=_statuses_except(*STATUSES_REOPENED_BY_CUSTOMERS, TicketStatus.CLOSED),
+        account_event="",
+        **events,
     )
 
 
-_STAFF_POST = _post_statement(
-    "first_response_at",
+_ANSWERING = (
     ", answered_at = CASE WHEN reply_awaited_since IS NULL THEN answered_at ELSE $5 END,"
     " reply_awaited_since = NULL,"
-    " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)",
-    TicketStatus.NEW,
-    TicketStatus.CLOSED,
-    condition="AND assignee_id IS NOT NULL"
-    " AND NOT EXISTS (SELECT FROM draft WHERE ticket_id = $1 AND user_id = $2)",
-    account_event=_ACCOUNT_EVENT,
+    " reply_email_pending_since = COALESCE(reply_email_pending_since, $5)"
 )
-_CUSTOMER_POST = _post_statement(
-    "reply_awaited_since",
-    "",
-    *STATUSES_REOPENED_BY_CUSTOMERS,
-    TicketStatus.CLOSED,
-    condition="AND snoozed_until IS NULL",
+_CAN_ANSWER = (
+    "AND assignee_id IS NOT NULL"
+    " AND NOT EXISTS (SELECT FROM draft WHERE ticket_id = $1 AND user_id = $2)"
 )
+
+
+def _statuses_except(*excluded: TicketStatus) -> str:
+    return ", ".join(f"'{status}'" for status in TicketStatus if status not in excluded)

@@ -20,11 +20,12 @@ from mail import emails
 from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.database.batches import keys_of
-from models.event import positions_stream
+from models.event import positions_stream, ticket_stream, traceparents_of
 from models.identity.user import User
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_position import TicketPosition, mark_emailed
+from models.tracing import is_tracing, link_causes
 from realtime.delivered_positions import DeliveredPositions
 from support.incoming.matching import thread_of
 from support.merging import people_of, with_merged
@@ -106,6 +107,9 @@ async def _send_to(tx: Transaction, ticket: Ticket, user: User, accepts_answers:
     messages = await unread_messages.using_db(tx.db).order_by("sequence").select_related("author")
     if not messages:
         return False
+    if is_tracing():
+        keys = [message.pk for message in messages]
+        link_causes(await traceparents_of(ticket_stream(ticket.pk), keys))
     shown_messages = messages[:_MAX_MESSAGES]
     await emails.send_ticket_replies(
         tx,

@@ -19,6 +19,7 @@ from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.event import INBOX, EventKind, agent_stream
 from models.identity.user import Staff, User
+from models.measurements import SLA_BREACHES
 from models.support.audit_actions import SupportAuditAction
 from models.support.calendar import Calendar
 from models.support.classification import Channel, Priority
@@ -108,6 +109,8 @@ async def _check(action: Action, clock_id: int) -> bool:
         if dict(vars(clock)) == former:
             return False
         await clock.save(using_db=tx.db)
+        if clock.breached_at and not former["breached_at"]:
+            tx.count(SLA_BREACHES, clock.measure.value)
         if kind:
             await plan_for_clock(tx, ticket, clock.pk, kind)
             await _notify(tx, ticket, kind)

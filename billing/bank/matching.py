@@ -37,6 +37,7 @@ from models.checks import Checks
 from models.database.batches import keys_of
 from models.errors import CommonErrorCode, Refusal, TransactionConflict
 from models.idempotency import earlier_result, owner_of, store_result
+from models.measurements import PAYMENTS
 from models.translations import Translatable, _
 
 TRANSFER = "transfer"  # the payment's method: there is no provider that would know a token
@@ -254,6 +255,7 @@ async def _store_payment(tx: Transaction, line: BankLine, match: Match) -> Payme
     await settlement.apply_payment(tx, payment, match.invoices)
     await settlement.restore(tx, purchases)
     await settlement.announce(tx, payment)
+    tx.count(PAYMENTS, TRANSFER, payment.status.value)
     return payment
 
 

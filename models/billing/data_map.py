@@ -78,7 +78,7 @@ TABLES: dict[str, Table] = {
         ACCOUNTING,
         Kept.ACCOUNTING,
         OnErasure.KEPT,
-        {Category.TECHNICAL: "next_attempt_at attempts"},
+        {Category.TECHNICAL: "next_attempt_at attempts traceparent"},
     ),
     "dunning_step": Table(
         PURCHASES, Kept.ACCOUNTING, OnErasure.KEPT, {Category.PAYMENT: "days completed_at"}

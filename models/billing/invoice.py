@@ -19,6 +19,7 @@ from models.database.sql import execute
 from models.identity.user import Staff
 from models.locale import Locale
 from models.text import number_text
+from models.tracing import TRACEPARENT_LENGTH
 
 if TYPE_CHECKING:
     from models.accounts.account import Account
@@ -234,7 +235,8 @@ class InvoiceDocument(Model):
 class DocumentRequest(Model):
     """A document that is still to be made and sent: inserted with the invoice, and deleted in the
     transaction that stores the PDF and writes the emails. `next_attempt_at` is when a job may claim
-    it.
+    it. `traceparent` identifies the span in which it was stored, when that was traced: see
+    models/tracing.py.
     """
 
     invoice: fields.OneToOneRelation[Invoice] = fields.OneToOneField(
@@ -245,6 +247,7 @@ class DocumentRequest(Model):
     )
     next_attempt_at: datetime = fields.DatetimeField(db_index=True)
     attempts = fields.IntField(default=0)
+    traceparent = fields.CharField(max_length=TRACEPARENT_LENGTH, null=True)
 
     invoice_id: int
 

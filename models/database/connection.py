@@ -12,11 +12,13 @@ from tortoise import Tortoise
 from tortoise.backends.base.config_generator import expand_db_url
 from tortoise.backends.base.executor import EXECUTOR_CACHE
 from tortoise.connection import get_connection
+from tortoise.exceptions import ConfigurationError
 from tortoise.migrations.recorder import MigrationRecorder
 
 from models.database.encryption import PARAMETERS, Encryption
 from models.database.migrations import migrate, migration_names
 from models.database.options import DatabaseOptions
+from models.database.pool import PoolUsage
 from models.database.sql import ANALYTICS
 from models.database.workload import Workload, workload
 
@@ -236,6 +238,16 @@ async def connect(url: str, analytics_url: str | None = None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
     config = tortoise_config(url, analytics_url)
     await Tortoise.init(config=config, _enable_global_fallback=True)
+
+
+def pool_usage() -> list[PoolUsage]:
+    """How the connections of this process are used, empty while it isn't connected."""
+    try:
+        client: Any = get_connection("default")
+    except ConfigurationError:
+        return []
+    usage: list[PoolUsage] = client.usage()
+    return usage
 
 
 async def disconnect() -> None:

@@ -20,11 +20,23 @@ class FairQueue:
     def __init__(self, size: int, *, share: int, transactions: int, wait: float) -> None:
         self._size, self._share, self._transactions, self._wait = size, share, transactions, wait
         self._used = 0
+        self.waiting = self.waits = self.refusals = 0  # now, so far, and those that ended in vain
+        self.waited_seconds = 0.0
         self._used_by_transactions = 0
         self._used_by_person: dict[str, int] = {}
         # In the order of turns. A person's transactions wait apart from their reads, which may be
         # admitted earlier.
         self._waiting: dict[Admission, deque[asyncio.Future[None]]] = {}
+
+    @property
+    def size(self) -> int:
+        """How many may use a connection at once."""
+        return self._size
+
+    @property
+    def used(self) -> int:
+        """How many use a connection now."""
+        return self._used
 
     async def enter(self, person: str | None, *, transaction: bool) -> Admission:
         """Wait until a connection may be used. Return it with `leave`.
@@ -69,6 +81,9 @@ class FairQueue:
         waiter = loop.create_future()
         self._waiting.setdefault(admission, deque()).append(waiter)
         timer = loop.call_later(self._wait, self._refuse, admission, waiter)
+        began_at = loop.time()
+        self.waits += 1
+        self.waiting += 1
         try:
             await waiter
         except asyncio.CancelledError:
@@ -79,10 +94,13 @@ class FairQueue:
             raise
         finally:
             timer.cancel()
+            self.waiting -= 1
+            self.waited_seconds += loop.time() - began_at
 
     def _refuse(self, admission: Admission, waiter: asyncio.Future[None]) -> None:
         if not waiter.done():
             self._forget(admission, waiter)
+            self.refusals += 1
             waiter.set_exception(ServiceUnavailable("no connection is free"))
 
     def _forget(self, admission: Admission, waiter: asyncio.Future[None]) -> None:

@@ -45,6 +45,33 @@ class Lease(NamedTuple):
     generation: int
 
 
+class PoolUsage(NamedTuple):
+    """How the connections of a workload are used now, and how many requests had to wait for one so
+    far, for how many seconds together, and how many of them got none.
+    """
+
+    workload: Workload
+    size: int
+    used: int
+    waiting: int
+    waits: int
+    waited_seconds: float
+    refusals: int
+
+    @classmethod
+    def of(cls, workload: Workload, queue: FairQueue) -> "PoolUsage":
+        """The usage of the connections to which a queue admits."""
+        return cls(
+            workload,
+            queue.size,
+            queue.used,
+            queue.waiting,
+            queue.waits,
+            queue.waited_seconds,
+            queue.refusals,
+        )
+
+
 class ConnectionPool:
     """The connections of one workload."""
 
@@ -54,6 +81,10 @@ class ConnectionPool:
         self._connect, self._queue, self._pools = connect, queue, pools
         self._idle: list[Connection] = []
         self._closing: set[asyncio.Task[None]] = set()
+
+    def usage(self, workload: Workload) -> PoolUsage:
+        """How the connections are used."""
+        return PoolUsage.of(workload, self._queue)
 
     async def acquire(self, *, transaction: bool) -> Lease:
         """Acquire a connection. Raises ServiceUnavailable."""
@@ -134,6 +165,10 @@ class Pools:
     def current(self) -> ConnectionPool:
         """The pool of the current task's workload."""
         return self._pools[current_workload()]
+
+    def usage(self) -> list[PoolUsage]:
+        """How the connections of each workload are used."""
+        return [pool.usage(kind) for kind, pool in self._pools.items()]
 
     def raise_service_error(self, error: BaseException) -> None:
         """Raise ServiceUnavailable if the error is temporary, otherwise return."""

@@ -15,7 +15,7 @@ from tortoise.backends.base.client import (
 from tortoise.connection import get_connections
 
 from models.database.options import DatabaseOptions
-from models.database.pool import Lease, Pools, is_reported
+from models.database.pool import Lease, Pools, PoolUsage, is_reported
 from models.errors import ServiceUnavailable
 from models.tracing import TracedStatements, trace_statement
 
@@ -40,6 +40,11 @@ class PostgresClient(TracedStatements, AsyncpgDBClient):
                     await self.create_connection(with_db=True)
         pools: Pools = self._pool
         return pools
+
+    def usage(self) -> list[PoolUsage]:
+        """How the connections are used, empty before the first statement."""
+        pools: Pools | None = self._pool
+        return pools.usage() if pools else []
 
     def read(self, statement: str, params: list[Any]) -> Coroutine[Any, Any, list[Any]]:
         """Execute one statement outside any transaction and return asyncpg's records. Raises

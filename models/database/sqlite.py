@@ -38,6 +38,7 @@ from models.database.append_only import triggers_of
 from models.database.failures import as_service_error
 from models.database.fair_queue import FairQueue
 from models.database.options import DatabaseOptions
+from models.database.pool import PoolUsage
 from models.database.workload import Workload, current_person, current_workload
 from models.tracing import TracedStatements
 
@@ -200,6 +201,12 @@ class ImmediateClient(TracedStatements, SqliteClient):
         if connection:
             with suppress(sqlite3.Error):
                 await connection.close()
+
+    def usage(self) -> list[PoolUsage]:
+        """How the connection for reports is used. All other statements share one without a
+        queue of ours.
+        """
+        return [PoolUsage.of(Workload.REPORTS, self._reports.queue)]
 
     def acquire_connection(self) -> Any:
         if current_workload() is Workload.REPORTS:

@@ -28,7 +28,8 @@ TABLES: dict[str, Table] = {
             Category.ACTIVITY: "template created_at sent_at bounced_at bounce_status",
             Category.CREDENTIALS: "withdrawal_token",
             Category.KEYS: "ticket_id",
-            Category.TECHNICAL: "purpose message_key thread next_attempt_at attempts priority",
+            Category.TECHNICAL: "purpose message_key thread next_attempt_at attempts priority "
+            "traceparent",
         },
         person="user_id",
         withheld={
@@ -39,7 +40,7 @@ TABLES: dict[str, Table] = {
         OPERATION,
         Kept.EVENTS,
         OnErasure.KEPT,
-        {Category.ACTIVITY: "kind at status", Category.TECHNICAL: "stream sequence"},
+        {Category.ACTIVITY: "kind at status", Category.TECHNICAL: "stream sequence traceparent"},
         not_in_archive="repeats what the other tables say",
     ),
     "idempotency_key": Table(
@@ -51,7 +52,9 @@ TABLES: dict[str, Table] = {
             Category.KEYS: "created_id",
         },
     ),
-    "installation": public("key_fingerprint database_identity held_at reference epoch"),
+    "installation": public(
+        "key_fingerprint database_identity held_at reference epoch backed_up_at"
+    ),
     "latest_time": public("at"),
     "stream": Table(
         OPERATION, Kept.ALWAYS, OnErasure.KEPT, {Category.TECHNICAL: "key last_sequence"}

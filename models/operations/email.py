@@ -15,6 +15,7 @@ from models.identity.user import Staff
 from models.operations.audit_actions import OperationsAuditAction
 from models.operations.errors import OperationsErrorCode
 from models.privacy.consent import ConsentPurpose
+from models.tracing import TRACEPARENT_LENGTH
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -112,6 +113,9 @@ class Email(Model):
     that this one continues, oldest first and separated by spaces: our own ones as their key alone,
     because the domain is filled in when the message is made. bounced_at is when a mail server
     reported that it can't deliver the email, bounce_status its code (RFC 3463), such as 5.1.1.
+
+    traceparent identifies the span in which the email was stored, when that was traced: see
+    models/tracing.py.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -140,6 +144,7 @@ class Email(Model):
     sent_at = fields.DatetimeField(null=True)
     bounced_at: datetime | None = fields.DatetimeField(null=True)
     bounce_status = fields.CharField(max_length=11, null=True)
+    traceparent = fields.CharField(max_length=TRACEPARENT_LENGTH, null=True)
 
     invoice_id: int | None
     user_id: int | None

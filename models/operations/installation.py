@@ -38,7 +38,7 @@ class Installation(Model):
     database_identity the database in which it was written. While held_at is set, jobs that reach
     outside don't run. `reference` tells other parties' servers this installation from others that
     use the same account there, and is kept by copies. `epoch` is the stored part of the streams'
-    epoch.
+    epoch. `backed_up_at` is when the last backup that was finished began.
     """
 
     id = fields.IntField(primary_key=True)
@@ -47,6 +47,7 @@ class Installation(Model):
     held_at: datetime | None = fields.DatetimeField(null=True)
     reference = fields.CharField(max_length=16, null=True)
     epoch = fields.CharField(max_length=16, null=True)
+    backed_up_at: datetime | None = fields.DatetimeField(null=True)
 
     class Meta:
         table = "installation"
@@ -93,6 +94,12 @@ class Installation(Model):
         elif installation.database_identity != identity:
             await cls.hold(action)
         return await cls.is_held()
+
+    @classmethod
+    async def record_backup(cls, at: datetime) -> None:
+        """Record that a backup which began at this time was finished."""
+        await execute(_CREATE)
+        await cls.filter(pk=1).update(backed_up_at=at)
 
     @classmethod
     async def record_migration(cls, was_recognized: bool) -> None:

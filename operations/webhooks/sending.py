@@ -40,6 +40,7 @@ from models.database.sql import fetch_records
 from models.due_rows import handle_each
 from models.event import Event
 from models.global_ids import encode
+from models.measurements import WEBHOOK_DELIVERY, WEBHOOKS
 from models.operations.audit_actions import OperationsAuditAction
 from models.operations.webhook import (
     WebhookDelivery,
@@ -50,6 +51,7 @@ from models.operations.webhook import (
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus, visible_status
+from models.tracing import SpanKind, is_tracing, span
 from models.viewer import Viewer
 from operations.webhooks.destinations import destination_of
 from operations.webhooks.endpoints import delivery_columns, disabling
@@ -153,6 +155,14 @@ def _data(endpoint: WebhookEndpoint, event: Event) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+async def _cause(endpoint: WebhookEndpoint, delivery: WebhookDelivery) -> str | None:
+    """What stored the event of a delivery, if that is to be traced."""
+    if delivery.sequence is None or not is_tracing():
+        return None
+    event = await Event.get_or_none(stream=endpoint.stream, sequence=delivery.sequence)
+    return event.traceparent if event else None
+
+
 @dataclass(frozen=True)
 class _Outcome:
     """How a request ended: the status of the response, or what failed before one came."""
@@ -164,6 +174,13 @@ class _Outcome:
     @property
     def is_success(self) -> bool:
         return self.status is not None and 200 <= self.status < 300
+
+    @property
+    def result(self) -> str:
+        """The result for the metrics."""
+        if self.status is None:
+            return "failed"
+        return "accepted" if self.is_success else "refused"
 
 
 class WebhookSender:
@@ -262,8 +279,11 @@ class WebhookSender:
             return False  # another process was faster
         delivery = await WebhookDelivery.get_or_none(pk=key)
         if delivery is not None:
-            outcome = await self._request(client, endpoint, delivery)
-            await retry_conflict(partial(_record, self._action(), delivery, outcome))
+            cause = await _cause(endpoint, delivery)
+            with span(f"webhook {delivery.type}", SpanKind.TASK, parent=cause):
+                outcome = await self._request(client, endpoint, delivery)
+                WEBHOOKS.add(outcome.result)
+                await retry_conflict(partial(_record, self._action(), delivery, outcome))
         return True
 
     async def _request(
@@ -343,6 +363,8 @@ async def _record(action: Action, sent: WebhookDelivery, outcome: _Outcome) -> N
             await _handle_failure(tx, endpoint, delivery)
         else:
             await _release_waiting(tx, delivery)
+    if outcome.is_success:
+        WEBHOOK_DELIVERY.observe(action.at - delivery.started_at)
     log.info(
         "webhook.sent",
         key=delivery.pk,

@@ -66,14 +66,15 @@ class Urgency(StrEnum):
 
 @dataclass(frozen=True)
 class Notification:
-    """One notification: its payload, how long the push service keeps it, and the topic by which a
-    later one replaces it there.
+    """One notification: its payload, how long the push service keeps it, the topic by which a later
+    one replaces it there, and the events that it is about.
     """
 
     payload: bytes
     topic: str
     urgency: Urgency
     ttl: timedelta
+    events: Sequence[Event]
 
 
 @dataclass
@@ -96,7 +97,7 @@ async def notifications_of(
             continue
         title = await _title(group, ticket, user)
         if title is not None:
-            result.append(_notification(device, group.kind, ticket, title, user, space, base_url))
+            result.append(_notification(device, group, ticket, title, user, space, base_url))
     return result
 
 
@@ -181,13 +182,14 @@ async def _concerns_agent(kind: PushKind, ticket: Ticket, user: User) -> bool:
 
 def _notification(
     device: PushDevice,
-    kind: PushKind,
+    group: _Group,
     ticket: Ticket,
     title: str,
     user: User,
     space: CustomerSpace,
     base_url: str,
 ) -> Notification:
+    kind = group.kind
     topic = base64url(sha256(f"{device.pk}:{kind}:{ticket.pk}".encode()).digest()[:24])
     payload: Mapping[str, Any] = {
         "kind": kind.value,
@@ -205,4 +207,5 @@ def _notification(
         topic,
         Urgency.HIGH if waits else Urgency.NORMAL,
         _CHAT_LIFETIME if _is_chat(kind, ticket) else NEWS_LIFETIME,
+        group.events,
     )

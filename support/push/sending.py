@@ -22,7 +22,9 @@ from mail.customer_space import CustomerSpace
 from models.database.sql import fetch_records
 from models.event import Event
 from models.identity.session import Session
+from models.measurements import NOTIFICATION_DELIVERY, NOTIFICATIONS
 from models.support.push_device import PushDevice
+from models.tracing import SpanKind, span
 from support.push.encryption import encrypt
 from support.push.endpoints import PushService, parse_endpoint, post
 from support.push.notifications import NEWS_LIFETIME, Notification, notifications_of
@@ -179,15 +181,21 @@ class _Run:
         """Send one notification. Returns False when the device is gone, which deletes it. Raises
         _Failed.
         """
-        response = await self._response(device, notification)
+        causes = [event.traceparent for event in notification.events]
+        with span(f"notification {self._service.name}", SpanKind.CALL, links=causes):
+            response = await self._response(device, notification)
         status = response.status_code
         if response.is_success:
             self.sent_count += 1
+            NOTIFICATIONS.add(self._service.name, "accepted")
+            NOTIFICATION_DELIVERY.observe(self._now() - notification.events[0].at)
         elif status in _GONE:
+            NOTIFICATIONS.add(self._service.name, "gone")
             await PushDevice.filter(pk=device.pk, endpoint=device.endpoint).delete()
             log.info("push.device_gone", key=device.pk, status=status)
             return False
         elif status in _UNUSABLE:
+            NOTIFICATIONS.add(self._service.name, "refused")
             log.error("push.refused", key=device.pk, status=status)
         else:
             raise _Failed(f"status {status}", retry_after(response, self._now()))
@@ -220,6 +228,7 @@ class _Run:
             raise _Failed(type(error).__name__) from None
 
     async def _record_failure(self, device: PushDevice, failure: _Failed) -> None:
+        NOTIFICATIONS.add(self._service.name, "failed")
         wait = min(_MIN_WAIT * 2 ** min(device.attempts, 10), _MAX_WAIT)
         if failure.retry_after is not None:
             wait = min(max(failure.retry_after, _MIN_WAIT), timedelta(days=1))

@@ -33,7 +33,9 @@ from models.database.sql import execute
 from models.errors import Refusal
 from models.event import Event, EventKind, account_stream
 from models.identity.user import User
+from models.measurements import DUNNING_STEPS, PAYMENTS
 from models.operations.email import Email
+from operations.database_metrics import read_numbers
 from settings import PACKAGED_SELLER
 from tests.billing.purchase_fixtures import UnavailableOnce
 from tests.people import add_member, create_account, create_user
@@ -210,6 +212,7 @@ async def test_p3_7_an_unpaid_purchase_is_dunned_suspended_and_ended(
     purchase: Purchase, action: Action, services: CheckoutServices
 ) -> None:
     await use_method(purchase, "pm_sandbox_declined")
+    steps_before, payments_before = DUNNING_STEPS.counts, PAYMENTS.counts
     due = date(2027, 2, 28)
     await run_daily(action, services, due, due)
     purchase = await Purchase.get(pk=purchase.pk)
@@ -224,6 +227,7 @@ async def test_p3_7_an_unpaid_purchase_is_dunned_suspended_and_ended(
     purchase = await Purchase.get(pk=purchase.pk)
     assert purchase.status is PurchaseStatus.SUSPENDED
     assert await templates() == ["purchase_suspended"]
+    assert (await read_numbers(action.at))["camcha_companies_suspended"] == 1
     await run_daily(action, services, due + timedelta(days=45), due + timedelta(days=60))
     purchase = await Purchase.get(pk=purchase.pk)
     assert (purchase.status, purchase.ended_on) == (
@@ -234,6 +238,10 @@ async def test_p3_7_an_unpaid_purchase_is_dunned_suspended_and_ended(
     # A suspended purchase isn't billed for further periods.
     assert await Invoice.filter(purchase_id=purchase.pk).count() == 2
     assert (await Receivable.get(invoice_id=invoice.pk)).state is InvoiceState.UNPAID
+    steps = {key[0]: n - steps_before[key] for key, n in DUNNING_STEPS.counts.items()}
+    assert steps == {"REMIND": 1, "RETRY": 3, "SUSPEND": 1, "CANCEL": 1}
+    declined = ("sandbox", "DECLINED")
+    assert PAYMENTS.counts[declined] - payments_before.get(declined, 0) == 4
 
 
 async def test_after_downtime_every_due_step_is_recorded_and_the_last_one_taken(

@@ -16,10 +16,10 @@ import orjson
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.redis_server import RedisServer
 from tests.forked import ROOT, ForkedProcess
 from tests.otlp_collector import Collector, running_collector
 from tests.people import hire, sign_up
-from tests.redis_server import RedisServer
 from tests.story.server_fixtures import (
     Client,
     Server,
@@ -263,6 +263,11 @@ def verify_traces(collector: Collector) -> None:
     sent = {name for name in collector.trace(run.trace_id) if name.startswith("email ")}
     assert sent
     assert not run.parent_span_id
+    # The email's own span is linked to that of the request that stored it.
+    signed_up = {each.trace_id for each in collector.spans if each.name == "INSERT email"}
+    (email, *_) = [each for each in collector.spans if each.name in sent]
+    assert {link.trace_id for link in email.links} <= signed_up
+    assert email.links
     assert not collector.named("job ticket search")  # they found nothing to index
     texts = str(collector.spans)
     assert "paul" not in texts

@@ -7,17 +7,22 @@ import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from auth.public_requests import Endpoint
+from mail.delivery import deliver_due
+from mail.message import Sender
+from mail.transport import transport_from_url
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.identity.user import User
 from models.operations.email import Email
 from models.operations.webhook import WebhookEndpoint
 from models.support.ticket import Ticket
+from models.tracing import SpanKind, span
 from models.viewer import Viewer
 from operations.webhooks.destinations import destination_of, named_host
 from operations.webhooks.endpoints import MAX_ENDPOINTS
@@ -28,11 +33,14 @@ from operations.webhooks.sending import (
 )
 from resolvers.context import Services
 from settings import SettingsError, read_settings
+from support.reply_emails import send_due_replies
 from tests.conftest import MovableClock
+from tests.otlp_collector import running_collector
 from tests.realtime.socket_fixtures import wait_until
 from tests.schema.billing.catalogue_fixtures import codes, mutate
 from tests.schema.conftest import Dataset, create_services
 from tests.schema.operations.webhook_receiver import Receiver, serve_receiver
+from tracing import Tracing
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
@@ -191,6 +199,47 @@ async def test_p6_4_a_company_is_sent_its_events(webhooks: Webhooks) -> None:
         await webhooks.mutate("ticketMove", "ticket { id }", webhooks.dataset.alice, **fields)
     await webhooks.run()
     assert {each.content["data"]["status"] for each in webhooks.receiver.take()} == {"OPEN"}
+
+
+async def test_p6_4_what_a_request_causes_is_joined_to_its_trace(
+    webhooks: Webhooks, tmp_path: Path
+) -> None:
+    await webhooks.create("MESSAGE_POSTED")
+    await webhooks.reply()
+    with running_collector() as collector:
+        tracing = Tracing(collector.url, ())
+        tracing.start()
+        try:
+            with span("POST /graphql", SpanKind.REQUEST):
+                await webhooks.reply()
+            with span("job webhooks", SpanKind.JOB):
+                await webhooks.run()
+            await send_reply_emails(webhooks, tmp_path)
+        finally:
+            await asyncio.to_thread(tracing.close)
+    (request,) = collector.named("POST /graphql")
+    first, webhook = collector.named("webhook message.posted")
+    # One webhook continues the trace, and what was posted before anything was traced begins one.
+    assert (webhook.trace_id, webhook.parent_span_id) == (request.trace_id, request.span_id)
+    assert (first.trace_id != request.trace_id, first.parent_span_id) == (True, b"")
+    assert "UPDATE webhook_delivery" in collector.trace(request.trace_id)
+    # One email is about several messages.
+    (replies,) = collector.named("job reply emails")
+    assert [link.trace_id for link in replies.links] == [request.trace_id]
+    (email,) = collector.named("email ticket_replies.fr")
+    assert [link.span_id for link in email.links] == [replies.span_id]
+    assert not replies.parent_span_id
+
+
+async def send_reply_emails(webhooks: Webhooks, folder: Path) -> None:
+    delivered, minute = webhooks.services.delivered, timedelta(minutes=1)
+    webhooks.clock.advance(minute)
+    with span("job reply emails", SpanKind.JOB):
+        assert await send_due_replies(webhooks.action(), delivered, minute) == 1
+    sender = Sender("CAMCHA <bonjour@camcha.example>", "https://camcha.example")
+    with span("job emails", SpanKind.JOB):
+        transport = transport_from_url(f"file://{folder}")
+        assert await deliver_due(transport, webhooks.clock.now(), sender=sender) >= 1
 
 
 async def test_what_fails_is_sent_again_in_order(webhooks: Webhooks) -> None:

@@ -1,0 +1,35 @@
+"""When the last backup was made, and which spans of traces stored events, emails and requests for
+documents. All columns are empty at first, so no table is written again.
+"""
+
+from tortoise import migrations
+from tortoise.migrations import operations as ops
+from tortoise import fields
+
+class Migration(migrations.Migration):
+    dependencies = [('models', '0082_incident_notices')]
+
+    initial = False
+
+    operations = [
+        ops.AddField(
+            model_name='DocumentRequest',
+            name='traceparent',
+            field=fields.CharField(null=True, max_length=55),
+        ),
+        ops.AddField(
+            model_name='Email',
+            name='traceparent',
+            field=fields.CharField(null=True, max_length=55),
+        ),
+        ops.AddField(
+            model_name='Event',
+            name='traceparent',
+            field=fields.CharField(null=True, max_length=55),
+        ),
+        ops.AddField(
+            model_name='Installation',
+            name='backed_up_at',
+            field=fields.DatetimeField(null=True, auto_now=False, auto_now_add=False),
+        ),
+    ]
