@@ -99,7 +99,7 @@ def test_the_commands_in_operating_can_be_run_as_written() -> None:
     """Each command works in a fresh clone: it is a file of the repository, with a known command."""
     commands = set(re.findall(r"^    ([a-z-]+)", _parser().format_help(), re.M))
     typed = re.findall(r"(?:^    |`)(bin/\w+)(?: ([a-z-]+))?", OPERATING, re.M)
-    assert {program for program, _ in typed} == {"bin/cli", "bin/serve"}
+    assert {program for program, _ in typed} == {"bin/chaos", "bin/cli", "bin/serve"}
     assert {name for program, name in typed if program == "bin/cli" and name} <= commands
     assert all((ROOT / program).exists() for program, _ in typed)
     assert ".venv/bin" not in OPERATING

@@ -143,7 +143,7 @@ def test_p6_4_the_dashboard_shows_metrics_that_exist() -> None:
 async def create_numbers(action: Action) -> None:
     """Stores one of everything that is counted, and as much that isn't."""
     long_ago, just_now = action.at - timedelta(hours=2), action.at - timedelta(minutes=10)
-    content = {
+    content: dict[str, Any] = {
         "template": "x.fr",
         "recipient": "a@b.example",
         "subject": "",

@@ -7,7 +7,7 @@ from tortoise.migrations import operations as ops
 from tortoise import fields
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0082_incident_notices')]
+    dependencies = [('models', '0085_saved_queries')]
 
     initial = False
 

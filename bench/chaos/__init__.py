@@ -1,0 +1,1 @@
+"""`bin/chaos`: faults under load, and what must hold afterwards. See ../README.md."""
