@@ -20,6 +20,7 @@ import orjson
 import uvloop
 
 from bench import (
+    chat_queue,
     chats,
     invoices,
     large_reports,
@@ -71,6 +72,7 @@ OWN_SERVER_COMMANDS = [
     "processes",
     "chats",
     "tickets",
+    "queue",
 ]
 LARGE_COMMANDS = ["lists", "large-reports", "proofs"]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
@@ -208,6 +210,11 @@ class Benchmark:
                 self.database, self.sizes, self.folder, self.options.seconds, self.options.delay
             )
             return
+        if command == "queue":
+            await chat_queue.measure_queue(
+                self.database.url, self.sizes, self.options.waiting, self.options.agents
+            )
+            return
         token = ""
         if command == "reports":
             token = await reports.prepare(self.database.url, self.sizes)
@@ -282,6 +289,7 @@ def main() -> int:
         "processes",
         "tickets",
         *LARGE_COMMANDS,
+        "queue",
     )
     core = None if uses_every_core else pin_to_core()
     sizes = TINY if options.tiny else FULL
@@ -419,6 +427,10 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         help="milliseconds to the database and back in tickets",
     )
+    parser.add_argument(
+        "--waiting", type=int, default=10_000, help="number of chats that wait in queue"
+    )
+    parser.add_argument("--agents", type=int, default=1_000, help="number of idle agents in queue")
     parser.add_argument(
         "--tiny", action="store_true", help="use little data, only to check that everything works"
     )
