@@ -746,7 +746,7 @@ async def send_ticket_transcript(
 def _message_values(message: Message, files: Sequence[str], locale: Locale) -> dict[str, Any]:
     """The values with which an email shows a message, whose author must be fetched."""
     return {
-        "author": _one_line(message.author.name),
+        "author": _one_line(message.author.name_in(locale)),
         "day": day(local_date(message.at), locale),
         "time": time_of_day(message.at, locale),
         "body": message.body,
@@ -1187,13 +1187,28 @@ async def send_mailing(
         tx,
         user,
         "mailing",
+        mailing_id=mailing.pk,
         purpose=mailing.purpose,
         withdrawal_token=withdrawal_token,
-        title=_one_line(mailing.subject(user.locale)),
-        paragraphs=[each for each in re.split(r"\n\s*\n", mailing.body(user.locale)) if each],
-        consent=text(PURPOSE_LABELS[mailing.purpose], user.locale),
-        stop_link=_page_url(WITHDRAWAL_PATH, withdrawal_token),
+        **_mailing_values(mailing, user.locale, withdrawal_token),
     )
+
+
+def render_mailing(mailing: Mailing, reader: User, locale: Locale) -> tuple[str, str, str]:
+    """The subject, the text and the HTML of a mailing in one language, as it would be sent to this
+    person. Its link to withdraw the consent doesn't work.
+    """
+    values = _mailing_values(mailing, locale, "")
+    return _render("mailing", locale, _greeting_name(reader), **values)
+
+
+def _mailing_values(mailing: Mailing, locale: Locale, withdrawal_token: str) -> dict[str, Any]:
+    return {
+        "title": _one_line(mailing.subject(locale)),
+        "paragraphs": [each for each in re.split(r"\n\s*\n", mailing.body(locale)) if each],
+        "consent": text(PURPOSE_LABELS[mailing.purpose], locale),
+        "stop_link": _page_url(WITHDRAWAL_PATH, withdrawal_token),
+    }
 
 
 async def send_breach_message(
@@ -1290,14 +1305,14 @@ async def _store(
     user: User | None = None,
     account_id: int | None = None,
     ticket: Ticket | None = None,
+    mailing_id: int | None = None,
     thread: Sequence[str] = (),
     calendar: str | None = None,
     purpose: ConsentPurpose | None = None,
     withdrawal_token: str | None = None,
     **params: Any,
 ) -> Email:
-    params |= {"name": greeting_name, "privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
-    subject, text, html = render(name, locale, **params)
+    subject, text, html = _render(name, locale, greeting_name, **params)
     return await Email.create(
         using_db=tx.db,
         template=f"{name}.{locale.value}",
@@ -1309,6 +1324,7 @@ async def _store(
         user=user,
         account_id=account_id,
         ticket_id=ticket.pk if ticket else None,
+        mailing_id=mailing_id,
         message_key=f"email-{token_hex(16)}",
         thread=" ".join(thread) or None,
         calendar=calendar,
@@ -1319,6 +1335,12 @@ async def _store(
         next_attempt_at=tx.action.at,
         traceparent=current_traceparent(),
     )
+
+
+def _render(name: str, locale: Locale, greeting_name: str, **params: Any) -> tuple[str, str, str]:
+    """The subject, the text and the HTML of an email."""
+    links = {"privacy_policy": PRIVACY_POLICY, "sign_in_url": SIGN_IN_URL}
+    return render(name, locale, name=greeting_name, **links, **params)
 
 
 def _one_line(text: str) -> str:

@@ -236,7 +236,7 @@ async def personal_archive(user_id: int, store: Store, at: datetime) -> AsyncIte
                         yield buffer.take()
         async for file in _files(user_id):
             try:
-                content = await store.open(file.key)
+                content = await store.open(file.stored_key)
             except FileNotFoundError:  # lost: what is known of it is in the table
                 continue
             name = f"files/{file.pk}-{_file_name(file.name)}"

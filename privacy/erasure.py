@@ -68,6 +68,7 @@ from models.support.status_board import BoardEntry, StatusBoard
 from models.support.tag import TicketTag
 from models.support.ticket import Ticket
 from models.support.ticket_status import TicketStatus
+from storage.file_service import delete_content
 from storage.store import Store, StoreUnavailable
 from support.incoming.retention import delete_emails
 
@@ -190,11 +191,11 @@ async def _delete_files(action: Action, services: ErasureServices, erasure: Eras
         | Q(legal_name_change__account_id=account_id)
     )
     while files := await File.filter(belongs_to_account).limit(BATCH_SIZE):
+        keys = [file.pk for file in files]
+        await File.filter(pk__in=keys).update(abandoned_at=action.at)
         for file in files:
-            await services.store.delete(file.key)
-        await _run_step(
-            action, erasure, "files", partial(_delete_file_rows, [file.pk for file in files])
-        )
+            await delete_content(services.store, file)
+        await _run_step(action, erasure, "files", partial(_delete_file_rows, keys))
 
 
 async def _delete_incoming_emails(services: ErasureServices, account_id: int) -> None:

@@ -1,15 +1,18 @@
 """Mailings: emails to everybody who consented to a purpose.
 
+Before an operator sends one, they can see it as its recipients would, and how many that would be.
 An operator stores the texts. A job then stores the emails in the outbox, a batch in each
 transaction together with its position: each recipient gets one, however many processes run the job
 or are killed. Whoever withdraws their consent before the email is delivered gets none
-(mail/delivery.py).
+(mail/delivery.py). An operator can stop a mailing: what hasn't been sent by then is deleted.
 """
 
 from dataclasses import dataclass
 from functools import partial
 
 from tortoise.expressions import Q, Subquery
+from tortoise.functions import Max
+from tortoise.queryset import QuerySet
 
 from auth.tokens import Signer
 from mail import emails
@@ -17,12 +20,16 @@ from models.accounts.account import AccountStatus, Membership
 from models.action import Action, Transaction
 from models.checks import Checks
 from models.due_rows import handle_each
+from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import User
+from models.locale import Locale
+from models.operations.email import Email
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.consent import ConsentChange, ConsentPurpose
 from models.privacy.mailing import SUBJECT_LENGTH, Mailing
 from models.text import BODY_LENGTH, client_key, line, message_text
+from models.translations import _
 from privacy.consents import ConsentLink, withdrawal_token
 
 BATCH_SIZE = 200
@@ -37,18 +44,53 @@ class MailingTexts:
     body_fr: str
     body_en: str
 
+    def values(self, check: Checks) -> dict[str, str]:
+        """The texts as they may be stored. Refuses BLANK, TOO_LONG and CARD_NUMBER."""
+        return {
+            "subject_fr": check(line, self.subject_fr, "subjectFr", SUBJECT_LENGTH),
+            "subject_en": check(line, self.subject_en, "subjectEn", SUBJECT_LENGTH),
+            "body_fr": check(message_text, self.body_fr, "bodyFr", BODY_LENGTH),
+            "body_en": check(message_text, self.body_en, "bodyEn", BODY_LENGTH),
+        }
+
+
+@dataclass(frozen=True)
+class MailingEmail:
+    """A mailing in one language, as an email."""
+
+    locale: Locale
+    subject: str
+    text: str
+    html: str
+
+
+@dataclass(frozen=True)
+class MailingPreview:
+    """What would be sent, and to how many people."""
+
+    recipient_count: int
+    emails: list[MailingEmail]
+
+
+async def preview(action: Action, purpose: ConsentPurpose, texts: MailingTexts) -> MailingPreview:
+    """A mailing as it would be sent to the operator now. Raises BLANK, TOO_LONG and CARD_NUMBER."""
+    with Checks() as check:
+        values = texts.values(check)
+    assert action.actor, "an operator"  # noqa: S101
+    mailing = Mailing(purpose=purpose, **values)
+    rendered = [
+        MailingEmail(locale, *emails.render_mailing(mailing, action.actor, locale))
+        for locale in Locale
+    ]
+    return MailingPreview(await _recipients(purpose).count(), rendered)
+
 
 async def send(action: Action, purpose: ConsentPurpose, texts: MailingTexts, key: str) -> Mailing:
     """Store a mailing, which the job then sends. Raises BLANK, TOO_LONG, CARD_NUMBER and
     IDEMPOTENCY_MISMATCH.
     """
     with Checks() as check:
-        values = {
-            "subject_fr": check(line, texts.subject_fr, "subjectFr", SUBJECT_LENGTH),
-            "subject_en": check(line, texts.subject_en, "subjectEn", SUBJECT_LENGTH),
-            "body_fr": check(message_text, texts.body_fr, "bodyFr", BODY_LENGTH),
-            "body_en": check(message_text, texts.body_en, "bodyEn", BODY_LENGTH),
-        }
+        values = texts.values(check)
         key = check(client_key, key)
     assert action.actor, "an operator"  # noqa: S101
     async with action.transaction() as tx:
@@ -64,6 +106,26 @@ async def send(action: Action, purpose: ConsentPurpose, texts: MailingTexts, key
         )
         await store_result(tx, owner, "mailingSend", key, mailing.pk)
         tx.audit(PrivacyAuditAction.MAILING_SEND, mailing, purpose=purpose.value)
+    return mailing
+
+
+async def stop(action: Action, mailing: Mailing) -> Mailing:
+    """Stop a mailing: no more of its emails are stored, and those that wait in the outbox are
+    deleted. One that is being delivered at that moment may still arrive. A repeat changes nothing.
+    Raises TRANSITION_ILLEGAL when all of its emails have been sent.
+    """
+    async with action.transaction() as tx:
+        mailing = await tx.lock(Mailing, mailing.pk)
+        if mailing.stopped_at:
+            return mailing
+        mailing.canceled_count = await Email.delete_unsent_of_mailing(tx, mailing.pk)
+        if mailing.finished_at and not mailing.canceled_count:
+            message = _("All emails of this mailing have already been sent.")
+            raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "mailingId", message=message)
+        mailing.stopped_at, mailing.finished_at = action.at, mailing.finished_at or action.at
+        columns = ["canceled_count", "stopped_at", "finished_at"]
+        await mailing.save(using_db=tx.db, update_fields=columns)
+        tx.audit(PrivacyAuditAction.MAILING_STOP, mailing, canceled=mailing.canceled_count)
     return mailing
 
 
@@ -97,13 +159,23 @@ async def _send_batch(action: Action, signer: Signer, key: int) -> bool:
 
 
 async def _next_users(tx: Transaction, mailing: Mailing) -> list[User]:
-    """The next members of active companies who ever gave the consent, with a verified address."""
-    keys = ConsentChange.filter(
-        purpose=mailing.purpose, given=True, user_id__gt=mailing.last_user_id
-    )
+    people = _possible_recipients(mailing.purpose, mailing.last_user_id)
+    return await people.using_db(tx.db).order_by("id").limit(BATCH_SIZE)
+
+
+def _possible_recipients(purpose: ConsentPurpose, after: int = 0) -> QuerySet[User]:
+    """The members of active companies who ever gave the consent, with a verified address."""
+    keys = ConsentChange.filter(purpose=purpose, given=True, user_id__gt=after)
     members = Membership.filter(account__status=AccountStatus.ACTIVE)
-    people = User.filter(
+    return User.filter(
         Q(pk__in=Subquery(keys.values("user_id"))) & Q(pk__in=Subquery(members.values("user_id"))),
         email_verified_at__not_isnull=True,
     )
-    return await people.using_db(tx.db).order_by("id").limit(BATCH_SIZE)
+
+
+def _recipients(purpose: ConsentPurpose) -> QuerySet[User]:
+    """Those of them whose last entry in the ledger gives the consent."""
+    entries = ConsentChange.filter(purpose=purpose)
+    latest = entries.annotate(latest=Max("id")).group_by("user_id").values("latest")
+    givers = ConsentChange.filter(pk__in=Subquery(latest), given=True)
+    return _possible_recipients(purpose).filter(pk__in=Subquery(givers.values("user_id")))

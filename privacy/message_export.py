@@ -103,7 +103,7 @@ async def messages_json(export: MessageExport, at: datetime) -> AsyncIterator[by
     head = orjson.dumps({"exportedAt": at.astimezone(UTC), "company": company}, option=_OPTIONS)
     yield head[:-1] + b',"tickets":['
     separator = b""
-    async for ticket in _tickets(export):
+    async for ticket in _tickets(export, Locale.FR):
         yield separator + orjson.dumps(ticket, option=_OPTIONS)
         separator = b","
     yield b"]}"
@@ -123,21 +123,25 @@ async def messages_pdf(export: MessageExport, locale: Locale, at: datetime) -> A
             _("%(company)s, as of %(day)s"), locale, company=account.legal_name, day=exported_on
         ),
         "footer": f"CAMCHA · {exported_on}",
-        "tickets": [_ticket_page(ticket, locale) async for ticket in _tickets(export)],
+        "tickets": [_ticket_page(ticket, locale) async for ticket in _tickets(export, locale)],
     }
     yield await render_page(TEMPLATE, page, at)
 
 
-async def _tickets(export: MessageExport) -> AsyncIterator[dict[str, Any]]:
-    """Each ticket with its messages, and with its notes among them when they are exported."""
+async def _tickets(export: MessageExport, locale: Locale) -> AsyncIterator[dict[str, Any]]:
+    """Each ticket with its messages, and with its notes among them when they are exported. The
+    author of what automations write is named in this language.
+    """
     async for keys in batches_of(await export.tickets()):
         with workload(Workload.REPORTS):
             tickets = await Ticket.filter(id__in=keys).order_by("id").select_related("requester")
             targets = await _targets(keys)
         for ticket in tickets:
-            entries = [entry async for entry in _messages(ticket)]
+            entries = [entry async for entry in _messages(ticket, locale)]
             if export.with_notes:
-                entries = sorted([*entries, *await _notes(ticket)], key=lambda each: each["at"])
+                entries = sorted(
+                    [*entries, *await _notes(ticket, locale)], key=lambda each: each["at"]
+                )
             yield {
                 "number": ticket.number,
                 "subject": ticket.subject,
@@ -160,13 +164,13 @@ async def _targets(keys: Sequence[int]) -> dict[int, str]:
     return {merge.ticket_id: merge.target.number for merge in merges}
 
 
-async def _messages(ticket: Ticket) -> AsyncIterator[dict[str, Any]]:
+async def _messages(ticket: Ticket, locale: Locale) -> AsyncIterator[dict[str, Any]]:
     last = 0
     while True:
         rows = Message.filter(ticket_id=ticket.pk, sequence__gt=last).order_by("sequence")
         with workload(Workload.REPORTS):
             messages = await rows.limit(_BATCH_SIZE)
-            facts = await _Facts.of(messages)
+            facts = await _Facts.of(messages, locale)
         for message in messages:
             yield facts.entry(ticket, message)
         if len(messages) < _BATCH_SIZE:
@@ -185,7 +189,7 @@ class _Facts:
     call_ids: set[int]
 
     @classmethod
-    async def of(cls, messages: Sequence[Message]) -> "_Facts":
+    async def of(cls, messages: Sequence[Message], locale: Locale) -> "_Facts":
         keys = [message.pk for message in messages]
         users = await User.filter(id__in={message.author_id for message in messages})
         files: dict[int, list[dict[str, Any]]] = {}
@@ -195,7 +199,7 @@ class _Facts:
         emails = IncomingEmail.filter(posted_message_id__in=keys)
         calls = Call.filter(message_id__in=keys)
         return cls(
-            {user.pk: user.name for user in users},
+            {user.pk: user.name_in(locale) for user in users},
             files,
             {*await emails.values_list("posted_message_id", flat=True)},  # type: ignore[arg-type] # they are keys
             {*await calls.values_list("message_id", flat=True)},  # type: ignore[arg-type] # they are keys
@@ -224,10 +228,10 @@ class _Facts:
         return Channel.WEB  # where people write in tickets that were opened otherwise
 
 
-async def _notes(ticket: Ticket) -> list[dict[str, Any]]:
+async def _notes(ticket: Ticket, locale: Locale) -> list[dict[str, Any]]:
     notes = await Note.filter(ticket_id=ticket.pk).order_by("id").select_related("author")
     return [
-        {"kind": "NOTE", "at": note.at, "author": note.author.name, "body": note.body}
+        {"kind": "NOTE", "at": note.at, "author": note.author.name_in(locale), "body": note.body}
         for note in notes
     ]
 

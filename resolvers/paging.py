@@ -272,13 +272,15 @@ def pages_of(
     order: Order,
     page_request: PageRequest,
     viewer: Viewer,
+    condition: Q | None = None,
 ) -> Deferred:
-    """One page for each parent, of the rows whose `parent_column` contains its id. Raises BadInput
-    for an invalid size or cursor.
+    """One page for each parent, of the rows whose `parent_column` contains its id and that meet the
+    condition. Raises BadInput for an invalid size or cursor.
     """
     page_request.validate(viewer)
     order = page_request.order or order
     queryset: QuerySet[Any] = model.visible_to(viewer)  # type: ignore[attr-defined] # each of our models has it
+    queryset = queryset.filter(condition) if condition else queryset
     if page_request.after is None and page_request.before is None:
         return DeferredPages(parents, queryset, parent_column, order, page_request)
     if len({parent.pk for parent in parents}) > 1:

@@ -8,6 +8,7 @@ other errors are formatted by schema/errors.py.
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -123,11 +124,18 @@ def edge(batch: Batch, *, description: str, cost: Cost = 0, needs: Sequence[str]
     )
 
 
-def connection(batch: Batch, *, description: str, order: type[Any] | None = None) -> Any:
+def connection(
+    batch: Batch,
+    *,
+    description: str,
+    order: type[Any] | None = None,
+    filter: type[Any] | None = None,
+) -> Any:
     """A paginated list of related rows for each parent: the batch receives the `PageRequest` in
     addition to the parents.
 
-    `order` is the input type by which clients may choose an order other than the default.
+    `order` is the input type by which clients may choose an order other than the default, `filter`
+    the one by which they may choose rows, which the batch receives as well.
     """
 
     def resolve_page(
@@ -138,24 +146,15 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
         last: int | None = None,
         before: str | None = None,
         order_by: Any = None,
+        **filters: Any,
     ) -> Any:
-        return batch(
-            context, parents, PageRequest(first, after, last, before, requested_order(order_by))
-        )
+        page_request = PageRequest(first, after, last, before, requested_order(order_by))
+        return batch(context, parents, page_request, **filters)
 
     def resolve(
         root: Any,
         info: Info,
-        first: FirstArgument = None,
-        after: AfterArgument = None,
-        last: LastArgument = None,
-        before: BeforeArgument = None,
-    ) -> Any:
-        raise NotImplementedError  # the engine calls the batch
-
-    def resolve_ordered(
-        root: Any,
-        info: Info,
+        filter: Any = None,
         order_by: Any = None,
         first: FirstArgument = None,
         after: AfterArgument = None,
@@ -164,13 +163,26 @@ def connection(batch: Batch, *, description: str, order: type[Any] | None = None
     ) -> Any:
         raise NotImplementedError  # the engine calls the batch
 
-    if order:
-        argument = strawberry.argument(
-            description="The order of the list. Defaults to the order described for the list."
-        )
-        resolve_ordered.__annotations__["order_by"] = Annotated[Optional[order], argument]  # noqa: UP045 - of a variable
+    optional_arguments = {
+        "filter": (filter, "Which items to return."),
+        "order_by": (
+            order,
+            "The order of the list. Defaults to the order described for the list.",
+        ),
+    }
+    signature = inspect.signature(resolve)
+    parameters = dict(signature.parameters)
+    for name, (kind, text) in optional_arguments.items():
+        if kind is None:
+            del parameters[name], resolve.__annotations__[name]
+        else:
+            argument = strawberry.argument(description=text)
+            annotation = Annotated[Optional[kind], argument]  # type: ignore[valid-type]  # noqa: UP045 - of a variable
+            resolve.__annotations__[name] = annotation
+            parameters[name] = parameters[name].replace(annotation=annotation)
+    resolve.__signature__ = signature.replace(parameters=[*parameters.values()])  # type: ignore[attr-defined] # inspect reads it
     return strawberry.field(
-        resolver=resolve_ordered if order else resolve,
+        resolver=resolve,
         description=description,
         metadata={"batch": resolve_page, "needs": ("id",)},
     )

@@ -5,7 +5,7 @@ a file and attaching it are single statements with conditions that exclude each 
 concurrent ones the database lets only one succeed: an attached file is never marked, and a marked
 file can't be attached. If the process is killed in between, the marked row remains and the next run
 continues with it. The content goes before the row, because without the row nothing would ever find
-it again.
+it again. Content that copies of the file share stays until the last of them is deleted.
 
 The steps don't share a transaction: the store may be slow, and on SQLite no one else could write in
 the meantime.
@@ -18,6 +18,7 @@ from tortoise.expressions import Q
 
 from models.action import Action
 from models.support.file import File
+from storage.file_service import delete_content
 from storage.store import Store, StoreUnavailable
 
 # Since the file was announced. A day lets people finish a message or a request the next morning. It
@@ -67,5 +68,5 @@ async def _delete(action: Action, store: Store, file: File) -> int:
     """
     if not await File.unattached().filter(pk=file.pk).update(abandoned_at=action.at):
         return 0
-    await store.delete(file.key)
+    await delete_content(store, file)
     return await File.filter(pk=file.pk, abandoned_at__not_isnull=True).delete()

@@ -41,7 +41,7 @@ async def scan_file(action: Action, file_service: FileService, file: File) -> bo
     if file_service.scanner is None:
         return False
     try:
-        virus = await file_service.scanner.scan(await file_service.store.open(file.key))
+        virus = await file_service.scanner.scan(await file_service.store.open(file.stored_key))
     except ScannerUnavailable as error:
         log.warning("scanner.unavailable", file=file.pk, reason=error.reason)
         return False
@@ -62,15 +62,24 @@ async def scan_file(action: Action, file_service: FileService, file: File) -> bo
 
 
 async def _mark_infected(action: Action, file_service: FileService, file: File, virus: str) -> None:
+    """Mark a file and its copies, then delete the content that they share."""
     async with action.transaction() as tx:
-        if (
-            await File.filter(pk=file.pk, infected_at=None)
-            .using_db(tx.db)
-            .update(infected_at=action.at, cleared_at=None)
-        ):
-            tx.audit(SupportAuditAction.FILE_INFECTED, file, uploader=file.uploader_id)
+        # Whoever copies a file has locked it, so the second statement finds the copy.
+        await tx.lock_rows(file.sharing_content())
+        for each in await tx.lock_rows(file.sharing_content().filter(infected_at=None)):
+            each.infected_at, each.cleared_at = action.at, None
+            await each.save(using_db=tx.db, update_fields=["infected_at", "cleared_at"])
+            tx.audit(SupportAuditAction.FILE_INFECTED, each, uploader=each.uploader_id)
     log.warning("file.infected", file=file.pk, found=virus)
-    await file_service.store.delete(file.key)
+    await file_service.store.delete(file.stored_key)
+
+
+async def delete_content(store: Store, file: File) -> None:
+    """Delete the content of a file that is marked as abandoned, unless a copy of it is still used.
+    Of several that are deleted at once, the last one finds that none is left.
+    """
+    if not await file.sharing_content().filter(abandoned_at=None).exists():
+        await store.delete(file.stored_key)
 
 
 async def scan_waiting_files(action: Action, file_service: FileService) -> int:
@@ -83,7 +92,7 @@ async def scan_waiting_files(action: Action, file_service: FileService) -> int:
     if file_service.scanner is None:
         return 0
     for infected_file in await File.filter(infected_at__gte=action.at - _DELETION_RETRY_PERIOD):
-        await file_service.store.delete(infected_file.key)
+        await file_service.store.delete(infected_file.stored_key)
     unscanned_files = File.filter(
         uploaded_at__not_isnull=True, cleared_at=None, infected_at=None, abandoned_at=None
     )

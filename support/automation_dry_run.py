@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from models.event import Event, EventKind, ticket_stream
+from models.identity.user import AUTOMATION_EMAIL
 from models.support.automation import AutomationEvent, AutomationVersion
 from models.support.message import Message
 from models.support.sla_clock import SlaClock
@@ -18,7 +19,6 @@ from models.support.ticket_actions import TicketActionKind
 from models.support.ticket_status import TRANSITIONS, TicketStatus
 from support.automation_facts import facts_of
 from support.automation_runs import (
-    AUTHOR_EMAIL,
     EVENT_KINDS,
     Happening,
     PostedMessages,
@@ -137,7 +137,7 @@ async def _is_obsolete(
         case AutomationEvent.CUSTOMER_REPLIED | AutomationEvent.AGENT_REPLIED:
             posted = [each.message_id for each in later if each.kind is EventKind.MESSAGE_POSTED]
             messages = Message.filter(ticket_id=ticket.pk, pk__in=posted or [0])
-            return await messages.exclude(author__email=AUTHOR_EMAIL).exists()
+            return await messages.exclude(author__email=AUTOMATION_EMAIL).exists()
     return False
 
 

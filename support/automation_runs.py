@@ -32,7 +32,7 @@ from models.database.sql import execute, fetch_records
 from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal
 from models.event import INBOX, Event, EventKind, ticket_stream
-from models.identity.user import User
+from models.identity.user import AUTOMATION_EMAIL, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.automation import (
     ERROR_LENGTH,
@@ -63,7 +63,7 @@ LOOK_BACK = timedelta(minutes=5)  # longer than a transaction may take
 MAX_DEPTH = 3
 MESSAGE_PERIOD = timedelta(days=1)
 MAX_MESSAGES, MAX_MESSAGES_TO_CUSTOMER = 2, 5  # in a ticket, and in all of a customer's, a day
-AUTHOR_EMAIL, AUTHOR_NAME = "automation@invalid", "Service automatique"
+AUTHOR_NAME = "Service automatique"  # as stored: see User.name_in
 _CHECK_AGAIN = timedelta(days=1)  # whether hours have been planned
 # after each failure of an automation on a ticket; then it is given up
 RETRY_DELAYS = (
@@ -271,7 +271,7 @@ class PostedMessages:
             return Happening(kind, event.at, event.sequence, message)
         message = self.by_key[event.message_id or 0]
         is_first = self.first is not None and message.sequence == self.first.sequence
-        if is_first or message.author.email == AUTHOR_EMAIL:
+        if is_first or message.author.email == AUTOMATION_EMAIL:
             return None
         kind = AutomationEvent.CUSTOMER_REPLIED
         if message.from_staff:
@@ -453,6 +453,7 @@ async def _give_up(tx: Transaction, timer: AutomationTimer) -> None:
         last_sequence=head,
         kinds=kinds,
         refusals=[{"kind": kind.value, "reason": reason.value} for kind in kinds],
+        is_refused=True,
     )
     await timer.delete(using_db=tx.db)
 
@@ -505,7 +506,7 @@ async def _is_obsolete(tx: Transaction, ticket: Ticket, happening: Happening) ->
     """
     later = {"ticket_id": ticket.pk, "sequence__gt": happening.sequence}
     if happening.event in (AutomationEvent.CUSTOMER_REPLIED, AutomationEvent.AGENT_REPLIED):
-        messages = Message.filter(**later).exclude(author__email=AUTHOR_EMAIL)
+        messages = Message.filter(**later).exclude(author__email=AUTOMATION_EMAIL)
         return await messages.using_db(tx.db).exists()
     kinds = {event: kind for kind, event in _EVENTS.items()}
     kind = kinds.get(happening.event)
@@ -562,6 +563,7 @@ async def _run(
         last_sequence=head,
         kinds=actions.kinds,
         refusals=[{"kind": each.kind.value, "reason": each.reason.value} for each in refusals],
+        is_refused=bool(refusals),
     )
     if not refusals:
         tx.audit(
@@ -607,16 +609,16 @@ async def _refuse_loops(
 
 async def automation_author(action: Action) -> User:
     """The author of what automations write: a user who can't sign in and belongs to no company."""
-    author = await User.get_or_none(email=AUTHOR_EMAIL)
+    author = await User.get_or_none(email=AUTOMATION_EMAIL)
     if author is None:
         try:
             return await User.create(
                 name=AUTHOR_NAME,
-                email=AUTHOR_EMAIL,
+                email=AUTOMATION_EMAIL,
                 password_hash="!",  # noqa: S106 - no password hashes to it
                 email_verified_at=action.at,
                 created_at=action.at,
             )
         except IntegrityError:  # another process was faster
-            return await User.get(email=AUTHOR_EMAIL)
+            return await User.get(email=AUTOMATION_EMAIL)
     return author

@@ -15,18 +15,13 @@ from models.idempotency import earlier_result, has_earlier_result, owner_of, sto
 from models.identity.user import Staff, User
 from models.support.audit_actions import SupportAuditAction
 from models.support.errors import SupportErrorCode
+from models.support.file import File, attach_to_macro, copy_to_message
 from models.support.macro import Macro, MacroUse, macro_scope
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActions
 from models.translations import _
 from models.viewer import Viewer
-from support.ticket_actions import (
-    ActionRefusal,
-    Actor,
-    apply_actions,
-    find_refusals,
-    lock_people,
-)
+from support.ticket_actions import Actor, apply_actions, find_refusals, lock_people
 
 _ARCHIVED = _("This macro has been archived.")
 
@@ -38,6 +33,13 @@ def require_team_choice(team_id: object, *, is_personal: bool) -> None:
         raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "teamId", message=message)
 
 
+def require_reply(actions: TicketActions, file_ids: Sequence[int]) -> None:
+    """Raise VALUE_INVALID for files without a message to which they would be attached."""
+    if file_ids and not actions.has_reply:
+        message = _("Files are attached to the message. Add a message to the macro.")
+        raise Refusal(CommonErrorCode.VALUE_INVALID, "input", "fileIds", message=message)
+
+
 async def create_macro(
     action: Action,
     user: User,
@@ -47,14 +49,18 @@ async def create_macro(
     *,
     is_personal: bool,
     team_id: int | None = None,
+    file_ids: tuple[int, ...] = (),
 ) -> Macro:
-    """Create a macro of the user's own, of a team or of all agents. The same idempotency key
-    returns the same macro. Raises Forbidden, NAME_TAKEN and IDEMPOTENCY_MISMATCH.
+    """Create a macro of the user's own, of a team or of all agents, with files that the user
+    uploaded. The same idempotency key returns the same macro. Raises Forbidden, NAME_TAKEN,
+    FILE_REFUSED and IDEMPOTENCY_MISMATCH.
     """
     owner_id = user.pk if is_personal else None
     owner, arguments = owner_of(action), [owner_id, name, actions.to_json()]
     if team_id is not None:
         arguments.append(team_id)
+    if file_ids:
+        arguments.append([*file_ids])
     try:
         async with action.transaction() as tx:
             if earlier_id := await earlier_result(tx, owner, "macroCreate", key, arguments):
@@ -70,6 +76,8 @@ async def create_macro(
                 created_at=action.at,
                 updated_at=action.at,
             )
+            if file_ids:
+                await attach_to_macro(tx, macro, user, file_ids)
             await store_result(tx, owner, "macroCreate", key, macro.pk)
             _audit(tx, SupportAuditAction.MACRO_CREATE, macro)
     except IntegrityError:
@@ -78,17 +86,29 @@ async def create_macro(
 
 
 async def update_macro(
-    action: Action, user: User, macro: Macro, name: str, actions: TicketActions
+    action: Action,
+    user: User,
+    macro: Macro,
+    name: str,
+    actions: TicketActions,
+    file_ids: tuple[int, ...] | None = None,
 ) -> Macro:
-    """Replace the name and the actions of a macro. A repeat changes nothing. Raises Forbidden,
-    NOT_ACTIVE for an archived one, and NAME_TAKEN.
+    """Replace the name, the actions and, unless they are None, the files of a macro. A repeat
+    changes nothing. Raises Forbidden, NOT_ACTIVE for an archived one, NAME_TAKEN, FILE_REFUSED, and
+    VALUE_INVALID for files without a message.
     """
     _require_right(user, macro.owner_id)
     try:
         async with action.transaction() as tx:
             macro = await tx.lock(Macro, macro.pk)
             _require_active(macro)
-            if (macro.name, macro.actions) == (name, actions.to_json()):
+            has_changed = (macro.name, macro.actions) != (name, actions.to_json())
+            if file_ids is None:
+                files = File.filter(macro_id=macro.pk).using_db(tx.db)
+                require_reply(actions, [file.pk for file in await files])
+            elif await attach_to_macro(tx, macro, user, file_ids):
+                has_changed = True
+            if not has_changed:
                 return macro
             macro.name, macro.actions, macro.updated_at = name, actions.to_json(), action.at
             await macro.save(using_db=tx.db)
@@ -99,8 +119,8 @@ async def update_macro(
 
 
 async def archive_macro(action: Action, user: User, macro: Macro) -> Macro:
-    """Archive a macro, so that its name can be used again. A repeat changes nothing. Raises
-    Forbidden.
+    """Archive a macro, so that its name can be used again, and delete its files as abandoned: it is
+    never applied again. A repeat changes nothing. Raises Forbidden.
     """
     _require_right(user, macro.owner_id)
     async with action.transaction() as tx:
@@ -108,6 +128,7 @@ async def archive_macro(action: Action, user: User, macro: Macro) -> Macro:
         if macro.archived_at is None:
             macro.archived_at, macro.scope = action.at, f"archived:{macro.pk}"
             await macro.save(using_db=tx.db, update_fields=["archived_at", "scope"])
+            await attach_to_macro(tx, macro, user, ())
             _audit(tx, SupportAuditAction.MACRO_ARCHIVE, macro)
     return macro
 
@@ -158,6 +179,7 @@ async def apply_macro(
         actions = macro.ticket_actions
         people = await lock_people(tx, actions, agent)
         ticket = await tx.lock(Ticket, ticket.pk)
+        files = await tx.lock_rows(File.filter(macro_id=macro.pk, abandoned_at=None))
         use = await MacroUse.create(
             using_db=tx.db,
             macro_id=macro.pk,
@@ -167,7 +189,8 @@ async def apply_macro(
             at=action.at,
         )
         actor = Actor(agent, {"macro": macro.pk}, f"macro:{use.pk}")
-        if refusals := await find_refusals(tx, ticket, actions, actor, people):
+        refused = await find_refusals(tx, ticket, actions, actor, people)
+        if refusals := [*_refuse_infected(files), *(each.refusal for each in refused)]:
             raise _distinct(refusals)
         tx.audit(
             SupportAuditAction.MACRO_APPLY,
@@ -177,6 +200,8 @@ async def apply_macro(
             actions=", ".join(actions.kinds),
         )
         result = await apply_actions(tx, ticket, actions, actor)
+        if result.message:
+            await copy_to_message(tx, files, result.message, agent, ticket.account_id)
         use.message_id = result.message.pk if result.message else None
         use.note_id = result.note.pk if result.note else None
         await use.save(using_db=tx.db, update_fields=["message_id", "note_id"])
@@ -184,7 +209,13 @@ async def apply_macro(
     return use
 
 
-def _distinct(refusals: Sequence[ActionRefusal]) -> Refusals:
+def _refuse_infected(files: Sequence[File]) -> list[Refusal]:
+    if not any(file.infected_at for file in files):
+        return []
+    message = _("A virus was found in a file of this macro. Remove it from the macro.")
+    return [Refusal(SupportErrorCode.FILE_REFUSED, "input", "macroId", message=message)]
+
+
+def _distinct(refusals: Sequence[Refusal]) -> Refusals:
     """The refusals, each once: a closed ticket refuses several actions in the same words."""
-    distinct = {(each.refusal.field, each.refusal.message): each.refusal for each in refusals}
-    return Refusals([*distinct.values()])
+    return Refusals([*{(each.field, each.message): each for each in refusals}.values()])

@@ -1,7 +1,7 @@
 """Splitting a ticket: a customer wrote about something else in it, which gets a ticket of its own.
 
-The new ticket begins with copies of their messages, by their authors, and refers to the original
-one. The messages stay there as well, with their files: what people have read doesn't disappear.
+The new ticket begins with copies of their messages and files, by their authors, and refers to the
+original one. The messages stay there as well: what people have read doesn't disappear.
 """
 
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.user import User
 from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Category
+from models.support.file import File, copy_to_message
 from models.support.message import Message
 from models.support.ticket import Ticket
 from models.translations import _
@@ -55,8 +56,8 @@ async def split(
     """Open a ticket with copies of a customer's messages in another one. Returns the new ticket; a
     repeat of the key returns the same.
 
-    Raises NOT_FOUND for messages that aren't in the ticket, that staff wrote, that were deleted or
-    that have no text, TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
+    Raises NOT_FOUND for messages that aren't in the ticket, that staff wrote or that were deleted,
+    TRANSITION_ILLEGAL for a deleted account and IDEMPOTENCY_MISMATCH.
     """
     owner = owner_of(action)
     arguments = [ticket.pk, sorted(message_keys), subject, category.value]
@@ -68,6 +69,7 @@ async def split(
         if account.status is AccountStatus.ERASED:
             raise Refusal(CommonErrorCode.TRANSITION_ILLEGAL, "input", "ticketId")
         messages = await _messages(tx, ticket, message_keys)
+        files = await tx.lock_rows(File.filter(message_id__in=message_keys, abandoned_at=None))
         new_ticket = await Ticket.open(
             tx,
             account,
@@ -79,9 +81,11 @@ async def split(
             split_from=ticket,
         )
         for message in messages:
-            await new_ticket.post(
+            copy = await new_ticket.post(
                 tx, message.author, message.body, copy_key(message.pk), is_final=True
             )
+            own_files = [file for file in files if file.message_id == message.pk]
+            await copy_to_message(tx, own_files, copy, message.author, account.pk)
         await ticket.append_event(tx, EventKind.TICKET_SPLIT)
         await store_result(tx, owner, _OPERATION, key, new_ticket.pk)
         tx.audit(SupportAuditAction.TICKET_SPLIT, new_ticket, original=ticket.pk)
@@ -100,14 +104,12 @@ async def _requester(tx: Transaction, ticket: Ticket, messages: Sequence[Message
 
 
 async def _messages(tx: Transaction, ticket: Ticket, keys: Sequence[int]) -> list[Message]:
-    """The messages with their authors, in their order. Those that consist of files have no text to
-    copy.
-    """
+    """The messages with their authors, in their order."""
     found = Message.filter(
         pk__in=list(keys), ticket_id=ticket.pk, from_staff=False, deleted_at=None
-    ).exclude(body="")
+    )
     messages = await found.using_db(tx.db).order_by("sequence").select_related("author")
     if len(messages) != len(set(keys)):
-        message = _("Choose messages that customers wrote in this ticket and that contain text.")
+        message = _("Choose messages that customers wrote in this ticket and haven’t deleted.")
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "messageIds", message=message)
     return messages

@@ -157,7 +157,7 @@ async def serve(
     try:
         is_part = body_range.status is HTTPStatus.PARTIAL_CONTENT
         part = (body_range.slice.start, body_range.slice.stop) if is_part else ()
-        content = await file_service.store.open(file.key, *part)
+        content = await file_service.store.open(file.stored_key, *part)
         return StreamingResponse(content, body_range.status, headers=headers)
     except FileNotFoundError:
         log.error("file.missing", file=file.pk)

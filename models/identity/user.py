@@ -12,10 +12,16 @@ from tortoise.queryset import QuerySet
 from models.database.searchable import Searchable
 from models.locale import Locale
 from models.text import search_text
+from models.translations import _, text
 
 if TYPE_CHECKING:
     from models.accounts.account import Membership
     from models.viewer import Viewer
+
+
+# The author of what automations write (support/automation_runs.py).
+AUTOMATION_EMAIL = "automation@invalid"
+_AUTOMATION_NAME = _("Automation")
 
 
 class Staff(StrEnum):
@@ -91,6 +97,12 @@ class User(Searchable):
     def build_search_text(self) -> str:
         """Return the name and the email address, normalized for searches."""
         return person_search_text(self.name, self.email)
+
+    def name_in(self, locale: Locale) -> str:
+        """The name that readers of this language see: a person's own, and a translated one of the
+        author of what automations write.
+        """
+        return text(_AUTOMATION_NAME, locale) if self.email == AUTOMATION_EMAIL else self.name
 
     @property
     def second_factor(self) -> bool:

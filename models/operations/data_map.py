@@ -27,7 +27,7 @@ TABLES: dict[str, Table] = {
             Category.CONTENT: "subject text html calendar",
             Category.ACTIVITY: "template created_at sent_at bounced_at bounce_status",
             Category.CREDENTIALS: "withdrawal_token",
-            Category.KEYS: "ticket_id",
+            Category.KEYS: "ticket_id mailing_id",
             Category.TECHNICAL: "purpose message_key thread next_attempt_at attempts priority "
             "traceparent",
         },

@@ -104,7 +104,8 @@ class Email(Model):
     calendar is the calendar file (RFC 5545) that is attached.
 
     user is the recipient, account the company that the email is about. Both are deleted together
-    with their emails. ticket_id is the ticket that an answer to the email belongs to.
+    with their emails. ticket_id is the ticket that an answer to the email belongs to, mailing_id
+    the mailing that the email belongs to.
 
     purpose is what its recipient must agree to when it is delivered, null for emails that need no
     consent. withdrawal_token is the token of the link to withdraw that consent.
@@ -131,6 +132,7 @@ class Email(Model):
         "models.Account", null=True, related_name=False, db_index=True
     )
     ticket_id = fields.BigIntField(null=True, db_index=True)
+    mailing_id = fields.BigIntField(null=True, db_index=True)
     purpose: Any = fields.CharEnumField(ConsentPurpose, max_length=11, null=True)
     withdrawal_token = fields.CharField(max_length=400, null=True)
     message_key = fields.CharField(max_length=64, null=True, db_index=True)
@@ -212,6 +214,11 @@ class Email(Model):
         waiting = cls.filter(user_id=user_id, account_id=account_id, sent_at=None)
         for template in (TICKET_REPLIES, TICKET_TRANSCRIPT):
             await waiting.filter(template__startswith=f"{template}.").using_db(tx.db).delete()
+
+    @classmethod
+    async def delete_unsent_of_mailing(cls, tx: Transaction, mailing_id: int) -> int:
+        """Delete the emails of a mailing that weren't sent. Returns their number."""
+        return await cls.filter(mailing_id=mailing_id, sent_at=None).using_db(tx.db).delete()
 
     @classmethod
     async def discard_waiting(cls, action: Action) -> int:

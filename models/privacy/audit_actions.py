@@ -28,6 +28,10 @@ class PrivacyAuditAction(AuditAction):
         "mailing.send",
         "An operator sent a mailing to everybody who consented to its `purpose`.",
     )
+    MAILING_STOP = (
+        "mailing.stop",
+        "An operator stopped a mailing. `canceled` is how many emails weren't sent therefore.",
+    )
     DATA_REQUEST_RECEIVE = (
         "data_request.receive",
         "A person made a request about their data, or an operator recorded one (`kind`).",

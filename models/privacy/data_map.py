@@ -81,7 +81,7 @@ TABLES: dict[str, Table] = {
         {
             Category.NOT_PERSONAL: (
                 "purpose subject_fr subject_en body_fr body_en created_at recipient_count "
-                "finished_at"
+                "finished_at stopped_at canceled_count"
             ),
             Category.TECHNICAL: "last_user_id",
         },

@@ -22,7 +22,8 @@ SUBJECT_LENGTH = 150
 
 class Mailing(Model):
     """One mailing. Its emails are stored in batches, in the order of their recipients' keys:
-    recipients up to `last_user_id` are done, and `finished_at` is when nobody was left.
+    recipients up to `last_user_id` are done, and `finished_at` is when nobody was left, or when it
+    was stopped. `canceled_count` is how many of its emails were deleted from the outbox then.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -38,6 +39,8 @@ class Mailing(Model):
     last_user_id = fields.BigIntField(default=0)
     recipient_count = fields.IntField(default=0)
     finished_at: datetime | None = fields.DatetimeField(null=True, db_index=True)
+    stopped_at: datetime | None = fields.DatetimeField(null=True)
+    canceled_count = fields.IntField(default=0, db_default=0)
 
     sender_id: int
 

@@ -18,6 +18,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
+from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -138,9 +139,10 @@ class AutomationVersion(Model):
 
 
 class AutomationRun(Model):
-    """A run of an automation on a ticket. When it was refused, `refusals` says which of its actions
-    weren't possible, and nothing was done. Otherwise what it did is recorded by the events of the
-    ticket's stream from `first_sequence` to `last_sequence`.
+    """A run of an automation on a ticket. When it was refused (`is_refused`, null in rows of an
+    older release), `refusals` says which of its actions weren't possible, and nothing was done.
+    Otherwise what it did is recorded by the events of the ticket's stream from `first_sequence` to
+    `last_sequence`.
     """
 
     id = fields.BigIntField(primary_key=True)
@@ -162,6 +164,7 @@ class AutomationRun(Model):
     last_sequence = fields.BigIntField()
     kinds: list[str] = fields.JSONField(default=list)
     refusals: list[dict[str, str]] = fields.JSONField(default=list)
+    is_refused = fields.BooleanField(null=True)
     message: fields.ForeignKeyNullableRelation[Message] = fields.ForeignKeyField(
         "models.Message", null=True, related_name=False, on_delete=fields.SET_NULL
     )
@@ -178,12 +181,18 @@ class AutomationRun(Model):
     class Meta:
         table = "automation_run"
         unique_together = (("ticket", "automation", "root"),)
-        indexes = (("automation_id", "id"),)
+        indexes = (("automation_id", "id"), ("automation_id", "is_refused", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["AutomationRun"]:
         """Those who answer customers see runs."""
         return QuerySet(cls) if viewer.is_agent else cls.filter(id=None)
+
+    @classmethod
+    def by_refusal(cls, *, refused: bool) -> Q:
+        """Matches the runs that were refused, or all others."""
+        unmarked = Q(refusals=[])
+        return Q(is_refused=refused) | Q(is_refused=None) & (~unmarked if refused else unmarked)
 
 
 class AutomationTimer(Model):

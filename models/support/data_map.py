@@ -30,7 +30,7 @@ TABLES: dict[str, Table] = {
         OnErasure.DELETED,
         {
             Category.ACTIVITY: "event happened_at at kinds",
-            Category.TECHNICAL: "root depth first_sequence last_sequence refusals",
+            Category.TECHNICAL: "root depth first_sequence last_sequence refusals is_refused",
         },
     ),
     "automation_scan": public("since"),
@@ -91,7 +91,9 @@ TABLES: dict[str, Table] = {
         {
             Category.CONTENT: "name content_type size sha256",
             Category.ACTIVITY: "created_at",
-            Category.TECHNICAL: "key uploaded_at cleared_at infected_at missing_at abandoned_at",
+            Category.TECHNICAL: (
+                "key content_key uploaded_at cleared_at infected_at missing_at abandoned_at"
+            ),
         },
         person="uploader_id",
     ),

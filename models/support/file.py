@@ -2,18 +2,22 @@
 message or as evidence.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from tortoise import fields
-from tortoise.expressions import Q
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Transaction
 from models.errors import Refusal
+from models.identity.user import Staff
 from models.support.errors import SupportErrorCode
+from models.support.team import TeamMember
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -21,13 +25,20 @@ if TYPE_CHECKING:
     from models.accounts.legal_name import LegalNameChange
     from models.content.article import Article
     from models.identity.user import User
+    from models.support.macro import Macro
     from models.support.message import Message
     from models.support.scheduled_reply import ScheduledReply
     from models.viewer import Viewer
 
 MAX_PER_MESSAGE = 10
 # references to what a file can be attached to
-ATTACHMENT_COLUMNS = ("message_id", "legal_name_change_id", "article_id", "scheduled_reply_id")
+ATTACHMENT_COLUMNS = (
+    "message_id",
+    "legal_name_change_id",
+    "article_id",
+    "scheduled_reply_id",
+    "macro_id",
+)
 
 
 class FileStatus(StrEnum):
@@ -40,8 +51,11 @@ class FileStatus(StrEnum):
 
 
 class File(Model):
-    """The metadata of a file. Its content is in the store under `key` from uploaded_at until
+    """The metadata of a file. Its content is in the store under `stored_key` from uploaded_at until
     infected_at.
+
+    A copy of a file, in another message, shares the stored content: its `content_key` is the key of
+    the first one. The content is deleted with the last of them.
 
     The file can be downloaded from cleared_at on, when it was found clean, or uploaded while no
     scanner was configured. missing_at is when the scanner last found no content, abandoned_at when
@@ -50,6 +64,7 @@ class File(Model):
 
     id = fields.BigIntField(primary_key=True)
     key = fields.CharField(max_length=64, unique=True)
+    content_key = fields.CharField(max_length=64, null=True, db_index=True)
     uploader: fields.ForeignKeyRelation["User"] = fields.ForeignKeyField(
         "models.User", related_name=False
     )
@@ -74,6 +89,9 @@ class File(Model):
         db_index=True,
         on_delete=fields.SET_NULL,
     )
+    macro: fields.ForeignKeyNullableRelation["Macro"] = fields.ForeignKeyField(
+        "models.Macro", null=True, related_name=False, db_index=True, on_delete=fields.SET_NULL
+    )
     name = fields.CharField(max_length=200)
     content_type = fields.CharField(max_length=100)
     size = fields.BigIntField()
@@ -91,9 +109,15 @@ class File(Model):
     legal_name_change_id: int | None
     article_id: int | None
     scheduled_reply_id: int | None
+    macro_id: int | None
 
     class Meta:
         table = "file"
+
+    @property
+    def stored_key(self) -> str:
+        """The key of the content in the store."""
+        return self.content_key or self.key
 
     @property
     def status(self) -> FileStatus:
@@ -106,13 +130,14 @@ class File(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["File"]:
-        """The viewer's own files, and those attached to messages or changes that they may see. A
-        key with READ_SUPPORT sees those attached to messages.
+        """The viewer's own files, and those attached to messages, changes or macros that they may
+        see. A key with READ_SUPPORT sees those attached to messages.
         """
         files = cls.filter(abandoned_at=None)
         if viewer.is_agent:
             is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
             is_attached |= Q(scheduled_reply_id__not_isnull=True)
+            is_attached |= _is_in_macro_of(viewer)
             return files.filter(is_attached | Q(uploader_id=viewer.user_id))
         if viewer.service_account:
             return files.filter(
@@ -132,6 +157,34 @@ class File(Model):
     def unattached(cls) -> QuerySet["File"]:
         """The files that are attached to nothing."""
         return cls.filter(**dict.fromkeys(ATTACHMENT_COLUMNS))
+
+    def sharing_content(self) -> QuerySet["File"]:
+        """This file and its copies: all that have the same stored content."""
+        key = self.stored_key
+        return File.filter(Q(key=key) | Q(content_key=key))
+
+    def copied_values(self) -> dict[str, Any]:
+        """The values of a copy of this file, without what it is attached to."""
+        names = (
+            "name",
+            "content_type",
+            "size",
+            "sha256",
+            "uploaded_at",
+            "cleared_at",
+            "infected_at",
+            "missing_at",
+        )
+        return {"content_key": self.stored_key, **{name: getattr(self, name) for name in names}}
+
+
+def _is_in_macro_of(viewer: "Viewer") -> Q:
+    """Whether a file belongs to a macro that an agent sees (`Macro.visible_to`)."""
+    is_shared = Q(macro_id__not_isnull=True, macro__owner_id=None)
+    if viewer.staff is not Staff.SUPERVISOR:
+        own_teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
+        is_shared &= Q(macro__team_id=None) | Q(macro__team_id__in=Subquery(own_teams))
+    return is_shared | Q(macro__owner_id=viewer.user_id)
 
 
 async def lock_files(tx: Transaction, file_ids: tuple[int, ...]) -> None:
@@ -164,6 +217,44 @@ async def attach_to_scheduled_reply(
     await tx.lock_rows(File.filter(Q(scheduled_reply_id=reply.pk) | Q(pk__in=[*file_ids, 0])))
     await attached.using_db(tx.db).update(scheduled_reply_id=None)
     await _attach(tx, author, account_id, file_ids, scheduled_reply_id=reply.pk)
+
+
+async def attach_to_macro(
+    tx: Transaction, macro: "Macro", editor: "User", file_ids: tuple[int, ...]
+) -> bool:
+    """Let a macro have these files: of those that it has already, and of others that the editor
+    uploaded. Its other files are deleted as abandoned. Returns whether anything changed. Raises
+    FILE_REFUSED.
+    """
+    rows = await tx.lock_rows(File.filter(Q(macro_id=macro.pk) | Q(pk__in=[*file_ids, 0])))
+    attached_ids = {row.pk for row in rows if row.macro_id == macro.pk}
+    if attached_ids == set(file_ids):
+        return False
+    if len(set(file_ids)) > MAX_PER_MESSAGE:
+        raise _file_refusal()
+    removed = File.filter(macro_id=macro.pk).exclude(pk__in=[*file_ids, 0])
+    await removed.using_db(tx.db).update(macro_id=None)
+    if added_ids := tuple(set(file_ids) - attached_ids):
+        await _attach(tx, editor, None, added_ids, macro_id=macro.pk)
+    return True
+
+
+async def copy_to_message(
+    tx: Transaction, files: Sequence[File], message: "Message", author: "User", account_id: int
+) -> None:
+    """Attach copies of these files, which the caller has locked, to a message in a ticket of this
+    account. The copies share the stored content.
+    """
+    for file in files:
+        await File.create(
+            using_db=tx.db,
+            key=f"copy-{uuid4().hex}",
+            uploader_id=author.pk,
+            account_id=account_id,
+            message_id=message.pk,
+            created_at=tx.action.at,
+            **file.copied_values(),
+        )
 
 
 async def attach_evidence(
@@ -204,12 +295,17 @@ def video_refusal() -> Refusal:
 
 
 async def _attach(
-    tx: Transaction, author: "User", account_id: int, file_ids: tuple[int, ...], **reference: int
+    tx: Transaction,
+    author: "User",
+    account_id: int | None,
+    file_ids: tuple[int, ...],
+    **reference: int,
 ) -> None:
     """Attach files, unless one is already attached, or was uploaded for another account."""
     files = File.unattached().filter(pk__in=file_ids, uploader_id=author.pk, abandoned_at=None)
     files = files.filter(uploaded_at__not_isnull=True, infected_at=None)
-    files = files.filter(Q(account_id=account_id) | Q(account_id__isnull=True))
+    is_usable = Q(account_id__isnull=True)
+    files = files.filter(is_usable | Q(account_id=account_id) if account_id else is_usable)
     attached_count = await files.using_db(tx.db).update(**reference)
     if attached_count != len(set(file_ids)) or attached_count > MAX_PER_MESSAGE:
         raise _file_refusal()

@@ -7,7 +7,7 @@ from typing import Any
 from tortoise.queryset import QuerySet
 
 from models.accounts.account import Membership
-from models.identity.user import Staff, User
+from models.identity.user import AUTOMATION_EMAIL, Staff, User
 from models.operations.email import Email
 from models.viewer import Viewer
 from resolvers.context import Context
@@ -22,6 +22,16 @@ def users_of(context: Context, parents: Sequence[Membership]) -> RowByForeignKey
 def memberships(context: Context, parents: Sequence[User]) -> RowsByParent:
     """The memberships of each user that the viewer may see, earliest first."""
     return RowsByParent(parents, Membership.visible_to(context.viewer), "user_id", "id")
+
+
+def names(context: Context, parents: Sequence[Any]) -> list[str]:
+    """The name of each user as the viewer sees it. Only that of the author of what automations
+    write depends on the viewer, so events of people stay shared between viewers of all languages.
+    """
+    return [
+        User.name_in(row, context.viewer.locale) if row.email == AUTOMATION_EMAIL else row.name
+        for row in parents
+    ]
 
 
 def emails(context: Context, parents: Sequence[Any]) -> list[str | None]:

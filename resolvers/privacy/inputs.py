@@ -114,6 +114,30 @@ class MailingSendInput:
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
+@strawberry.input(description="A mailing to preview before it is sent.")
+class MailingPreviewInput:
+    purpose: ConsentPurpose = strawberry.field(
+        description="What the recipients must have consented to."
+    )
+    subject_fr: str = strawberry.field(
+        description="The subject in French (at most 150 characters)."
+    )
+    subject_en: str = strawberry.field(
+        description="The subject in English (at most 150 characters)."
+    )
+    body_fr: str = strawberry.field(
+        description="The text in French, as for `mailingSend` (at most 8,000 characters)."
+    )
+    body_en: str = strawberry.field(
+        description="The text in English, as for `mailingSend` (at most 8,000 characters)."
+    )
+
+
+@strawberry.input(description="The mailing to stop.")
+class MailingStopInput:
+    mailing_id: strawberry.ID = strawberry.field(description="The ID of the mailing.")
+
+
 @strawberry.input(description="A suspected breach of personal data.")
 class BreachReportInput:
     description: str = strawberry.field(

@@ -1,7 +1,9 @@
 """Mailings."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from auth.reauthentication import require_step_up
@@ -9,8 +11,9 @@ from models.identity.user import User
 from models.locale import Locale
 from models.privacy.mailing import Mailing
 from privacy import mailings as privacy_mailings
-from privacy.mailings import MailingTexts
+from privacy.mailings import MailingPreview, MailingTexts
 from resolvers.context import Context, Info
+from resolvers.ids import load_visible
 from resolvers.paging import (
     AfterArgument,
     BeforeArgument,
@@ -21,7 +24,7 @@ from resolvers.paging import (
     PageRequest,
     page,
 )
-from resolvers.privacy.inputs import MailingSendInput
+from resolvers.privacy.inputs import MailingPreviewInput, MailingSendInput, MailingStopInput
 from resolvers.rows import RowByForeignKey
 
 NEWEST_FIRST = Order("id", descending=True)
@@ -43,10 +46,29 @@ def mailings(
 async def send(info: Info, input: MailingSendInput) -> Mailing:
     """Send a mailing. Requires a step-up: an email can't be taken back."""
     await require_step_up(info.context.action(), info.context.session)
-    texts = MailingTexts(input.subject_fr, input.subject_en, input.body_fr, input.body_en)
     return await privacy_mailings.send(
-        info.context.action(), input.purpose, texts, input.idempotency_key
+        info.context.action(), input.purpose, _texts(input), input.idempotency_key
     )
+
+
+async def preview(
+    info: Info,
+    input: Annotated[
+        MailingPreviewInput, strawberry.argument(description="The mailing as it would be sent.")
+    ],
+) -> MailingPreview:
+    """Return a mailing as it would be sent."""
+    return await privacy_mailings.preview(info.context.action(), input.purpose, _texts(input))
+
+
+async def stop(info: Info, input: MailingStopInput) -> Mailing:
+    """Stop a mailing."""
+    mailing = await load_visible(Mailing, input.mailing_id, info.context.viewer, "mailingId")
+    return await privacy_mailings.stop(info.context.action(), mailing)
+
+
+def _texts(input: MailingSendInput | MailingPreviewInput) -> MailingTexts:
+    return MailingTexts(input.subject_fr, input.subject_en, input.body_fr, input.body_en)
 
 
 def subjects(

@@ -56,6 +56,15 @@ BY_POSITION = Order("position")
 NEWEST_FIRST = Order("id", descending=True)
 
 
+@strawberry.input(description="Which entries of the log of an automation to return.")
+class AutomationRunFilter:
+    refused: bool | None = strawberry.field(
+        default=None,
+        description="Whether an action wasn't possible, so that nothing was done. When omitted, "
+        "both are returned.",
+    )
+
+
 @dataclass(frozen=True)
 class ActionRefusalRow:
     """An action that an automation couldn't take, and why."""
@@ -153,10 +162,22 @@ def all_versions(
     )
 
 
-def runs(context: Context, parents: Sequence[Automation], page_request: PageRequest) -> Deferred:
+def runs(
+    context: Context,
+    parents: Sequence[Automation],
+    page_request: PageRequest,
+    filter: AutomationRunFilter | None = None,
+) -> Deferred:
     """One page of each automation's log, empty unless the viewer is an agent."""
+    refused = filter.refused if filter else None
     return pages_of(
-        parents, AutomationRun, "automation_id", NEWEST_FIRST, page_request, context.viewer
+        parents,
+        AutomationRun,
+        "automation_id",
+        NEWEST_FIRST,
+        page_request,
+        context.viewer,
+        None if refused is None else AutomationRun.by_refusal(refused=refused),
     )
 
 

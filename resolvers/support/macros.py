@@ -6,9 +6,10 @@ from typing import Annotated
 import strawberry
 from tortoise.queryset import QuerySet
 
-from models.checks import Checks
+from models.checks import Checks, require_keys
 from models.errors import Forbidden
 from models.identity.user import User
+from models.support.file import File
 from models.support.macro import MACRO_NAME_LENGTH, Macro, MacroUse
 from models.support.message import Message
 from models.support.note import Note
@@ -58,6 +59,13 @@ class MacroCreateInput:
             "is for all agents."
         ),
     )
+    file_ids: list[strawberry.ID] = strawberry.field(
+        default_factory=list,
+        description=(
+            "The IDs of uploaded files of the viewer to attach to the message, at most 10. Each "
+            "message gets copies of them."
+        ),
+    )
     idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
 
 
@@ -67,6 +75,11 @@ class MacroUpdateInput:
     name: str = strawberry.field(description="Its name (at most 60 characters).")
     actions: TicketActionsInput = strawberry.field(
         description="What it does. Replaces all former actions."
+    )
+    file_ids: list[strawberry.ID] | None = strawberry.field(
+        default=None,
+        description="The IDs of all of its files (at most 10): those that it keeps, and uploaded "
+        "ones of the viewer. When omitted, it keeps the files that it has.",
     )
 
 
@@ -110,6 +123,9 @@ async def create(info: Info, input: MacroCreateInput) -> Macro:
         check(support_macros.require_team_choice, team_id, is_personal=input.personal)
         if team_id is not None:
             await check.wait(require_team(team_id))
+        files = check(require_keys, _file_keys(input.file_ids), "fileIds")
+        if actions:
+            check(support_macros.require_reply, actions, files or ())
         key = check(client_key, input.idempotency_key)
     return await support_macros.create_macro(
         context.action(),
@@ -119,7 +135,12 @@ async def create(info: Info, input: MacroCreateInput) -> Macro:
         key,
         is_personal=input.personal,
         team_id=team_id,
+        file_ids=files,
     )
+
+
+def _file_keys(file_ids: Sequence[str]) -> list[int | None]:
+    return [key_of(File, file_id) for file_id in file_ids]
 
 
 async def update(info: Info, input: MacroUpdateInput) -> Macro:
@@ -129,7 +150,14 @@ async def update(info: Info, input: MacroUpdateInput) -> Macro:
         macro = await check.wait(load_visible(Macro, input.macro_id, context.viewer, "macroId"))
         name = check(line, input.name, "name", MACRO_NAME_LENGTH)
         actions = await check.wait(check_input(input.actions))
-    return await support_macros.update_macro(context.action(), context.user, macro, name, actions)
+        files = None
+        if input.file_ids is not None:
+            files = check(require_keys, _file_keys(input.file_ids), "fileIds")
+            if actions:
+                check(support_macros.require_reply, actions, files or ())
+    return await support_macros.update_macro(
+        context.action(), context.user, macro, name, actions, files
+    )
 
 
 async def archive(info: Info, input: MacroArchiveInput) -> Macro:
@@ -159,6 +187,11 @@ def owners(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
 def teams(context: Context, parents: Sequence[Macro]) -> RowByForeignKey:
     """The team whose members use each macro."""
     return RowByForeignKey(parents, "team_id", QuerySet(Team))
+
+
+def files(context: Context, parents: Sequence[Macro]) -> RowsByParent:
+    """The files of each macro."""
+    return RowsByParent(parents, File.filter(abandoned_at=None), "macro_id", "id")
 
 
 def viewer_can_change(context: Context, parents: Sequence[Macro]) -> list[bool]:

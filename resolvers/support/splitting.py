@@ -23,7 +23,7 @@ class TicketSplitInput:
     message_ids: list[strawberry.ID] = strawberry.field(
         description=(
             "The IDs of 1 to 20 messages from customers in that ticket, which are copied to the "
-            "new one."
+            "new one with their files."
         )
     )
     subject: str = strawberry.field(

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 )
 @backed_by(models.identity.user.User)
 class User(Node):
-    name: str = field("The person's display name.")
+    name: str = viewer_field(
+        user_resolvers.names,
+        needs=("name", "email"),
+        description="The person's display name. The author of what automations write has one in "
+        "the viewer's language.",
+    )
     email: str | None = viewer_field(
         user_resolvers.emails,
         needs=("email", "staff"),

@@ -22,7 +22,7 @@ from schema.privacy.incident_notices import (
     IncidentNoticePayload,
 )
 from schema.privacy.incidents import BreachReportPayload, Incident, IncidentPayload
-from schema.privacy.mailings import Mailing, MailingPayload
+from schema.privacy.mailings import Mailing, MailingPayload, MailingPreview
 
 
 @strawberry.type
@@ -48,6 +48,13 @@ class PrivacyQuery:
         mailing_resolvers.mailings,
         allow=operator,
         description="The mailings that operators sent, most recent first.",
+    )
+    mailing_preview: MailingPreview | None = query(
+        mailing_resolvers.preview,
+        allow=operator,
+        cost=100,
+        description="A mailing as it would be sent now, and to how many people. Nothing is sent or "
+        "stored. All errors of the texts are in `extensions.errors`.",
     )
 
 
@@ -123,7 +130,18 @@ class PrivacyMutation:
         description=(
             "Sends an email to each member of an active company who has consented to its purpose. "
             "Each email has a link and a one-click unsubscribe button (RFC 8058) to withdraw the "
-            "consent. Requires a step-up."
+            "consent. Requires a step-up. `mailingPreview` shows it before."
+        ),
+    )
+    mailing_stop: MailingPayload | None = mutation(
+        mailing_resolvers.stop,
+        "mailing",
+        allow=operator,
+        audit=PrivacyAuditAction.MAILING_STOP,
+        description=(
+            "Stops a mailing: no more of its emails are queued, and those that weren't sent yet "
+            "are deleted. One that is being delivered at that moment may still arrive. Repeating "
+            "the request changes nothing."
         ),
     )
     consent_update: ConsentPayload | None = mutation(

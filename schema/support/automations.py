@@ -143,8 +143,9 @@ class Automation(Node):
     runs: Connection[Annotated["AutomationRun", strawberry.lazy("schema.support.automations")]] = (
         connection(
             automation_resolvers.runs,
-            description="What the automation did, most recent first. Empty unless the viewer is an "
-            "agent.",
+            filter=automation_resolvers.AutomationRunFilter,
+            description="What the automation did or couldn't do, most recent first. Empty unless "
+            "the viewer is an agent.",
         )
     )
     failures: list[

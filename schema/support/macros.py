@@ -15,6 +15,7 @@ from resolvers.support import tickets as ticket_resolvers
 from schema.fields import edge, field, mutation, query, viewer_field
 from schema.identity.users import User
 from schema.nodes import Connection, Node, backed_by
+from schema.support.files import File
 from schema.support.notes import Note
 from schema.support.teams import Team
 from schema.support.ticket_actions import TicketActions
@@ -47,6 +48,10 @@ class Macro(Node):
             "The team whose members use it. Null for a personal macro and for one that all agents "
             "use."
         ),
+    )
+    files: list[File] = edge(
+        macro_resolvers.files,
+        description="The files of which each message gets copies. Empty once it is archived.",
     )
     viewer_can_change: bool = viewer_field(
         macro_resolvers.viewer_can_change,
@@ -130,14 +135,17 @@ class MacroMutation:
         "macro",
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_UPDATE,
-        description="Replaces the name and the actions of a macro.",
+        description=(
+            "Replaces the name and the actions of a macro, and its files if they are given."
+        ),
     )
     macro_archive: MacroPayload | None = mutation(
         macro_resolvers.archive,
         "macro",
         allow=agent | operator,
         audit=SupportAuditAction.MACRO_ARCHIVE,
-        description="Archives a macro: it can no longer be applied. What it did stays.",
+        description="Archives a macro: it can no longer be applied, and its files are deleted. "
+        "What it did stays.",
     )
     macro_apply: MacroApplyPayload | None = mutation(
         macro_resolvers.apply,

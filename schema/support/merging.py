@@ -35,6 +35,5 @@ class MergingMutation:
         allow=agent,
         audit=SupportAuditAction.TICKET_SPLIT,
         description="Opens a ticket for what a customer wrote about something else, with copies of "
-        "their messages (`Ticket.splitFrom`). The messages and their files stay in the original "
-        "ticket as well.",
+        "their messages and files (`Ticket.splitFrom`). They stay in the original ticket as well.",
     )

@@ -39,7 +39,7 @@ MARK = "paulmark"
 FIXED_VALUES: dict[str, dict[str, Any]] = {
     "payment": {"status": PaymentStatus.SUCCEEDED, "next_check_at": None},
     "incident": {"status": IncidentStatus.CLOSED},  # an open one is cleared when it is closed
-    "file": {"key": f"{MARK}-file-0123456789"},
+    "file": {"key": f"{MARK}-file-0123456789", "content_key": None},
     "incoming_email": {"raw_key": f"{MARK}-email-0123456789"},
 }
 

@@ -667,6 +667,17 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         created_at=action.at,
         updated_at=action.at,
     )
+    macro_file = await File.create(
+        key=f"{company.mark}-macro-file",
+        uploader=await User.get(email="alice@camcha.example"),
+        macro=macro,
+        name=f"{company.mark} note.pdf",
+        content_type="application/pdf",
+        size=1,
+        created_at=action.at,
+        uploaded_at=action.at,
+        cleared_at=action.at,
+    )
     macro_use = await MacroUse.create(
         macro=macro,
         ticket=ticket,
@@ -721,6 +732,7 @@ async def create_internal_rows(action: Action, company: Company) -> list[Any]:
         automation_version,
         automation_run,
         macro,
+        macro_file,
         macro_use,
         saved_filter,
         saved_query,

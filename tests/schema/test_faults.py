@@ -85,6 +85,7 @@ BAD_ACTIONS = {
     "replyFr": "{a.b}",
     "replyEn": LONG,
     "note": " ",
+    "category": "SECURITY",
     "addTags": ["a", " "],
     "removeTags": [LONG],
     "teamId": BAD_ID,
@@ -845,13 +846,25 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
     ),
     "macroCreate": (
         agent_viewer,
-        {"name": "", "actions": BAD_ACTIONS, "idempotencyKey": ""},
-        {("name",), ("idempotencyKey",), *BAD_ACTION_FIELDS},
+        {
+            "name": "",
+            "actions": BAD_ACTIONS,
+            "teamId": BAD_ID,
+            "fileIds": ["x"],
+            "idempotencyKey": "",
+        },
+        {
+            ("name",),
+            ("teamId",),
+            ("fileIds", "0"),
+            ("idempotencyKey",),
+            *BAD_ACTION_FIELDS,
+        },
     ),
     "macroUpdate": (
         agent_viewer,
-        {"macroId": BAD_ID, "name": LONG, "actions": {}},
-        {("macroId",), ("name",), ("actions",)},
+        {"macroId": BAD_ID, "name": LONG, "actions": {}, "fileIds": ["x"]},
+        {("macroId",), ("name",), ("actions",), ("fileIds", "0")},
     ),
     "macroApply": (
         agent_viewer,

@@ -5,6 +5,7 @@ from typing import Any
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
 from models.privacy.incident_notice import IncidentNotice
+from models.privacy.mailing import Mailing
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
@@ -88,6 +89,16 @@ async def mailing_send(scenario: Scenario) -> None:
             purpose="NEWSLETTER",
             idempotencyKey="MARKED KEY 3",
             **texts,
+        )
+
+
+async def mailing_stop(scenario: Scenario) -> None:
+    await mailing_send(scenario)
+    assert scenario.operator
+    mailing = await Mailing.filter(body_fr__startswith="MARKED").get()
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator, "mailingStop", mailingId=encode("Mailing", mailing.pk)
         )
 
 

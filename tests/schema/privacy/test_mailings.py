@@ -35,6 +35,9 @@ TEXTS = {
     "bodyEn": "Good news.\n\nExports are faster.",
 }
 MAILING = "mailing { id purpose subject recipientCount finishedAt sender { name } }"
+STOPPED = "mailing { recipientCount canceledCount finishedAt stoppedAt }"
+PREVIEW = """query($i: MailingPreviewInput!) { mailingPreview(input: $i) { recipientCount
+    emails { locale subject text html } } }"""
 
 
 @pytest.fixture
@@ -64,9 +67,9 @@ async def send(execute: "Execute", operator: Viewer, **fields: Any) -> dict[str,
     return await mutate(execute, operator, "mailingSend", MAILING, **values)
 
 
-async def deliver(server: SmtpServer, action: Action) -> int:
+async def deliver(server: SmtpServer, action: Action, limit: int = 20) -> int:
     url = f"smtp://127.0.0.1:{server.port}?starttls=never"
-    return await deliver_due(transport_from_url(url), action.at, sender=SENDER)
+    return await deliver_due(transport_from_url(url), action.at, limit, sender=SENDER)
 
 
 async def test_p4_2_a_mailing_reaches_those_who_consented_once(
@@ -118,6 +121,56 @@ async def test_p4_2_a_mailing_reaches_those_who_consented_once(
         content = part.get_content()
         assert url[1:-1] in content
         assert "Les exports sont plus rapides." in content
+
+
+async def test_p4_2_a_mailing_is_previewed_and_stopped(
+    execute: "Execute",
+    dataset: "Dataset",
+    services: "Services",
+    server: SmtpServer,
+    action: Action,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(mailings, "BATCH_SIZE", 1)
+    await Email.all().delete()  # those of the dataset
+    paul, marie = dataset.paul, dataset.marie
+    for viewer in (paul.owner, paul.member, marie.owner, marie.member):
+        await record(action, viewer.user)
+    await record(action, paul.member.user, given=False)
+    operator = await create_sender(action)
+    draft = {name: TEXTS[name] for name in TEXTS} | {"purpose": "NEWSLETTER"}
+    preview = (await execute(operator, PREVIEW, i=draft))["data"]["mailingPreview"]
+    assert preview["recipientCount"] == 3
+    french, english = preview["emails"]
+    assert (french["locale"], french["subject"]) == ("FR", TEXTS["subjectFr"])
+    assert (english["locale"], english["subject"]) == ("EN", TEXTS["subjectEn"])
+    assert operator.user
+    for text in (english["text"], english["html"]):
+        assert "Exports are faster." in text
+        assert operator.user.name in text
+    assert await Mailing.filter(subject_fr=TEXTS["subjectFr"]).count() == 0
+    response = await execute(operator, PREVIEW, i=draft | {"subjectFr": " ", "bodyEn": ""})
+    errors = response["errors"][0]["extensions"]["errors"]
+    assert [each["field"][-1] for each in errors] == ["subjectFr", "bodyEn"]
+
+    mailing = (await send(execute, operator))["mailing"]["id"]
+    for _ in range(3):  # of four people, of whom one has withdrawn the consent
+        await mailings.send_mailings(action, services.auth.signer)
+    assert await deliver(server, action, 1) == 1
+    for _ in range(2):  # a repeat changes nothing
+        payload = await mutate(execute, operator, "mailingStop", STOPPED, mailingId=mailing)
+    stopped = payload["mailing"]
+    assert (stopped["recipientCount"], stopped["canceledCount"]) == (2, 1)
+    assert stopped["stoppedAt"] == stopped["finishedAt"] == action.at.isoformat()
+    assert await mailings.send_mailings(action, services.auth.signer) == 0
+    assert await deliver(server, action) == 0
+    assert len(server.received) == 1
+    other = (await send(execute, operator, idempotencyKey="december"))["mailing"]["id"]
+    while await mailings.send_mailings(action, services.auth.signer):
+        pass
+    assert await deliver(server, action) == 3
+    payload = await mutate(execute, operator, "mailingStop", STOPPED, mailingId=other)
+    assert codes(payload) == [("TRANSITION_ILLEGAL", "mailingId")]
 
 
 async def test_p4_2_only_operators_send_mailings(

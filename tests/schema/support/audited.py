@@ -3,8 +3,10 @@
 from models.accounts.account import Account
 from models.identity.user import Staff
 from models.support.call import Call, CallDirection, CallOutcome
+from models.support.file import File
 from models.support.incoming_email import IncomingEmail, IncomingEmailSource, IncomingEmailStatus
 from models.support.message import Message
+from models.support.team import Team
 from models.support.ticket import Ticket
 from models.viewer import Viewer
 from resolvers.ids import encode
@@ -187,13 +189,28 @@ async def automation_archive(scenario: Scenario) -> None:
 
 async def macro_create(scenario: Scenario) -> str:
     supervisor = await create_staff_viewer(scenario.action, "Sophie", Staff.SUPERVISOR)
+    team = await Team.create(name="MARKED TEAM", created_at=scenario.action.at)
+    at = scenario.action.at
+    file = await File.create(
+        key="a-file-of-a-macro",
+        uploader=supervisor.user,
+        name="MARKED FILE.pdf",
+        content_type="application/pdf",
+        size=1,
+        created_at=at,
+        uploaded_at=at,
+        cleared_at=at,
+    )
     for _ in range(2):
         payload = await scenario.mutate(
             supervisor,
             "macroCreate",
             "macro { id }",
             name="MARKED NAME",
-            actions={"replyFr": "MARKED BODY", "addTags": ["marked"]},
+            actions={"replyFr": "MARKED BODY", "addTags": ["marked"], "category": "BUG"},
+            personal=False,
+            teamId=encode("Team", team.pk),
+            fileIds=[encode("File", file.pk)],
             idempotencyKey="MARKED KEY",
         )
     return str(payload["macro"]["id"])
@@ -208,6 +225,7 @@ async def macro_update(scenario: Scenario) -> None:
             macroId=macro,
             name="MARKED OTHER NAME",
             actions={"note": "MARKED NOTE"},
+            fileIds=[],
         )
 
 

@@ -2,6 +2,7 @@
 could.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -15,6 +16,7 @@ from models.billing.offer import Offer, Segment
 from models.billing.purchase import Purchase, PurchaseStatus
 from models.event import INBOX, Event, EventKind
 from models.identity.user import Staff, User
+from models.locale import Locale
 from models.operations.email import Email
 from models.support.automation import AutomationRun, AutomationTimer
 from models.support.classification import Priority
@@ -44,6 +46,10 @@ LOG = f"""query($id: ID!) {{ node(id: $id) {{
     ... on Ticket {{ status priority tags automationRuns {{ {RUN} }} }}
     ... on Automation {{ runs {{ totalCount nodes {{ {RUN} ticket {{ id }} }} }} versions {{
         nodes {{ number author {{ name }} }} }} }} }} }}"""
+RUNS = """query($id: ID!) { node(id: $id) { ... on Automation {
+    all: runs { ...Tickets } refused: runs(filter: {refused: true}) { ...Tickets }
+    others: runs(filter: {refused: false}) { ...Tickets } } } }
+    fragment Tickets on AutomationRunConnection { totalCount nodes { ticket { id } } }"""
 DRY_RUN = """query($a: ID, $d: AutomationDefinitionInput, $days: Int!) {
     automationDryRun(automationId: $a, definition: $d, days: $days) {
         matchCount refusedCount ticketCount checkedTicketCount isComplete currentState
@@ -112,6 +118,15 @@ class Automations:
         log: dict[str, Any] = response["data"]["node"]
         return log
 
+    async def runs(self, automation: str) -> dict[str, list[str]]:
+        """The tickets of an automation's runs, of those that were refused, and of the others."""
+        response = await self.execute(self.agents.alice, RUNS, id=automation)
+        found = response["data"]["node"]
+        assert all(each["totalCount"] == len(each["nodes"]) for each in found.values())
+        return {
+            name: [run["ticket"]["id"] for run in each["nodes"]] for name, each in found.items()
+        }
+
     async def reasons(self, ticket: str) -> list[Any]:
         """The reasons for which each run in a ticket was refused."""
         runs = (await self.log(ticket))["automationRuns"]
@@ -161,6 +176,10 @@ async def test_p6_2_an_automation_acts_once_for_each_event_and_its_log_says_so(
         "note": None,
     }
     assert (log["tags"], log["automationRuns"]) == (["facture"], [run])
+    # Readers of English see the author's name in English, wherever it appears.
+    reader = replace(agents.alice, locale=Locale.EN)
+    author = (await automations.log(ticket, reader))["automationRuns"][0]["message"]["author"]
+    assert author == {"name": "Automation"}
     assert (await automations.log(automation))["runs"] == {
         "totalCount": 1,
         "nodes": [run | {"ticket": {"id": ticket}}],
@@ -430,6 +449,13 @@ async def test_p6_2_automations_never_do_what_a_person_couldnt(automations: Auto
     plain = await automations.open()
     await automations.reply(agents.alice, plain)
     assert await automations.run(1) == 2
+    # Runs that a process of an older release has logged are found as well.
+    await AutomationRun.all().update(is_refused=None)
+    another = await automations.open("Autre", category="SECURITY")
+    await automations.reply(agents.alice, another)
+    assert await automations.run(1) == 1
+    runs = await automations.runs(automation)
+    assert runs == {"all": [another, plain, legal], "refused": [another, legal], "others": [plain]}
     log = await automations.log(legal)
     assert (log["status"], log["tags"]) == ("OPEN", [])  # nothing, rather than a half
     assert await automations.reasons(legal) == [["LEGAL_REQUEST"]]

@@ -10,13 +10,14 @@ from models.audit import AuditEntry
 from models.event import INBOX, Event, ticket_stream
 from models.identity.user import Staff, User
 from models.support.classification import Category
+from models.support.file import File
 from models.support.macro import MacroUse
 from models.support.message import Message
 from models.support.note import Note
 from models.support.team import Team
 from models.support.ticket import Ticket
 from models.viewer import Viewer
-from resolvers.ids import decode
+from resolvers.ids import decode, encode
 from tests.people import create_staff_viewer
 from tests.schema.billing.catalogue_fixtures import codes, mutate
 from tests.schema.support.test_assignment import Agents, user_id
@@ -306,6 +307,85 @@ async def test_p6_2_macros_of_a_team_are_for_its_members(macros: Macros, action:
     await ticket.update(category=Category.BUG, deadline_at=action.at)
     payload = await macros.apply(agents.bruno, macro["id"], "2")
     assert codes(payload) == [("CATEGORY_FIXED", "ticketId")]
+
+
+FILES = """query($id: ID!) { node(id: $id) { ... on Ticket { messages(last: 1) { nodes {
+    files { id name size status } } } } ... on Macro { files { id name } } } }"""
+
+
+async def test_p6_2_each_message_of_a_macro_has_copies_of_its_files(
+    macros: Macros, action: Action
+) -> None:
+    agents, paul = macros.agents, macros.agents.dataset.paul
+    alice, bruno, sonia = agents.alice, agents.bruno, agents.sonia
+
+    async def upload(viewer: Viewer, name: str) -> str:
+        file = await File.create(
+            key=f"stored {name}",
+            uploader=viewer.user,
+            name=name,
+            content_type="application/pdf",
+            size=3,
+            created_at=action.at,
+            uploaded_at=action.at,
+            cleared_at=action.at,
+        )
+        return encode("File", file.pk)
+
+    async def node(viewer: Viewer, row_id: str) -> Any:
+        return (await macros.execute(viewer, FILES, id=row_id))["data"]["node"]
+
+    async def update(viewer: Viewer, **fields: Any) -> dict[str, Any]:
+        fields = {"macroId": macro, "name": "Guide", "actions": reply} | fields
+        return await mutate(macros.execute, viewer, "macroUpdate", MACRO, **fields)
+
+    guide, other = await upload(sonia, "guide.pdf"), await upload(sonia, "tarifs.pdf")
+    reply, shared = {"replyFr": "Voici le guide."}, {"personal": False, "fileIds": [guide]}
+    for fields in (
+        {"actions": {"note": "n"}, **shared},  # no message to attach it to
+        {"actions": {"replyFr": "x"}, "fileIds": [await upload(bruno, "de-bruno.pdf")]},
+    ):
+        viewer = sonia if "personal" in fields else alice
+        code = "VALUE_INVALID" if viewer is sonia else "FILE_REFUSED"
+        assert codes(await macros.create(viewer, "Faux", **fields)) == [(code, "fileIds")]
+    for _ in range(2):  # a repeat returns the same
+        macro = (await macros.create(sonia, "Guide", actions=reply, **shared))["macro"]["id"]
+    assert (await node(bruno, macro))["files"] == [{"id": guide, "name": "guide.pdf"}]
+    use = (await macros.apply(alice, macro))["macroUse"]
+    assert use["message"]["body"] == "Voici le guide."
+    await macros.apply(bruno, macro, "again")
+    for viewer in (alice, paul.owner):
+        [message] = (await node(viewer, macros.ticket_id))["messages"]["nodes"]
+        [copy] = message["files"]
+        assert copy == {"id": copy["id"], "name": "guide.pdf", "size": 3, "status": "AVAILABLE"}
+    assert await File.filter(content_key="stored guide.pdf").count() == 2
+    # Customers see the copies in their tickets, not the macro's own file.
+    exists = "query($id: ID!) { node(id: $id) { id } }"
+    for viewer, file_id, is_seen in (
+        (paul.owner, copy["id"], True),
+        (agents.dataset.marie.owner, copy["id"], False),
+        (paul.owner, guide, False),
+        (bruno, guide, True),
+    ):
+        response = await macros.execute(viewer, exists, id=file_id)
+        assert (response["data"]["node"] is not None) is is_seen
+    # Whoever changes the macro keeps its files, takes them out, or adds their own.
+    assert codes(await update(sonia, name="Guides")) == []
+    assert codes(await update(sonia, actions={"note": "n"})) == [("VALUE_INVALID", "fileIds")]
+    assert codes(await update(sonia, fileIds=[guide, other])) == []
+    assert codes(await update(sonia, fileIds=[other])) == []
+    assert [each["name"] for each in (await node(bruno, macro))["files"]] == ["tarifs.pdf"]
+    assert codes(await update(sonia, fileIds=[copy["id"]])) == [("FILE_REFUSED", "fileIds")]
+    await File.filter(name="tarifs.pdf").update(infected_at=action.at)
+    assert codes(await macros.apply(alice, macro, "virus")) == [("FILE_REFUSED", "macroId")]
+    # A personal macro's files are its owner's alone.
+    own: dict[str, Any] = {"actions": reply, "fileIds": [await upload(alice, "moi.pdf")]}
+    assert codes(await macros.create(alice, "Moi", **own)) == []
+    for viewer, is_seen in ((alice, True), (bruno, False), (sonia, False)):
+        response = await macros.execute(viewer, exists, id=own["fileIds"][0])
+        assert (response["data"]["node"] is not None) is is_seen
+    await mutate(macros.execute, sonia, "macroArchive", MACRO, macroId=macro)
+    assert (await node(sonia, macro))["files"] == []
 
 
 async def test_p6_2_a_macro_that_is_applied_at_once_twice_is_applied_once(macros: Macros) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from models.accounts.account import Account, AccountStatus, Membership
 from models.action import Action
 from models.operations.email import Email
+from models.support.file import File
 from models.support.message import Message
 from models.support.sla_clock import SlaClock
 from models.support.ticket import Ticket
@@ -295,6 +296,37 @@ async def test_what_a_customer_wrote_about_something_else_gets_its_own_ticket(
     assert paul.owner.user
     left = (await split(chosen, "left"))["ticket"]
     assert left["requester"] == {"name": paul.owner.user.name}
-    # The files of a message without text stay where they are.
-    await Message.filter(pk=key_of(Message, chosen[0])).update(body="")
-    assert codes(await split(chosen[:1], "files")) == [("NOT_FOUND", "messageIds")]
+    # A message without text has files, of which the copy gets copies.
+    first = Message.filter(pk=key_of(Message, chosen[0]))
+    await first.update(body="")
+    deleted: dict[str, Any] = {"abandoned_at": action.at}
+    for name, others in (("constat.pdf", {}), ("deleted.pdf", deleted)):
+        await File.create(
+            key=name,
+            uploader=paul.member.user,
+            account_id=paul.account.pk,
+            message_id=(await first.get()).pk,
+            name=name,
+            content_type="application/pdf",
+            size=3,
+            sha256="0" * 64,
+            created_at=action.at,
+            uploaded_at=action.at,
+            cleared_at=action.at,
+            **others,
+        )
+    with_files = (await split(chosen[:1], "files"))["ticket"]["id"]
+    files = """query($id: ID!) { node(id: $id) { ... on Ticket { messages { nodes {
+        body files { id name size status downloadUrl } } } } } }"""
+    for viewer in (alice, paul.owner):
+        [copied] = (await execute(viewer, files, id=with_files))["data"]["node"]["messages"][
+            "nodes"
+        ]
+        [file] = copied["files"]
+        assert (copied["body"], file["name"], file["size"]) == ("", "constat.pdf", 3)
+        assert file["status"] == "AVAILABLE"
+        assert file["downloadUrl"]
+    found = "query($id: ID!) { node(id: $id) { id } }"
+    assert (await execute(dataset.marie.owner, found, id=file["id"]))["data"]["node"] is None
+    await first.update(deleted_at=action.at)
+    assert codes(await split(chosen[:1], "deleted")) == [("NOT_FOUND", "messageIds")]
