@@ -162,3 +162,20 @@ def test_p5_1_reading_a_damaged_email_never_fails(raw: bytes) -> None:
     find_bounce(email), is_automatic(email), is_bulk(email), forbids_answers(email)
     assert "<script" not in email.html
     assert len(email.fingerprint) == 64
+
+
+def test_p5_1_an_email_that_is_made_to_be_slow_is_read_at_once() -> None:
+    """With patterns that try every division of the lines, each of these took minutes or hours, for
+    which the process did nothing else.
+    """
+    disclaimer = "Bonjour\n-- \n" + "Ce message est confidentiel.\n" * 40 + "Fin"
+    assert new_text(disclaimer) == disclaimer  # too long for a signature
+    assert new_text("Bonjour\n-- \n" + "Garage\n" * 20) == "Bonjour"
+    assert new_text("Bonjour\n" + "_" * 30) == "Bonjour"
+    blank_lines = "a" + "\n" * 199_000 + "b"
+    assert new_text(blank_lines) == blank_lines
+    fields = "a: b\n" * 33_000
+    assert new_text(fields) == fields.strip()
+    # A quote that begins in the first lines is found, however long it is.
+    quoted = "Oui.\n\nLe 1 déc. 2026 à 10:00, Support <support@camcha.example> a écrit :\n\n"
+    assert new_text(quoted + "> Une ligne\n" * 15_000) == "Oui."
