@@ -5,11 +5,19 @@ pictures from other servers, which would tell a sender that an email was read, a
 picture that came with the email is `<img src="cid:...">`.
 """
 
+import re
 from html.parser import HTMLParser
 
 import nh3
 
 MAX_HTML_LENGTH = 1_000_000
+MAX_DEPTH = 500  # of nested elements: reading them takes the square of it
+# An element that holds others however deep, not one that the next of its kind ends.
+_TAG = re.compile(r"<(/?)([a-z][^\s/>]*)", re.I)
+_NEVER_NESTED = {
+    *("area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "wbr"),
+    *("dd", "dt", "li", "option", "p", "td", "th", "tr", "tbody", "tfoot", "thead"),
+}
 _TAGS = {
     *("a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "div", "dl", "dt"),
     *("em", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "i", "img", "ins", "li", "ol", "p", "pre"),
@@ -24,9 +32,11 @@ _PARAGRAPHS = {"p", "h1", "h2", "h3", "h4", "h5", "h6", "blockquote", "table", "
 
 
 def sanitize_html(html: str) -> str:
-    """Return HTML that is safe to show."""
+    """Return HTML that is safe to show. What is nested deeper than MAX_DEPTH is cut off, together
+    with what follows.
+    """
     return nh3.clean(
-        html[:MAX_HTML_LENGTH],
+        _cut_where_too_deep(html[:MAX_HTML_LENGTH]),
         tags=_TAGS,
         clean_content_tags=_DROPPED_WITH_CONTENT,
         attributes=_ATTRIBUTES,
@@ -34,6 +44,16 @@ def sanitize_html(html: str) -> str:
         url_schemes={"http", "https", "mailto", "tel", "cid"},
         link_rel="noopener noreferrer nofollow",
     )
+
+
+def _cut_where_too_deep(html: str) -> str:
+    depth = 0
+    for tag in _TAG.finditer(html):
+        if tag[2].lower() not in _NEVER_NESTED:
+            depth = max(0, depth - 1) if tag[1] else depth + 1
+        if depth > MAX_DEPTH:
+            return html[: tag.start()]
+    return html
 
 
 def _filter_attribute(tag: str, name: str, value: str) -> str | None:

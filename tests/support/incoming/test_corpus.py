@@ -18,6 +18,7 @@ from models.support.ticket import Ticket
 from storage.file_service import FileService
 from storage.scanner import Clamd
 from support.incoming.automatic import find_bounce, forbids_answers, is_automatic, is_bulk
+from support.incoming.html import MAX_DEPTH, sanitize_html
 from support.incoming.parsing import ParsedEmail
 from support.incoming.quotes import new_text
 from tests.people import add_member, create_account, create_user
@@ -179,3 +180,7 @@ def test_p5_1_an_email_that_is_made_to_be_slow_is_read_at_once() -> None:
     # A quote that begins in the first lines is found, however long it is.
     quoted = "Oui.\n\nLe 1 déc. 2026 à 10:00, Support <support@camcha.example> a écrit :\n\n"
     assert new_text(quoted + "> Une ligne\n" * 15_000) == "Oui."
+    # Elements inside each other are read up to a depth, those beside each other all.
+    assert sanitize_html("<div>" * 190_000 + "fin").count("<div>") == MAX_DEPTH
+    table = "<table>" + "<tr><td><p>a<br>" * 3_000 + "</table>fin"
+    assert sanitize_html(table).endswith("fin")
