@@ -79,3 +79,31 @@ async def test_an_idle_websocket_is_closed_and_nothing_more_is_delivered(
     async with second.socket() as websocket:
         viewer = await websocket.subscribe("{ viewer { user { name } } }")
         assert (await viewer.next())["user"]["name"] == "Paul Meunier"
+
+
+async def test_a_websocket_is_closed_when_its_api_key_expires(
+    server: Server, clock: MovableClock
+) -> None:
+    paul = await sign_up(server, EMAIL)
+    ticket = await paul.open_chat()
+    await paul.mutate(
+        "sessionStepUp", "SessionStepUpInput", {"password": PASSWORD}, "stepUpExpiresAt"
+    )
+    service_account = await paul.mutate(
+        "serviceAccountCreate",
+        "ServiceAccountCreateInput",
+        {"name": "CRM", "idempotencyKey": "1"},
+        "serviceAccount { id }",
+    )
+    key = {"serviceAccountId": service_account["serviceAccount"]["id"], "expiresInDays": 1}
+    key |= {"name": "CRM", "scopes": ["READ_SUPPORT"], "idempotencyKey": "1"}
+    created = await paul.mutate("apiKeyCreate", "ApiKeyCreateInput", key, "secret")
+    system = Client(server, created["secret"])
+    async with system.socket() as websocket:
+        subscription = await websocket.subscribe(EVENTS, ticket=ticket)
+        clock.advance(timedelta(days=1))
+        refused = await websocket.subscribe("{ tickets { totalCount } }")
+        assert await websocket.wait_closed() == CloseCode.FORBIDDEN
+        assert subscription.queue.empty()
+        assert refused.queue.empty()
+    assert await refused_with(system) == CloseCode.UNAUTHORIZED

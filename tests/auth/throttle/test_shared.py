@@ -19,6 +19,7 @@ from auth.throttle import (
     SECOND_FACTOR,
     TARGET,
     Key,
+    Limit,
     Throttle,
     broad_keys,
     email_and_network_key,
@@ -70,6 +71,22 @@ async def test_two_processes_share_their_counts(redis: RedisServer) -> None:
     assert await seconds_to_wait(two, *sign_in_keys("a@b.fr", "192.0.2.1")) == 0
     await one.close()
     await two.close()
+
+
+async def test_attempts_that_weigh_more_count_as_several(redis: RedisServer) -> None:
+    """In Redis as in memory: an allowance of points, as API keys have."""
+    limit = Limit("points", 100, timedelta(milliseconds=100), max_wait=timedelta(seconds=10))
+    throttles = Throttle(clock := FixedClock()), SharedThrottle(clock, redis.url, SECRET)
+    for throttle in throttles:
+        await throttle.attempt(key(limit, "a"), weight=60)
+        await throttle.attempt(key(limit, "a"), weight=60)  # its end isn't known before
+        assert await seconds_to_wait(throttle, key(limit, "a")) == 10
+        assert await seconds_to_wait(throttle, key(limit, "b")) == 0
+    clock.time += timedelta(seconds=10)
+    for throttle in throttles:
+        await throttle.attempt(key(limit, "a"), weight=90)  # a hundred are back
+        assert await seconds_to_wait(throttle, key(limit, "a")) == 0
+        await throttle.close()
 
 
 async def test_of_many_concurrent_attempts_only_the_free_ones_are_allowed(

@@ -10,10 +10,13 @@ from accounts import service_accounts
 from accounts.service_accounts import MAX_SERVICE_ACCOUNTS, MAX_VALID_KEYS, REMINDER_PERIOD
 from auth.api_keys import ALLOWANCE, KEY_PATTERN, MIN_POINTS, allowance_key
 from auth.sessions import token_hash
+from auth.throttle import API_KEY
+from engine import Engine
 from models.accounts.account import Account, AccountStatus, Role
 from models.accounts.service_account import ApiKey, ApiKeyScope, ServiceAccount
 from models.action import Action
 from models.errors import Unauthenticated
+from models.event import account_stream, last_sequence_of
 from models.identity.user import Staff
 from models.operations.email import Email
 from models.viewer import Viewer
@@ -30,6 +33,7 @@ from tests.people import (
 )
 from tests.schema.billing.catalogue_fixtures import codes, mutate
 from tests.schema.conftest import Dataset
+from tests.schema.subscription_fixtures import subscribe
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
@@ -289,3 +293,42 @@ async def test_keys_rest_while_their_company_is_deactivated(keys: Keys, action: 
     viewer = await keys.viewer_of(secret)
     assert replace(viewer).billing_account_id == account.pk
     assert viewer.support_account_id is None
+
+
+async def test_new_keys_are_limited_per_company(keys: Keys) -> None:
+    await keys.step_up()
+    service_account, expected = await keys.create(), API_KEY.free_attempts + 1
+    for _ in range(expected):
+        payload = await keys.create_key(service_account)
+        assert codes(payload) == []
+        await keys.mutate("apiKeyRevoke", apiKeyId=payload["apiKey"]["id"])
+    response = await keys.execute(
+        keys.paul,
+        "mutation($i: ApiKeyCreateInput!) { apiKeyCreate(input: $i) { secret } }",
+        i={
+            "serviceAccountId": service_account,
+            "name": "x",
+            "scopes": BILLING,
+            "idempotencyKey": "one more",
+        },
+    )
+    assert response["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+
+
+async def test_a_key_with_both_scopes_receives_the_companys_events(
+    keys: Keys, engine: Engine, action: Action
+) -> None:
+    """As its owner does."""
+    paul, scopes = keys.dataset.paul, list(ApiKeyScope)
+    key = await keys.viewer_of(await create_api_key(action, paul.account, *scopes))
+    fields = {"subject": "Panne", "body": "Rien", "idempotencyKey": "x"}
+    await keys.mutate("ticketOpen", "ticket { id }", **fields)
+    count = await last_sequence_of(account_stream(paul.account.pk))
+    query = "subscription { accountEvents(after: 0) { sequence kind ticket { subject } } }"
+    seen = []
+    for viewer in (key, keys.paul):
+        results = subscribe(engine, viewer, keys.services, query)
+        seen.append([(await anext(results))["data"]["accountEvents"] for _ in range(count)])
+        await results.aclose()
+    assert seen[0] == seen[1]
+    assert seen[0][-1]["ticket"] == {"subject": "Panne"}
