@@ -282,6 +282,27 @@ async def test_without_the_list_of_fields_keys_are_outsiders_of_other_companies(
         assert find_leaks(dataset, outsider, request, response) == [], query
 
 
+@pytest.mark.parametrize("scopes", [(), *EACH_SCOPE])
+async def test_without_the_list_of_fields_a_key_sees_the_rows_of_its_scope(
+    dataset: Dataset, action: "Action", services: "Services", scopes: tuple[ApiKeyScope, ...]
+) -> None:
+    """Of its own company, by their IDs; library articles and the like are public."""
+    viewer = await key_viewer(action, dataset.marie, *scopes)
+    query = "query($ids: [ID!]!) { nodes(ids: $ids) { __typename } }"
+    variables = {"ids": dataset.marie.ids}
+    response = await execute_ungated(ungated_engine(), viewer, services, query, variables)
+    seen = {row["__typename"] for row in response["data"]["nodes"] if row}
+    billing = {"Invoice", "InvoiceLine", "Purchase", "Payment", "Refund", "Dispute"}
+    support = {"Ticket", "Message", "File", "TicketRating"}
+    expected = {"Account"}
+    expected |= billing if ApiKeyScope.READ_BILLING in scopes else set()
+    expected |= support if ApiKeyScope.READ_SUPPORT in scopes else set()
+    assert seen & (billing | support | {"Account"}) == expected
+    private = {"Membership", "Invitation", "InvoiceRecipient", "PaymentMethod", "WebhookEndpoint"}
+    private |= {"User", "Note", "AuditEntry", "Call", "Escalation", "LegalNameChange", "Session"}
+    assert seen & private == set()
+
+
 def ungated_engine() -> Engine:
     """An engine without the list of fields that are open to keys."""
     return Engine(schema._schema, format_error=format_error, cost_of=cost_of, batch_of=batch_of)
