@@ -26,6 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from bench.redis_server import RedisServer
 from models.accounts.account import Account
 from models.action import Action
 from models.database.connection import connect, disconnect
@@ -41,7 +42,6 @@ from realtime.relay import Relay
 from tests.conftest import MovableClock, database_copy
 from tests.people import add_member, create_account, create_staff, create_user
 from tests.realtime.stream_fixtures import STREAM, MemorySocket, Person, StreamApp
-from tests.redis_server import RedisServer
 from tests.waiting import MAX_WAIT
 
 EXAMPLES = max(3, int(os.environ.get("CAMCHA_CASES", "1500")) // 250)
