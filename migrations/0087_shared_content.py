@@ -46,7 +46,7 @@ async def _drop_index(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("models", "0086_traces_and_backups")]
+    dependencies = [('models', '0086_traces_and_backups')]
 
     initial = False
 
