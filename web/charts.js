@@ -516,6 +516,7 @@ async function start() {
   PLACE.message.textContent = ""
   PLACE.work.hidden = false
   const token = new URLSearchParams(location.search).get("report")
+  document.body.classList.toggle("report", Boolean(token)) // it comes before the form on a phone
   if (token) await openReport(token)
   else showForm()
 }

@@ -17,7 +17,7 @@ from app import create_app
 from auth.tokens import Purpose, Signer
 from models.identity.user import User
 from operations.analytics.facts import Function
-from operations.analytics.query import AnalyticsQuery, Measure
+from operations.analytics.query import AnalyticsQuery, Limits, Measure
 from realtime.uvicorn_protocol import UVICORN_OPTIONS
 from settings import read_settings
 from tests.conftest import MovableClock
@@ -74,6 +74,7 @@ async def visit() -> dict[str, Any]:
         ("DAY", "TEAM", "CATEGORY"),
         date(2026, 10, 20),
         date(2026, 11, 10),
+        limits={"FIRST_RESPONSE": Limits(lt=300)},  # of four companies, which is too few
     )
     async with analyst_client() as nadia, served() as address:
         user = await User.get(name="Nadia")
@@ -100,7 +101,7 @@ async def test_p6_3_an_analyst_sees_figures_as_charts_and_tables(db: str) -> Non
     assert seen["console"] == []
     assert seen["title"] == "Chiffre d’affaires · Mois · Segment"
     assert seen["table"][0] == ["Mois", "Segment", "Montant HT", "Montant HT, avant", "évolution"]
-    assert seen["table"][-1][:2] == ["Ensemble", f"7{NB}548,00{NB}€"]
+    assert seen["table"][-1][:2] == ["Ensemble", f"7\N{NARROW NO-BREAK SPACE}548,00{NB}€"]
     assert "Coût" in seen["facts"]
     assert seen["label"].startswith("Barres : Montant HT".replace(" :", f"{NB}:"))
     assert all(count > 0 for count in seen["kinds"].values()), seen["kinds"]
@@ -108,7 +109,8 @@ async def test_p6_3_an_analyst_sees_figures_as_charts_and_tables(db: str) -> Non
     assert seen["png"] == ["camcha-revenue-2026-08-01.png", "\x89PNG"]
     assert seen["parquet"] == ["camcha-revenue-2026-11-24.parquet", "PAR1"]
     assert seen["schedule"] == f"Chaque lundi à 8{NB}h, à Nadia"
-    assert seen["report"]["title"] == "Jours"
+    assert (seen["report"]["title"], seen["report"]["note"]) == ("Jours", True)
+    assert [row[-1] for row in seen["report"]["table"][1:]] == ["masqué", "masqué"]
     assert seen["unlabelled"] == []
     assert seen["narrow"]
 

@@ -79,7 +79,7 @@ async def test_p6_3_a_report_is_sent_at_its_hour_and_opens_after_sign_in(nadia: 
     (email,) = await emails()
     assert email.template == "query_report.fr"
     assert "1 oct. 2026 au 31 oct. 2026" in email.subject
-    assert "Chat · Utilisation\n  Nombre: 10" in email.text
+    assert "Chat · Utilisation\n  Nombre – 10" in email.text
     # After three days only the newest of them is sent, and the next one at the next hour.
     assert await run(EIGHT + timedelta(days=3, hours=5)) == 1
     assert len(await emails()) == 2
