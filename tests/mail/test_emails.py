@@ -904,10 +904,11 @@ async def test_p1_2_an_owner_learns_why_an_account_is_not_reactivated_and_can_as
 async def test_p1_2_an_owner_is_told_what_is_kept_of_an_erased_company(
     action: Action, zoe: User, locale: Locale, retention_end: str
 ) -> None:
-    nothing_kept, invoices_kept = await store_variants(action, zoe, locale, "account_erased")
+    unused, requested, invoices_kept = await store_variants(action, zoe, locale, "account_erased")
     assert retention_end in invoices_kept.text
-    assert retention_end not in nothing_kept.text
-    assert nothing_kept.user_id is None
+    assert retention_end not in unused.text
+    assert unused.text != requested.text
+    assert unused.user_id is None
 
 
 async def test_a_trial_with_a_free_first_period_announces_no_charge(
