@@ -62,6 +62,8 @@ ARGUMENTS = {
     "purchaseChangePreview": f'purchaseId: "{encode("Purchase", 2)}", quantity: 2',
     "purchaseResumePreview": f'purchaseId: "{encode("Purchase", 2)}"',
     "promotion": 'code: "MARIEMARK20"',
+    "mailingPreview": 'input: {purpose: OFFERS, subjectFr: "s", subjectEn: "s", bodyFr: "b", '
+    'bodyEn: "b"}',
     "purchase": f'id: "{encode("Purchase", 2)}"',
     "renderedReply": f'cannedReplyId: "{encode("CannedReply", 2)}", '
     f'ticketId: "{encode("Ticket", 2)}"',
