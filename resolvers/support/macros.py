@@ -121,7 +121,7 @@ async def create(info: Info, input: MacroCreateInput) -> Macro:
         name = check(line, input.name, "name", MACRO_NAME_LENGTH)
         actions = await check.wait(check_input(input.actions))
         check(support_macros.require_team_choice, team_id, is_personal=input.personal)
-        if team_id is not None:
+        if team_id is not None and not input.personal:
             await check.wait(require_team(team_id))
         files = check(require_keys, _file_keys(input.file_ids), "fileIds")
         if actions:

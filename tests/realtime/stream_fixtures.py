@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -96,6 +97,9 @@ class Context:
 
     def __init__(self, person: Person, facts: dict[str, Any] | None = None) -> None:
         self._person, self._facts, self.app = person, facts, person.app
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def read(self, name: str) -> Any:
         if self._facts is not None:

@@ -94,6 +94,7 @@ MUTATIONS_WITHOUT_KEY = {
         "invoiceRecipientRemove",
         "legalNameChangeAddEvidence",
         "legalNameChangeCancel",
+        "mailingStop",
         "memberChangeRole",
         "memberRemove",
         "messageDelete",

@@ -356,7 +356,7 @@ def minimal(kind: Any) -> Any:
         return next(iter(kind.values))
     if isinstance(kind, GraphQLInputObjectType):
         fields = kind.fields.items()
-        if kind.is_one_of:
+        if kind.extensions["strawberry-definition"].is_one_of:
             return {name: minimal(field.type) for name, field in list(fields)[:1]}
         return {
             name: minimal(field.type) for name, field in fields if is_required_input_field(field)

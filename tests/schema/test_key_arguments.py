@@ -50,6 +50,8 @@ EXCEPTIONS = {
     "disputeAccept.amountCents": "it is either the whole or an amount",
     "disputeAccept.whole": "the same",
     "invoiceCredit.whole": "the same",
+    "macroCreate.actions": "a category of requests of legal weight can't be chosen",
+    "macroCreate.personal": "a macro of a team isn't personal",
     "promotionCreate.amountCents": "it is either an amount or a share",
     "dataRequestRecord.receivedAt": "no request is received in the future",
     "purchaseChange.anchor": "it is changed on its own",

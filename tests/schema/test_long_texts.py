@@ -101,6 +101,10 @@ SHORT_NAMES = {
 }
 # Other short texts, of which each is made by the program or checked to be short.
 SHORT_VALUES = {
+    "AnalyticsMeasure.label",
+    "AnalyticsReport.query",  # each report costs as much as the costliest query
+    "AnalyticsRow.labels",
+    "AnalyticsTable.dimensionLabels",
     "AuditDetail.value",
     "AuthorityNoticeContent.contactEmail",
     "AuthorityNoticeContent.contactName",
@@ -114,6 +118,7 @@ SHORT_VALUES = {
     "Contact.openingHours",
     "Entitlement.offer",
     "LiveChat.notice",
+    "MailingEmail.subject",
     "PasskeyBeginPayload.options",
     "PasskeyChallengePayload.options",
     "PeopleNoticeContent.subjectEn",
