@@ -19,7 +19,7 @@ from models.operations.webhook import WebhookEndpoint
 from models.support.inbox_view import is_breaching
 from models.support.live_chat import ChatState, LiveChat
 from models.support.ticket import Ticket
-from models.support.ticket_status import FINISHED_STATUSES
+from models.support.ticket_status import UNFINISHED_STATUSES
 
 DESCRIPTIONS = {
     "camcha_emails_waiting": "Emails that wait to be sent.",
@@ -95,7 +95,7 @@ async def _count_companies(status: PurchaseStatus) -> int:
 
 
 async def _read_tickets() -> dict[str, float]:
-    unfinished = Ticket.exclude(status__in=FINISHED_STATUSES)
+    unfinished = Ticket.filter(status__in=UNFINISHED_STATUSES)
     return {
         "camcha_tickets_unassigned": await unfinished.filter(assignee_id=None).count(),
         "camcha_tickets_breaching": await unfinished.filter(is_breaching()).count(),

@@ -85,7 +85,7 @@ class LegalNameChange(Model):
 
     class Meta:
         table = "legal_name_change"
-        indexes = (("status", "updated_at"),)
+        indexes = (("status", "updated_at"), ("updated_at", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["LegalNameChange"]:

@@ -164,7 +164,12 @@ class BankLine(Model):
 
     class Meta:
         table = "bank_line"
-        indexes = (("status", "booked_on"), ("iban", "booked_on", "amount_cents"))
+        indexes = (
+            ("status", "booked_on"),
+            ("iban", "booked_on", "amount_cents"),
+            ("booked_on", "id"),
+            ("amount_cents", "id"),
+        )
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["BankLine"]:

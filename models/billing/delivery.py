@@ -74,7 +74,7 @@ class InvoiceDelivery(Model):
 
     class Meta:
         table = "invoice_delivery"
-        indexes = (("state", "id"),)
+        indexes = (("state", "id"), ("status", "id"), ("channel", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["InvoiceDelivery"]:

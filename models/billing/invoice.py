@@ -123,7 +123,7 @@ class Invoice(Model):
     class Meta:
         table = "invoice"
         unique_together = (("series", "position"),)
-        indexes = (("account_id", "issued_at"),)
+        indexes = (("account_id", "issued_at"), ("issued_at", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Invoice"]:

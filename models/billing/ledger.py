@@ -78,6 +78,7 @@ class LedgerEntry(Model):
     class Meta:
         table = "ledger_entry"
         unique_together = (("journal", "number"),)
+        indexes = (("label_key", "id"),)
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["LedgerEntry"]:

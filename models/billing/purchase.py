@@ -158,7 +158,7 @@ class Purchase(Model):
 
     class Meta:
         table = "purchase"
-        indexes = (("account_id", "created_at"), ("status", "bills_on"))
+        indexes = (("account_id", "created_at"), ("status", "bills_on"), ("created_at", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Purchase"]:

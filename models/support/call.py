@@ -78,6 +78,7 @@ class Call(Model):
 
     class Meta:
         table = "phone_call"
+        indexes = (("outcome", "started_at"),)
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Call"]:

@@ -11,7 +11,7 @@ from models.support.note import Mention
 from models.support.sla_clock import ClockState, SlaClock
 from models.support.team import TeamMember
 from models.support.ticket import Ticket
-from models.support.ticket_status import FINISHED_STATUSES
+from models.support.ticket_status import UNFINISHED_STATUSES
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -36,7 +36,7 @@ def is_in_view(view: InboxView, viewer: "Viewer") -> Q:
         mentions = Mention.filter(user_id=viewer.user_id, seen_at=None)
         return Q(id__in=Subquery(mentions.values("ticket_id")))
     return _is_concerned(view, viewer) & Q(
-        ~Q(status__in=list(FINISHED_STATUSES)), snoozed_until__isnull=view is not InboxView.SNOOZED
+        status__in=list(UNFINISHED_STATUSES), snoozed_until__isnull=view is not InboxView.SNOOZED
     )
 
 

@@ -138,6 +138,8 @@ class Ticket(Model):
             ("status", "updated_at"),
             ("assignee_id", "updated_at"),
             ("team_id", "updated_at"),
+            ("assignee_id", "status"),
+            ("team_id", "status"),
         )
 
     @classmethod

@@ -11,6 +11,7 @@ _UNREAD = """
     AND m.at >= COALESCE(
         (SELECT created_at FROM membership WHERE user_id = ? AND account_id = ?), m.at)
 """
+_OPEN = ", ".join(f"'{each}'" for each in TicketStatus if each is not TicketStatus.CLOSED)
 _POSITION = "LEFT JOIN ticket_position p ON p.ticket_id = {ticket} AND p.user_id = ?"
 
 
@@ -39,7 +40,7 @@ async def unread_ticket_count(viewer: Viewer) -> int:
     if viewer.user is None:
         return 0
     condition, key = (
-        (f"t.assignee_id = ? AND t.status <> '{TicketStatus.CLOSED}'", viewer.user.pk)
+        (f"t.assignee_id = ? AND t.status IN ({_OPEN})", viewer.user.pk)
         if viewer.is_agent
         else ("t.account_id = ?", viewer.account.pk if viewer.account else 0)
     )
