@@ -81,7 +81,7 @@ def _purchases(dialect: str) -> Fact:
     return Fact(
         "purchases",
         "Purchases, at the time at which they became active or their trial began.",
-        f"purchase {_PRICE} JOIN account ON account.id = purchase.account_id",
+        f"purchase {_PRICE} LEFT JOIN account ON account.id = purchase.account_id",
         "purchase.account_id",
         {
             **_OFFER,
@@ -115,7 +115,7 @@ def _trials(dialect: str) -> Fact:
     return Fact(
         "trials",
         "Trials, at the time at which they began.",
-        f"purchase {_PRICE} JOIN account ON account.id = purchase.account_id",
+        f"purchase {_PRICE} LEFT JOIN account ON account.id = purchase.account_id",
         "purchase.account_id",
         {
             **_OFFER,
@@ -152,7 +152,7 @@ def _mrr(dialect: str) -> Fact:
             GROUP BY measured.bucket, measured.day, item.purchase_id, price.id
         ) AS measured JOIN purchase ON purchase.id = measured.purchase_id
         JOIN price ON price.id = measured.price_id JOIN offer ON offer.id = price.offer_id
-        JOIN account ON account.id = purchase.account_id""",  # noqa: S608 - our own names
+        LEFT JOIN account ON account.id = purchase.account_id""",  # noqa: S608 - our own names
         "purchase.account_id",
         {
             **_OFFER,
@@ -189,7 +189,7 @@ def _churn(dialect: str) -> Fact:
                 AND (purchase.ended_on IS NULL OR purchase.ended_on >= measured.first_day)
             GROUP BY measured.bucket, measured.first_day, measured.day, item.purchase_id
         ) AS measured JOIN purchase ON purchase.id = measured.purchase_id {_PRICE}
-        JOIN account ON account.id = purchase.account_id""",  # noqa: S608 - our own names
+        LEFT JOIN account ON account.id = purchase.account_id""",  # noqa: S608 - our own names
         "purchase.account_id",
         {
             **_OFFER,
@@ -224,7 +224,8 @@ def _revenue(dialect: str) -> Fact:
         "From the day of its issue, a corrective invoice counts instead of the one that it "
         "replaces.",
         f"{amounts} AS amount JOIN price ON price.id = amount.price_id "
-        "JOIN offer ON offer.id = price.offer_id JOIN account ON account.id = amount.account_id",
+        "JOIN offer ON offer.id = price.offer_id "
+        "LEFT JOIN account ON account.id = amount.account_id",
         "amount.account_id",
         {**_OFFER, **company_dimensions("amount.issued_on", dialect, has_offer=True)},
         {
@@ -252,7 +253,7 @@ def _invoices(dialect: str, today: date) -> Fact:
         "invoices",
         "Issued invoices and what is still to be paid on them, on the day of issue.",
         "receivable JOIN invoice ON invoice.id = receivable.invoice_id "
-        "JOIN account ON account.id = invoice.account_id",
+        "LEFT JOIN account ON account.id = invoice.account_id",
         "invoice.account_id",
         {
             "DUE_AGE": Dimension(
@@ -294,7 +295,7 @@ def _payments(dialect: str) -> Fact:
     return Fact(
         "payments",
         "Attempts to pay, at the time at which they were made.",
-        "payment JOIN account ON account.id = payment.account_id",
+        "payment LEFT JOIN account ON account.id = payment.account_id",
         "payment.account_id",
         {
             "STATUS": Dimension("payment.status", "The status of the payment.", PaymentStatus),
@@ -337,7 +338,7 @@ def _dunning(dialect: str) -> Fact:
         "JOIN receivable ON receivable.invoice_id = late.invoice_id "
         "JOIN invoice ON invoice.id = late.invoice_id "
         "LEFT JOIN purchase ON purchase.id = invoice.purchase_id "
-        "JOIN account ON account.id = invoice.account_id",
+        "LEFT JOIN account ON account.id = invoice.account_id",
         "invoice.account_id",
         {
             "STEP": Dimension(

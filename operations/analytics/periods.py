@@ -75,8 +75,8 @@ def days_between(begin: str, end: str, dialect: str) -> str:
 
 
 def bucket(period: Period, day: str, moment: str | None, dialect: str) -> str:
-    """The SQL of a period's key: ISO texts, and numbers for weekdays (1 is Monday) and hours of the
-    day. `moment` is the time in UTC, for facts that have one.
+    """The SQL of a period's key: what `bucket_text` makes an ISO text of, and numbers for weekdays
+    (1 is Monday) and hours of the day. `moment` is the time in UTC, for facts that have one.
     """
     make = _SQLITE if dialect == "sqlite" else _POSTGRES
     if period is Period.HOUR:
@@ -99,13 +99,23 @@ _SQLITE: dict[Period, Callable[[str], str]] = {
 }
 
 
+def bucket_text(period: Period, dialect: str) -> str:
+    """The SQL that makes the text of a period's key, with `{}` for the key. PostgreSQL takes longer
+    to make a text than to read a row, so keys become texts after they were grouped.
+    """
+    if dialect == "sqlite" or period in (Period.WEEKDAY, Period.HOUR_OF_DAY):
+        return "{}"
+    pattern = 'YYYY-MM-DD"T"HH24:00:00"Z"' if period is Period.HOUR else "YYYY-MM-DD"
+    return f"to_char({{}}, '{pattern}')"
+
+
 def _truncated(unit: str) -> Callable[[str], str]:
-    return lambda day: f"to_char(date_trunc('{unit}', CAST({day} AS TIMESTAMP)), 'YYYY-MM-DD')"
+    return lambda day: f"date_trunc('{unit}', CAST({day} AS TIMESTAMP))"
 
 
 _POSTGRES: dict[Period, Callable[[str], str]] = {
-    Period.HOUR: lambda at: f"""to_char({at} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:00:00"Z"')""",
-    Period.DAY: _truncated("day"),
+    Period.HOUR: lambda at: f"date_trunc('hour', {at} AT TIME ZONE 'UTC')",
+    Period.DAY: lambda day: f"CAST({day} AS TIMESTAMP)",
     Period.WEEK: _truncated("week"),
     Period.MONTH: _truncated("month"),
     Period.QUARTER: _truncated("quarter"),

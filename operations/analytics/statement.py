@@ -6,7 +6,7 @@ two when n is even; p90 is the value of rank ceil(0.9 n) (nearest rank).
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from operations.analytics.facts import Fact, Function
 from operations.analytics.periods import (
     Period,
     bucket,
+    bucket_text,
     keys_of,
     next_first_day,
     paris_day,
@@ -45,36 +46,94 @@ def cells_statement(
         f"{_measured_sql(measure, fact)} AS value{index}"
         for index, measure in enumerate(query.measures)
     ]
-    names = ", ".join(f"key{index}" for index in range(len(keys)))
-    partition = f"PARTITION BY {names} " if keys else ""
+    snapshot, snapshot_params = _measured_days(query, fact, days, today, dialect)
+    rows, range_params = _with_range(fact, days)
+    cells = _placed_cells if _needs_places(query) else _summed_cells
+    sql = f"""
+        WITH {snapshot}chosen AS (
+            SELECT {", ".join([*columns, f"{fact.company} AS company"])}
+            FROM {rows} WHERE ({fact.where}) AND {condition}
+        ), {cells(query, [_text(name, fact, dialect) for name in query.dimensions])}
+        LIMIT {MAX_CELLS + 1}"""  # noqa: S608 - made of our own names only
+    return Statement(sql, [*snapshot_params, *range_params, *params])
+
+
+def _needs_places(query: AnalyticsQuery) -> bool:
+    return any(each.function in (Function.MEDIAN, Function.P90) for each in query.measures)
+
+
+def _names(query: AnalyticsQuery) -> list[str]:
+    return [f"key{index}" for index in range(len(query.dimensions))]
+
+
+def _texts(texts: Sequence[str]) -> list[str]:
+    """The keys of the cells, as they are returned."""
+    return [f"{text.format(f'key{index}')} AS key{index}" for index, text in enumerate(texts)]
+
+
+def _placed_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
+    """The SQL that makes cells of the chosen facts when a measure depends on their order."""
+    names = ", ".join(_names(query))
+    partition = f"PARTITION BY {names} " if names else ""
     places = "".join(
         f", ROW_NUMBER() OVER ({partition}ORDER BY value{index} NULLS LAST) AS place{index}"
         f", COUNT(value{index}) OVER ({partition}) AS answers{index}"
         for index, measure in enumerate(query.measures)
         if measure.function in (Function.MEDIAN, Function.P90)
     )
-    aggregates = ", ".join(
+    aggregates = [
         _aggregate(measure.function, index) for index, measure in enumerate(query.measures)
+    ]
+    columns = [*_texts(texts), "COUNT(DISTINCT company) AS companies", *aggregates]
+    return (
+        f"placed AS (SELECT *{places} FROM chosen) "  # noqa: S608 - made of our own names only
+        f"SELECT {', '.join(columns)} FROM placed {f'GROUP BY {names}' if names else ''}"
     )
-    snapshot, snapshot_params = _measured_days(query, fact, days, today, dialect)
-    rows, range_params = _with_range(fact, days)
-    sql = f"""
-        WITH {snapshot}chosen AS (
-            SELECT {", ".join([*columns, f"{fact.company} AS company"])}
-            FROM {rows} WHERE ({fact.where}) AND {condition}
-        ), placed AS (SELECT *{places} FROM chosen)
-        SELECT {names + ", " if keys else ""}COUNT(DISTINCT company) AS companies, {aggregates}
-        FROM placed {f"GROUP BY {names}" if keys else ""} LIMIT {MAX_CELLS + 1}"""  # noqa: S608 - made of our own names only
-    return Statement(sql, [*snapshot_params, *range_params, *params])
+
+
+def _summed_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
+    """The SQL that makes cells of the chosen facts when numbers can be added: first for each
+    company, then of all. That counts the companies of a million facts without sorting them.
+    """
+    names = _names(query)
+    inner, outer = ["COUNT(*) AS facts"], ["COUNT(company) AS companies"]
+    for index, measure in enumerate(query.measures):
+        value, low = f"value{index}", f"SUM(low{index})"
+        sums = {Function.COUNT: "COUNT(*)", Function.DISTINCT: f"COUNT(DISTINCT {value})"}
+        inner += [
+            f"{sums.get(measure.function, f'SUM({value})')} AS low{index}",
+            f"COUNT({value}) AS counted{index}",
+        ]
+        if measure.function in sums:  # of no facts
+            low = f"COALESCE({low}, 0)"
+        outer += [
+            f"CAST({low} AS BIGINT) AS low{index}, NULL AS high{index}",
+            f"CAST(COALESCE(SUM(counted{index}), 0) AS BIGINT) AS counted{index}",
+            f"COUNT(CASE WHEN counted{index} > 0 THEN company END) AS companies{index}",
+        ]
+    group = f"GROUP BY {', '.join(names)}" if names else ""
+    return (
+        f"summed AS (SELECT {', '.join([*names, 'company', *inner])} FROM chosen "  # noqa: S608 - made of our own names only
+        f"GROUP BY {', '.join([*names, 'company'])}) "
+        f"SELECT {', '.join([*_texts(texts), *outer])} FROM summed {group}"
+    )
 
 
 def _key(name: str, fact: Fact, dialect: str) -> str:
+    """The SQL of the key of a fact, by which facts are grouped."""
     if name not in Period.__members__:
         return fact.dimensions[name].sql
     if fact.is_snapshot:
         return "measured.bucket"
     day = fact.day or paris_day(str(fact.moment), dialect)
     return bucket(Period(name), day, fact.moment, dialect)
+
+
+def _text(name: str, fact: Fact, dialect: str) -> str:
+    """The SQL of a key as it is returned, with `{}` for the key: made once for each cell."""
+    if name not in Period.__members__ or fact.is_snapshot:
+        return "{}"
+    return bucket_text(Period(name), dialect)
 
 
 def _measured_sql(measure: Measure, fact: Fact) -> str:

@@ -21,7 +21,7 @@ class AuthorKind(StrEnum):
 
 
 _FINISHED = f"ticket.status IN ('{TicketStatus.SOLVED}', '{TicketStatus.CLOSED}')"
-_COMPANY = "JOIN account ON account.id = ticket.account_id"
+_COMPANY = "LEFT JOIN account ON account.id = ticket.account_id"
 _TEAM = "LEFT JOIN team ON team.id = ticket.team_id"
 _TICKET_KEY = Key("ticket.id", "Tickets.")
 _CHANNEL = Dimension("ticket.channel", "The channel that the ticket was opened through.", Channel)

@@ -15,7 +15,15 @@ import pytest
 from models.clock import PARIS
 from models.database.sql import dialect, execute
 from models.identity.user import Staff
-from operations.analytics.periods import SERIES, Period, bucket, first_day, keys_of, paris_day
+from operations.analytics.periods import (
+    SERIES,
+    Period,
+    bucket,
+    bucket_text,
+    first_day,
+    keys_of,
+    paris_day,
+)
 from tests.schema.analytics.query_fixtures import (
     TABLE,
     Analyst,
@@ -397,7 +405,10 @@ async def test_both_databases_know_the_time_in_paris(db: str) -> None:
     moments += [at + timedelta(seconds=by) for at in changes for by in (-1, -1e-6, 0, 1)]
     cast = "?" if dialect() == "sqlite" else "CAST(? AS TIMESTAMPTZ)"
     columns = ", ".join(
-        f"{bucket(period, paris_day('at', dialect()), 'at', dialect())} AS c{index}"
+        bucket_text(period, dialect()).format(
+            bucket(period, paris_day("at", dialect()), "at", dialect())
+        )
+        + f" AS c{index}"
         for index, period in enumerate(PERIODS_OF_DAYS)
     )
     sql = " UNION ALL ".join(f"SELECT {index} AS n, {cast} AS at" for index in range(len(moments)))
