@@ -45,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Cause the selected faults. Returns the exit status: 1 when something is broken."""
     options = _parser().parse_args(arguments)
     raise_descriptor_limit()
+    signal.signal(signal.SIGTERM, _end)
     for name in options.faults:
         print(f"{name:<22} {FAULTS[name].description}")
     with tempfile.TemporaryDirectory(prefix="camcha-chaos-") as folder:
@@ -59,6 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _unmount(disk_of(Path(folder)))
     print(f"\n{table(outcomes)}")
     return 1 if any(each.broken for each in outcomes) else 0
+
+
+def _end(number: int, _: object) -> None:
+    """End as after an exception, so that everything that was started is stopped."""
+    sys.exit(128 + number)
 
 
 def _keep_logs(folder: Path, target: Path) -> None:
