@@ -93,7 +93,8 @@ def _placed_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
 
 def _summed_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
     """The SQL that makes cells of the chosen facts when numbers can be added: first for each
-    company, then of all. That counts the companies of a million facts without sorting them.
+    company, then of all. That counts the companies of a million facts without sorting them. The
+    rows that DISTINCT counts belong to one company each.
     """
     names = _names(query)
     inner, outer = ["COUNT(*) AS facts"], ["COUNT(company) AS companies"]
