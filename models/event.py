@@ -200,6 +200,7 @@ async def append_events(
     """Take `counts` numbers of each of these streams, in this order, and store the events, which
     get the numbers in their order. The streams' rows stay locked until the caller's transaction
     ends. `counts` may be higher than the number of a stream's events: some streams only count.
+    The rows' ids are in the order of the events.
 
     On PostgreSQL this is a single statement, so that others wait for a stream for no longer than
     this statement and the commit.
@@ -263,8 +264,9 @@ SELECT e.stream, COALESCE(e.sequence, taken.last_sequence - e.before),
     {", ".join(f"e.{name}" for name in _COLUMNS[2:])}
 FROM unnest(?::text[], ?::bigint[], ?::text[], ?::timestamptz[], ?::bigint[], ?::text[],
     ?::bigint[], ?::bigint[], ?::bigint[], ?::bigint[], ?::text[], ?::bigint[]
-) AS e({", ".join(_COLUMNS)}, before)
-LEFT JOIN taken ON taken.key = e.stream"""  # noqa: S608 - names of columns
+) WITH ORDINALITY AS e({", ".join(_COLUMNS)}, before, place)
+LEFT JOIN taken ON taken.key = e.stream
+ORDER BY e.place"""  # noqa: S608 - names of columns
 
 
 async def last_sequences_of(streams: list[str]) -> dict[str, int]:

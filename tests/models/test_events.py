@@ -10,7 +10,7 @@ import pytest
 
 from models.action import Action
 from models.clock import SystemClock
-from models.database.sql import dialect
+from models.database.sql import dialect, execute
 from models.event import (
     INBOX,
     Event,
@@ -37,6 +37,19 @@ ACCOUNT, AGENT, POSITIONS = account_stream(3), agent_stream(2), positions_stream
 async def stored() -> list[tuple[str, int, str]]:
     events = await Event.all().order_by("stream", "sequence")
     return [(event.stream, event.sequence, event.kind.value) for event in events]
+
+
+@pytest.mark.usefixtures("db")
+async def test_ids_of_events_have_the_order_in_which_they_were_appended(action: Action) -> None:
+    """However PostgreSQL plans the statement: here it sorts the streams."""
+    streams = [INBOX, *(agent_stream(number) for number in range(9, 0, -1)), ACCOUNT] * 4
+    async with action.transaction() as tx:
+        if dialect() == "postgres":
+            await execute("SET LOCAL enable_hashjoin = off", db=tx.db)
+            await execute("SET LOCAL enable_nestloop = off", db=tx.db)
+        for stream in streams:
+            await tx.append(stream, EventKind.TICKET_OPENED)
+    assert [event.stream for event in await Event.all().order_by("id")] == streams
 
 
 async def test_events_are_numbered_in_the_order_in_which_they_were_appended(
