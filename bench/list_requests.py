@@ -252,6 +252,8 @@ def _values(samples: Samples, path: str, kind: Any) -> list[str]:
         inner = get_named_type(named.fields["eq"].type)
         if isinstance(inner, GraphQLEnumType):
             return [f"{{eq: {each}}}" for each in inner.values]
+        if named.name == "BoolFilter":
+            return ["{eq: true}", "{eq: false}"]
         if named.name == "IdFilter":
             return [f'{{eq: "{_id_for(samples, path)}"}}']
     if named.name == "ID":
