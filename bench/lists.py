@@ -76,6 +76,9 @@ def _values(sizes: LargeSizes, now: datetime) -> dict[str, Sequence[Any]]:
         "Query.articles.search": ['"facture"'],
         "Query.caller.number": ['"+33600000103"'],
         "Query.cannedReplies.search": ['"facture"'],
+        "Query.mailingPreview.input": [
+            '{purpose: NEWSLETTER, subjectFr: "a", subjectEn: "a", bodyFr: "a", bodyEn: "a"}'
+        ],
         "Query.nodes.ids": [f'["{encode("Ticket", 1)}", "{encode("Invoice", 1)}"]'],
         "Query.statusBoard.token": ['"cam_sb_none"'],
         "Query.ticketRatings.agentId": [f'"{agent}"'],
