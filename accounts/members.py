@@ -152,6 +152,16 @@ def actor_membership(members: AccountMembers, action: Action) -> Membership:
     return membership
 
 
+async def lock_as_manager(tx: Transaction, account_id: int) -> str:
+    """Lock the company. Returns the owner of the actor's idempotency keys. Raises Forbidden for
+    those who don't manage it.
+    """
+    membership = actor_membership(await AccountMembers.lock(tx, account_id), tx.action)
+    if not membership.role.manages_members:
+        raise Forbidden
+    return f"user:{membership.user_id}"
+
+
 def _require_manageable(members: AccountMembers, action: Action, user_id: int | None) -> Membership:
     own_membership, member = actor_membership(members, action), members.membership(user_id)
     if not own_membership.role.manages_members:

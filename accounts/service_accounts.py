@@ -14,19 +14,19 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from accounts.members import actor_membership
+from accounts.members import lock_as_manager
 from auth import throttle
 from auth.api_keys import api_key_key, new_key
 from auth.reauthentication import require_step_up
 from auth.throttle import Throttle
 from mail import emails
-from models.accounts.account import AccountMembers, AccountStatus, Membership, Role
+from models.accounts.account import AccountStatus, Membership, Role
 from models.accounts.audit_actions import AccountsAuditAction
 from models.accounts.service_account import ApiKey, ApiKeyScope, ServiceAccount
 from models.action import Action, Transaction
 from models.due_rows import handle_each
-from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.idempotency import earlier_result, has_earlier_result, store_result
+from models.errors import CommonErrorCode, Refusal
+from models.idempotency import earlier_result, earlier_row, has_earlier_result, store_result
 from models.identity.session import Session
 
 MAX_SERVICE_ACCOUNTS = 10  # of one company
@@ -60,11 +60,10 @@ async def create(
     Raises TOO_MANY, IDEMPOTENCY_MISMATCH, and Forbidden for those who don't manage the company.
     """
     async with action.transaction() as tx:
-        owner = await _require_manager(tx, account_id)
+        owner = await lock_as_manager(tx, account_id)
         arguments = [account_id, name, description]
         if earlier_id := await earlier_result(tx, owner, "serviceAccountCreate", key, arguments):
-            earlier: ServiceAccount = await _earlier_row(tx, ServiceAccount, earlier_id)
-            return earlier
+            return await earlier_row(tx, ServiceAccount, earlier_id)
         count = await ServiceAccount.filter(account_id=account_id).using_db(tx.db).count()
         if count >= MAX_SERVICE_ACCOUNTS:
             raise Refusal(CommonErrorCode.TOO_MANY, "input", limit=MAX_SERVICE_ACCOUNTS)
@@ -142,7 +141,7 @@ async def create_key(
         owner, service_account = await _lock(tx, service_account)
         arguments = [service_account.pk, request.name, sorted(request.scopes), request.days]
         if earlier_id := await earlier_result(tx, owner, "apiKeyCreate", key, arguments):
-            return CreatedKey(await _earlier_row(tx, ApiKey, earlier_id), None)
+            return CreatedKey(await earlier_row(tx, ApiKey, earlier_id), None)
         await _require_few_keys(tx, service_account)
         created = await _insert_key(tx, service_account, request)
         await store_result(tx, owner, "apiKeyCreate", key, created.api_key.pk)
@@ -193,7 +192,7 @@ async def revoke_key(action: Action, session: Session, api_key: ApiKey) -> ApiKe
     await require_step_up(action, session)
     service_account = await ServiceAccount.get(pk=api_key.service_account_id)
     async with action.transaction() as tx:
-        await _require_manager(tx, service_account.account_id)
+        await lock_as_manager(tx, service_account.account_id)
         rows = await tx.lock_rows(ApiKey.filter(pk=api_key.pk))
         if not rows:
             raise Refusal(CommonErrorCode.NOT_FOUND, "input", "apiKeyId")
@@ -243,28 +242,11 @@ async def _owners(tx: Transaction, account_id: int) -> list[Membership]:
     return await owners.select_related("user").order_by("id")
 
 
-async def _earlier_row(tx: Transaction, model: type[Any], key: int) -> Any:
-    row = await model.get_or_none(pk=key, using_db=tx.db)
-    if row is None:  # deleted since
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
-    return row
-
-
-async def _require_manager(tx: Transaction, account_id: int) -> str:
-    """Lock the company. Returns the owner of the actor's idempotency keys. Raises Forbidden for
-    those who don't manage it.
-    """
-    membership = actor_membership(await AccountMembers.lock(tx, account_id), tx.action)
-    if not membership.role.manages_members:
-        raise Forbidden
-    return f"user:{membership.user_id}"
-
-
 async def _lock(tx: Transaction, service_account: ServiceAccount) -> tuple[str, ServiceAccount]:
     """The owner of the actor's idempotency keys, and the service account, locked. Raises NOT_FOUND
     when it was deleted, and Forbidden.
     """
-    owner = await _require_manager(tx, service_account.account_id)
+    owner = await lock_as_manager(tx, service_account.account_id)
     rows = await tx.lock_rows(ServiceAccount.filter(pk=service_account.pk))
     if not rows:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "serviceAccountId")

@@ -26,7 +26,7 @@ from models.billing.purchase import Purchase
 from models.billing.receivable import Receivable
 from models.checks import Checks
 from models.errors import CommonErrorCode, Forbidden, Refusal
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, earlier_row, store_result
 from models.locale import Locale
 from models.text import client_key
 
@@ -102,7 +102,7 @@ async def add_recipient(
         if earlier_id := await earlier_result(
             tx, owner, "invoiceRecipientAdd", key, [account_id, email, locale.value]
         ):
-            return await _earlier_recipient(tx, earlier_id)
+            return await earlier_row(tx, InvoiceRecipient, earlier_id)
         await _require_free_place(tx, account_id, email)
         recipient = await InvoiceRecipient.create(
             using_db=tx.db,
@@ -128,13 +128,6 @@ async def _lock_account(tx: Transaction, account_id: int) -> tuple[Account, Memb
     if not membership.role.manages_billing or members.account is None:
         raise Forbidden
     return members.account, membership
-
-
-async def _earlier_recipient(tx: Transaction, key: int) -> InvoiceRecipient:
-    recipient = await InvoiceRecipient.get_or_none(pk=key, using_db=tx.db)
-    if recipient is None:  # removed since
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
-    return recipient
 
 
 async def _require_free_place(tx: Transaction, account_id: int, email: str) -> None:

@@ -231,7 +231,8 @@ async def _lacks_access(email: Email) -> bool:
     """
     if not email.template.startswith(f"{QUERY_REPORT}."):
         return False
-    return not await User.filter(pk=email.user_id or 0, staff=Staff.ANALYST).exists()
+    analysts = User.filter(staff=Staff.ANALYST, second_factor_at__not_isnull=True)
+    return not await analysts.filter(pk=email.user_id or 0).exists()
 
 
 async def _attachment(email: Email) -> InvoiceDocument | None:

@@ -1,5 +1,5 @@
 """When the last backup was made, and which spans of traces stored events, emails and requests for
-documents. All columns are empty at first, so no table is written again.
+documents. All columns are nullable, so no table is rewritten.
 """
 
 from tortoise import migrations

@@ -2,7 +2,7 @@
 
 import hashlib
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from tortoise import fields
@@ -14,6 +14,8 @@ from models.errors import CommonErrorCode, Refusal
 from models.text import client_key
 
 _PROVIDER_OWNER = "provider:"
+
+Row = TypeVar("Row", bound=Model)
 
 
 class IdempotencyKey(Model):
@@ -63,6 +65,14 @@ async def earlier_result(
     if existing.fingerprint != fingerprint:
         raise Refusal(CommonErrorCode.IDEMPOTENCY_MISMATCH, "input", "idempotencyKey")
     return existing.created_id
+
+
+async def earlier_row(tx: Transaction, model: type[Row], key: int) -> Row:
+    """The row that an earlier request created. Raises NOT_ACTIVE when it was deleted since."""
+    row = await model.get_or_none(pk=key, using_db=tx.db)
+    if row is None:
+        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
+    return row
 
 
 async def has_earlier_result(owner: str, operation: str, key: str) -> bool:

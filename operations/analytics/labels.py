@@ -320,9 +320,7 @@ def number_label(number: float | int | None, unit: Unit | None, locale: Locale) 
         case Unit.EUR:
             return Money(int(number)).formatted(locale.value)
         case Unit.SHARE:
-            return format_percent(
-                number, "#,##0.0 %", locale=locale.value, decimal_quantization=True
-            )
+            return format_percent(number, _PERCENT[locale], locale=locale.value)
         case Unit.SECONDS:
             return _seconds(round(number))
         case Unit.DAYS:

@@ -13,7 +13,7 @@ from models.analytics.errors import AnalyticsErrorCode
 from models.analytics.query_schedule import QuerySchedule, QueryScheduleEnd
 from models.analytics.saved_query import SavedQuery
 from models.errors import CommonErrorCode, Forbidden, Refusal, Refusals
-from models.idempotency import earlier_result, owner_of, store_result
+from models.idempotency import earlier_result, earlier_row, owner_of, store_result
 from models.identity.user import Staff, User
 from models.support.errors import SupportErrorCode
 from operations.analytics.catalogue import fact_tables
@@ -22,13 +22,13 @@ from operations.analytics.query import AnalyticsQuery
 MAX_QUERIES = 200  # of one analyst
 
 
-def load_query(saved: SavedQuery, today: date) -> AnalyticsQuery:
-    """The query, checked as `analytics` does. Raises Refusal, with QUERY_OUTDATED first, when an
-    upgrade has changed what can be queried.
+def load_query(stored: Mapping[str, Any], today: date) -> AnalyticsQuery:
+    """The query that `AnalyticsQuery.to_json` wrote, checked as `analytics` does. Raises
+    Refusal, with QUERY_OUTDATED first, when an upgrade has changed what can be queried.
     """
     outdated = Refusal(AnalyticsErrorCode.QUERY_OUTDATED, "query")
     try:
-        query = AnalyticsQuery.from_json(saved.query)
+        query = AnalyticsQuery.from_json(stored)
         fact = fact_tables("sqlite")[query.fact]
     except (KeyError, TypeError, ValueError):
         raise outdated from None
@@ -65,7 +65,7 @@ async def create(
             await tx.lock(User, user.pk)
             arguments = [name, stored, is_shared]
             if earlier_id := await earlier_result(tx, owner, operation, key, arguments):
-                return await _earlier_query(tx, earlier_id)
+                return await earlier_row(tx, SavedQuery, earlier_id)
             if await SavedQuery.filter(owner_id=user.pk).using_db(tx.db).count() >= MAX_QUERIES:
                 raise Refusal(CommonErrorCode.TOO_MANY, "input", "name", limit=MAX_QUERIES)
             saved = await SavedQuery.create(
@@ -83,13 +83,6 @@ async def create(
             )
     except IntegrityError:
         raise _name_taken() from None
-    return saved
-
-
-async def _earlier_query(tx: Transaction, key: int) -> SavedQuery:
-    saved = await SavedQuery.get_or_none(pk=key, using_db=tx.db)
-    if saved is None:  # deleted since
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
     return saved
 
 
@@ -147,6 +140,6 @@ async def _lock_changeable(tx: Transaction, user: User, key: int) -> SavedQuery:
 
 def may_change(saved: SavedQuery, owner: User, user: User) -> bool:
     """Whether an analyst who sees a query may change it: its owner, and everybody once the owner is
-    no analyst any more.
+    no analyst any more. One who has lost their second factor still is one.
     """
     return saved.owner_id == user.pk or owner.staff is not Staff.ANALYST

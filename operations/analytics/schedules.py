@@ -27,7 +27,7 @@ from models.analytics.saved_query import SavedQuery
 from models.clock import local_date
 from models.due_rows import handle_each
 from models.errors import BadInput, CommonErrorCode, Refusal, ServiceUnavailable
-from models.idempotency import earlier_result, owner_of, store_result
+from models.idempotency import earlier_result, earlier_row, owner_of, store_result
 from models.identity.user import Staff, User
 from operations.analytics.query import AnalyticsQuery
 from operations.analytics.report import report_of
@@ -59,7 +59,7 @@ async def create(
         await tx.lock(User, user.pk)
         arguments = [saved.pk, recipient_email, {**times}]
         if earlier_id := await earlier_result(tx, owner, operation, key, arguments):
-            return await _earlier_schedule(tx, earlier_id)
+            return await earlier_row(tx, QuerySchedule, earlier_id)
         recipient = await _find_recipient(tx, user, recipient_email)
         if not saved.is_visible_to(recipient.pk):
             raise Refusal(AnalyticsErrorCode.QUERY_NOT_SHARED, "input", "recipientEmail")
@@ -76,13 +76,6 @@ async def create(
         await schedule.save(using_db=tx.db)
         await store_result(tx, owner, operation, key, schedule.pk)
         tx.audit(AnalyticsAuditAction.QUERY_SCHEDULE_CREATE, schedule, recipient=recipient.pk)
-    return schedule
-
-
-async def _earlier_schedule(tx: Transaction, key: int) -> QuerySchedule:
-    schedule = await QuerySchedule.get_or_none(pk=key, using_db=tx.db)
-    if schedule is None:  # deleted since
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
     return schedule
 
 
@@ -234,7 +227,7 @@ async def _answer(saved: SavedQuery, due_at: datetime, minimum_companies: int) -
     """
     today = local_date(due_at)
     try:
-        query = load_query(saved, today).fixed(today)
+        query = load_query(saved.query, today).fixed(today)
         return _Answer(query, await answer(query, today, minimum_companies))
     except (Refusal, BadInput) as error:
         return _Answer(failure=error.args[0] if error.args else type(error).__name__)

@@ -7,15 +7,15 @@ from typing import Any
 
 import orjson
 
-from accounts.members import actor_membership
+from accounts.members import lock_as_manager
 from auth.secret_box import SecretBox
 from auth.webhook_signatures import new_secret
-from models.accounts.account import Account, AccountMembers
+from models.accounts.account import Account
 from models.action import Action, Transaction
-from models.errors import CommonErrorCode, Forbidden, Refusal
+from models.errors import CommonErrorCode, Refusal
 from models.event import account_stream, last_sequence_of
 from models.global_ids import encode
-from models.idempotency import earlier_result, store_result
+from models.idempotency import earlier_result, earlier_row, store_result
 from models.operations.audit_actions import OperationsAuditAction
 from models.operations.errors import OperationsErrorCode
 from models.operations.webhook import (
@@ -50,9 +50,9 @@ async def create(
     stream = account_stream(account_id)
     sequence = await last_sequence_of(stream)
     async with action.transaction() as tx:
-        owner = await _require_manager(tx, account_id)
+        owner = await lock_as_manager(tx, account_id)
         if earlier_id := await earlier_result(tx, owner, "webhookEndpointCreate", key, arguments):
-            return await _earlier_endpoint(tx, earlier_id)
+            return await earlier_row(tx, WebhookEndpoint, earlier_id)
         if await WebhookEndpoint.filter(account_id=account_id).using_db(tx.db).count() >= (
             MAX_ENDPOINTS
         ):
@@ -74,28 +74,11 @@ async def create(
     return endpoint
 
 
-async def _earlier_endpoint(tx: Transaction, key: int) -> WebhookEndpoint:
-    endpoint = await WebhookEndpoint.get_or_none(pk=key, using_db=tx.db)
-    if endpoint is None:  # deleted since
-        raise Refusal(CommonErrorCode.NOT_ACTIVE, "input", "idempotencyKey")
-    return endpoint
-
-
-async def _require_manager(tx: Transaction, account_id: int) -> str:
-    """Lock the company. Returns the owner of the actor's idempotency keys. Raises Forbidden for
-    those who don't manage it.
-    """
-    membership = actor_membership(await AccountMembers.lock(tx, account_id), tx.action)
-    if not membership.role.manages_members:
-        raise Forbidden
-    return f"user:{membership.user_id}"
-
-
 async def _lock(tx: Transaction, endpoint: WebhookEndpoint) -> tuple[str, WebhookEndpoint]:
     """The owner of the actor's idempotency keys, and the endpoint, locked. Raises NOT_FOUND when
     it was deleted, and Forbidden.
     """
-    owner = await _require_manager(tx, endpoint.account_id)
+    owner = await lock_as_manager(tx, endpoint.account_id)
     rows = await tx.lock_rows(WebhookEndpoint.filter(pk=endpoint.pk))
     if not rows:
         raise Refusal(CommonErrorCode.NOT_FOUND, "input", "webhookEndpointId")

@@ -19,6 +19,7 @@ from models.accounts.service_account import (
 from models.checks import Checks
 from models.errors import CommonErrorCode, Refusal
 from models.identity.user import User
+from models.numbers import number_in_range
 from models.text import client_key, line
 from models.translations import _
 from resolvers.arguments import IDEMPOTENCY_KEY
@@ -99,18 +100,6 @@ def _checked_scopes(scopes: Sequence[ApiKeyScope]) -> list[ApiKeyScope]:
     return [scope for scope in ApiKeyScope if scope in scopes]
 
 
-def _checked_days(days: int) -> int:
-    if not 1 <= days <= MAX_DAYS:
-        raise Refusal(
-            CommonErrorCode.VALUE_INVALID,
-            "input",
-            "expiresInDays",
-            message=_("A key is valid for 1 to %(maximum)s days."),
-            maximum=MAX_DAYS,
-        )
-    return days
-
-
 async def create(info: Info, input: ServiceAccountCreateInput) -> ServiceAccount:
     """Create a service account."""
     context = info.context
@@ -150,7 +139,7 @@ async def create_key(info: Info, input: ApiKeyCreateInput) -> dict[str, Any]:
         service_account = await check.wait(_load(info, input.service_account_id))
         name = check(line, input.name, "name", NAME_LENGTH)
         scopes = check(_checked_scopes, input.scopes)
-        days = check(_checked_days, input.expires_in_days)
+        days = check(number_in_range, input.expires_in_days, 1, MAX_DAYS, "input", "expiresInDays")
         key = check(client_key, input.idempotency_key)
     created = await service_accounts.create_key(
         context.action(),

@@ -17,9 +17,10 @@ from models.analytics.saved_query import QUERY_NAME_LENGTH, SavedQuery
 from models.checks import Checks
 from models.clock import local_date
 from models.errors import CommonErrorCode, Refusal, message_for
+from models.identity.email_address import normalized_email
 from models.identity.user import User
+from models.numbers import optional_number
 from models.text import client_key, line
-from models.translations import _
 from operations.analytics import saved_queries, schedules
 from operations.analytics.query import AnalyticsQuery
 from resolvers.analytics.inputs import AnalyticsQueryInput, parse_query, query_input
@@ -229,7 +230,7 @@ async def saved_answer(
     saved = await SavedQuery.visible_to(context.viewer).get_or_none(pk=key)
     if saved is None:
         raise Refusal(CommonErrorCode.NOT_FOUND, "savedQueryId")
-    query = saved_queries.load_query(saved, _today(context))
+    query = saved_queries.load_query(saved.query, _today(context))
     return await answer_query(context, query)
 
 
@@ -249,7 +250,7 @@ async def report(
         raise
     if data["user"] != context.user.pk:
         raise Refusal(CommonErrorCode.NOT_FOUND, "token")
-    query = saved_queries.load_query(SavedQuery(query=data["analytics"]), _today(context))
+    query = saved_queries.load_query(data["analytics"], _today(context))
     return SimpleNamespace(
         name=data["name"],
         query=_json(query),
@@ -323,7 +324,7 @@ async def create_schedule(info: Info, input: QueryScheduleCreateInput) -> QueryS
             email = check(line, email, "recipientEmail", 254)
         key = check(client_key, input.idempotency_key)
     return await schedules.create(
-        context.action(), context.user, saved, email and email.lower(), times, key
+        context.action(), context.user, saved, email and normalized_email(email), times, key
     )
 
 
@@ -368,10 +369,8 @@ def _times(
 ) -> dict[str, Any]:
     """The columns that say when a schedule is due. Raises VALUE_INVALID and BLANK."""
     with Checks() as check:
-        if hour is not None and not 0 <= hour <= 23:
-            check.refuse(_out_of_range("hour", 0, 23))
-        if day is not None and not 1 <= day <= 31:
-            check.refuse(_out_of_range("dayOfMonth", 1, 31))
+        check(optional_number, hour, 0, 23, "input", "hour")
+        check(optional_number, day, 1, 31, "input", "dayOfMonth")
         if frequency is QueryFrequency.WEEKLY and weekday is None:
             check.refuse(Refusal(CommonErrorCode.BLANK, "input", "weekday"))
         if frequency is QueryFrequency.MONTHLY and day is None:
@@ -384,18 +383,7 @@ def _times(
     }
 
 
-def _out_of_range(field: str, minimum: int, maximum: int) -> Refusal:
-    message = _("This must be between %(minimum)s and %(maximum)s.")
-    return Refusal(
-        CommonErrorCode.VALUE_INVALID,
-        *("input", field),
-        message=message,
-        minimum=minimum,
-        maximum=maximum,
-    )
-
-
-def inputs(root: SavedQuery) -> str:
+def query_json(root: SavedQuery) -> str:
     """The query as the input of `analytics`, in JSON. Empty when it can't be read any more."""
     try:
         return _json(AnalyticsQuery.from_json(root.query))
@@ -415,7 +403,7 @@ def problems(context: Context, rows: Sequence[SavedQuery]) -> list[list[SimpleNa
 def _problems(context: Context, saved: SavedQuery) -> list[SimpleNamespace]:
     locale = context.viewer.locale
     try:
-        saved_queries.load_query(saved, _today(context))
+        saved_queries.load_query(saved.query, _today(context))
     except Refusal as refusal:
         return [
             SimpleNamespace(

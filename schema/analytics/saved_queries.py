@@ -62,7 +62,7 @@ class SavedQuery(Node):
     name: str = field("The name of the query.")
     query: str = field(
         "The query, as JSON of an `AnalyticsQueryInput`: for `analytics`, or to change it.",
-        saved_resolvers.inputs,
+        saved_resolvers.query_json,
         needs=("query",),
         cost=1,
     )

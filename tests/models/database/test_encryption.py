@@ -109,10 +109,10 @@ def test_postgresqls_programs_encrypt_as_the_server_does(
 
 
 def test_a_socket_is_named_as_a_parameter_or_as_the_host() -> None:
-    expected = postgres_parameters("postgres://camcha:x@/camcha?host=/tmp/Sockets&port=5544")
+    expected = postgres_parameters("postgres://camcha:x@/camcha?host=/run/Sockets&port=5544")
     for url in (
-        "postgresql://camcha:x@%2Ftmp%2FSockets:5544/camcha",
-        "postgres://camcha:x@%2ftmp%2FSockets/camcha?port=5544",
+        "postgresql://camcha:x@%2Frun%2FSockets:5544/camcha",
+        "postgres://camcha:x@%2frun%2FSockets/camcha?port=5544",
     ):
         parameters = postgres_parameters(url)
         assert {**parameters, "port": int(parameters["port"])} == {**expected, "port": 5544}
