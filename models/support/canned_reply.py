@@ -4,12 +4,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tortoise import fields
-from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.identity.user import Staff, User
-from models.support.team import Team, TeamMember
+from models.identity.user import User
+from models.support.team import Team, usable_by
 
 if TYPE_CHECKING:
     from models.viewer import Viewer
@@ -51,14 +50,7 @@ class CannedReply(Model):
         """
         if not viewer.is_agent:
             return cls.filter(id=None)
-        if viewer.staff is Staff.SUPERVISOR:
-            return cls.filter(Q(owner_id=viewer.user_id) | Q(owner_id__isnull=True))
-        teams = TeamMember.filter(user_id=viewer.user_id)
-        return cls.filter(
-            Q(owner_id=viewer.user_id)
-            | Q(owner_id__isnull=True, team_id__isnull=True)
-            | Q(owner_id__isnull=True, team_id__in=Subquery(teams.values("team_id")))
-        )
+        return cls.filter(usable_by(viewer))
 
 
 def scope_of(owner_id: int | None, team_id: int | None) -> str:

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from tortoise import fields
-from tortoise.expressions import Q, Subquery
+from tortoise.expressions import Q
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.action import Transaction
 from models.errors import Refusal
-from models.identity.user import Staff
 from models.support.errors import SupportErrorCode
-from models.support.team import TeamMember
+from models.support.team import usable_by
 from models.translations import _
 
 if TYPE_CHECKING:
@@ -137,7 +136,7 @@ class File(Model):
         if viewer.is_agent:
             is_attached = Q(message_id__not_isnull=True) | Q(legal_name_change_id__not_isnull=True)
             is_attached |= Q(scheduled_reply_id__not_isnull=True)
-            is_attached |= _is_in_macro_of(viewer)
+            is_attached |= Q(macro_id__not_isnull=True) & usable_by(viewer, "macro__")
             return files.filter(is_attached | Q(uploader_id=viewer.user_id))
         if viewer.service_account:
             return files.filter(
@@ -176,15 +175,6 @@ class File(Model):
             "missing_at",
         )
         return {"content_key": self.stored_key, **{name: getattr(self, name) for name in names}}
-
-
-def _is_in_macro_of(viewer: "Viewer") -> Q:
-    """Whether a file belongs to a macro that an agent sees (`Macro.visible_to`)."""
-    is_shared = Q(macro_id__not_isnull=True, macro__owner_id=None)
-    if viewer.staff is not Staff.SUPERVISOR:
-        own_teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
-        is_shared &= Q(macro__team_id=None) | Q(macro__team_id__in=Subquery(own_teams))
-    return is_shared | Q(macro__owner_id=viewer.user_id)
 
 
 async def lock_files(tx: Transaction, file_ids: tuple[int, ...]) -> None:

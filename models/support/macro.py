@@ -4,14 +4,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
-from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
 from models.identity.user import Staff, User
 from models.support.message import Message
 from models.support.note import Note
-from models.support.team import Team, TeamMember
+from models.support.team import Team, usable_by
 from models.support.ticket import Ticket
 from models.support.ticket_actions import TicketActions
 
@@ -56,11 +55,7 @@ class Macro(Model):
         if not viewer.is_agent:
             is_operator = viewer.staff is Staff.OPERATOR
             return cls.filter(owner_id=None) if is_operator else cls.filter(id=None)
-        is_own, is_shared = Q(owner_id=viewer.user_id), Q(owner_id=None)
-        if viewer.staff is not Staff.SUPERVISOR:
-            own_teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
-            is_shared &= Q(team_id=None) | Q(team_id__in=Subquery(own_teams))
-        return cls.filter(is_own | is_shared)
+        return cls.filter(usable_by(viewer))
 
     @property
     def ticket_actions(self) -> TicketActions:

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tortoise import fields
 from tortoise.backends.base.client import BaseDBAsyncClient
+from tortoise.expressions import Q, Subquery
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
@@ -114,6 +115,22 @@ class TeamMember(Model):
     class Meta:
         table = "team_member"
         unique_together = (("team", "user"),)
+
+
+def usable_by(viewer: "Viewer", path: str = "") -> Q:
+    """Matches what an agent may use: their own, that of their teams, and that of all agents;
+    supervisors also that of other teams. `path` leads to the row with `owner_id` and `team_id`,
+    such as `macro__`.
+    """
+
+    def matches(column: str, value: Any) -> Q:
+        return Q(**{f"{path}{column}": value})
+
+    is_own, is_shared = matches("owner_id", viewer.user_id), matches("owner_id", None)
+    if viewer.staff is not Staff.SUPERVISOR:
+        own_teams = TeamMember.filter(user_id=viewer.user_id).values("team_id")
+        is_shared &= matches("team_id", None) | matches("team_id__in", Subquery(own_teams))
+    return is_own | is_shared
 
 
 class AgentProfile(Model):
