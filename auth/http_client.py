@@ -3,7 +3,9 @@ operator.
 """
 
 import asyncio
+import ssl
 from contextlib import AbstractAsyncContextManager, nullcontext
+from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -34,6 +36,15 @@ def is_server_url(url: str) -> bool:
     return bool(parts.scheme in ("http", "https") and parts.hostname and is_plain)
 
 
+@cache
+def tls_context() -> ssl.SSLContext:
+    """The TLS settings for requests to other servers: certificates must be signed by a public
+    authority or by one of `SSL_CERT_FILE`. Reading the authorities takes some 20 milliseconds, so
+    all clients of the process share them.
+    """
+    return httpx.create_ssl_context()
+
+
 class HttpClient:
     """Sends GET requests to paths below `url`; each may take `seconds` in total."""
 
@@ -41,7 +52,6 @@ class HttpClient:
         self._url = url.rstrip("/")
         self._seconds = seconds
         self._headers = {"User-Agent": "CAMCHA", "Accept-Encoding": "identity", **headers}
-        self._tls = httpx.create_ssl_context()  # created once, because that takes milliseconds
 
     async def get(
         self,
@@ -62,7 +72,7 @@ class HttpClient:
         body = bytearray()
         async with (
             httpx.AsyncClient(
-                timeout=self._seconds, headers=self._headers, verify=self._tls, trust_env=False
+                timeout=self._seconds, headers=self._headers, verify=tls_context(), trust_env=False
             ) as client,
             client.stream("GET", f"{self._url}/{path}", params=query) as response,
         ):

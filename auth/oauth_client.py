@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import orjson
 
-from auth.http_client import Unavailable
+from auth.http_client import Unavailable, tls_context
 
 _TOKEN_MARGIN_SECONDS = 60
 
@@ -24,7 +24,6 @@ class OAuthClient:
         self._token_url, self._credentials = token_url, (client_id, client_secret)
         self._seconds, self._max_bytes = seconds, max_bytes
         self._token, self._token_ends = "", 0.0
-        self._tls = httpx.create_ssl_context()  # created once, because that takes milliseconds
 
     async def request(
         self, method: str, url: str, headers: dict[str, str] | None = None, **parts: Any
@@ -72,7 +71,7 @@ class OAuthClient:
                 httpx.AsyncClient(
                     timeout=self._seconds,
                     headers={"User-Agent": "CAMCHA", "Accept-Encoding": "identity"},
-                    verify=self._tls,
+                    verify=tls_context(),
                     trust_env=False,
                 ) as client,
                 client.stream(method, url, **parts) as response,

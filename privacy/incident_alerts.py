@@ -14,6 +14,7 @@ import httpx
 import orjson
 import structlog
 
+from auth.http_client import tls_context
 from auth.webhook_signatures import signed_headers
 from mail import emails
 from models.action import Action
@@ -91,7 +92,9 @@ async def _is_delivered(team: SecurityTeam, incident: Incident, at: datetime) ->
     try:
         async with (
             asyncio.timeout(TIMEOUT_SECONDS),
-            httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False) as client,
+            httpx.AsyncClient(
+                timeout=TIMEOUT_SECONDS, trust_env=False, verify=tls_context()
+            ) as client,
             client.stream("POST", team.webhook_url, content=body, headers=headers) as response,
         ):
             if response.is_success:

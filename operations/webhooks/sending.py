@@ -13,7 +13,6 @@
 """
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,7 @@ import structlog
 from cryptography.fernet import InvalidToken
 from tortoise.expressions import F
 
+from auth.http_client import tls_context
 from auth.public_requests import Endpoint, PrivateAddress, post, retry_after
 from auth.secret_box import SecretBox
 from auth.webhook_signatures import secret_bytes, signed_headers
@@ -207,11 +207,6 @@ class WebhookSender:
         """
         return ThreadPoolExecutor(MAX_REQUESTS, "names of webhooks")
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        """Created once, because that takes milliseconds."""
-        return httpx.create_ssl_context()
-
     async def run(self) -> None:
         """The job: store the deliveries of new events, and begin to send what is due. It doesn't
         wait for receivers.
@@ -255,7 +250,7 @@ class WebhookSender:
             # be that of another name.
             limits = httpx.Limits(max_keepalive_connections=0)
             async with httpx.AsyncClient(
-                timeout=REQUEST_SECONDS, trust_env=False, verify=self._tls, limits=limits
+                timeout=REQUEST_SECONDS, trust_env=False, verify=tls_context(), limits=limits
             ) as client:
                 for _ in range(PER_TURN):
                     if not await self._send_next(client, endpoint_id):

@@ -6,16 +6,15 @@ at least once, and its topic makes the push service and the device replace the f
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cached_property
 
 import httpx
 import structlog
 from tortoise.expressions import Q, Subquery
 
+from auth.http_client import tls_context
 from auth.public_requests import PrivateAddress, retry_after
 from auth.sessions import valid_sessions
 from mail.customer_space import CustomerSpace
@@ -63,11 +62,6 @@ class PushChannel:
     customer_space: CustomerSpace = field(default_factory=CustomerSpace)
     options: PushOptions = field(default_factory=PushOptions)
 
-    @cached_property
-    def tls(self) -> ssl.SSLContext:
-        """Created once, because that takes milliseconds."""
-        return httpx.create_ssl_context()
-
 
 _DUE = """
 SELECT d.id FROM push_device d
@@ -89,7 +83,7 @@ async def send_due(channel: PushChannel, service: PushService, now: Callable[[],
     if not rows:
         return 0
     async with httpx.AsyncClient(
-        timeout=REQUEST_SECONDS, trust_env=False, verify=channel.tls
+        timeout=REQUEST_SECONDS, trust_env=False, verify=tls_context()
     ) as client:
         run = _Run(channel, service, now, client, [int(row[0]) for row in rows])
         await asyncio.gather(*(run.work() for _ in range(min(CONNECTIONS, len(rows)))))

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
@@ -133,12 +134,8 @@ class Server:
         paths = sorted(
             (self.folder / "mail").glob("*.eml"), key=lambda path: path.stat().st_mtime_ns
         )
-        read = [message_from_bytes(path.read_bytes(), policy=policy.default) for path in paths]
-        return [
-            email
-            for email in read
-            if isinstance(email, EmailMessage) and address in str(email["To"])
-        ]
+        emails = [_read_email(path) for path in paths]
+        return [email for email in emails if address in str(email["To"])]
 
     async def email(self, address: str, number: int = 1) -> EmailMessage:
         """Waits for the n-th email to this address."""
@@ -146,6 +143,13 @@ class Server:
             while len(self.emails(address)) < number:
                 await asyncio.sleep(0.1)
         return self.emails(address)[number - 1]
+
+
+@cache
+def _read_email(path: Path) -> EmailMessage:
+    email = message_from_bytes(path.read_bytes(), policy=policy.default)
+    assert isinstance(email, EmailMessage)
+    return email
 
 
 def http_client(**options: Any) -> httpx.AsyncClient:

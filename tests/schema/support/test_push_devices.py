@@ -14,6 +14,7 @@ import pytest
 
 from accounts import members
 from auth import sessions
+from auth.http_client import tls_context
 from auth.public_requests import is_public
 from mail.customer_space import CustomerSpace
 from models.accounts.account import Account, AccountStatus
@@ -73,8 +74,10 @@ async def server(
 ) -> AsyncIterator[PushServer]:
     """The push service, whose certificate is trusted."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
+    tls_context.cache_clear()
     async with serve_push(certificate, clock.now) as running:
         yield running
+    tls_context.cache_clear()
 
 
 @pytest.fixture
