@@ -60,11 +60,11 @@ class ForkedProcess:
         return self.returncode
 
     def wait(self, timeout: float = 300) -> int:
-        deadline = time.monotonic() + timeout
+        start = time.monotonic()
         while (code := self.poll()) is None:
-            if time.monotonic() > deadline:
+            if (seconds := time.monotonic() - start) > timeout:
                 raise subprocess.TimeoutExpired(str(self.pid), timeout)
-            time.sleep(0.01)
+            time.sleep(min(0.005 + seconds / 10, 0.05))
         return code
 
     def send_signal(self, number: int) -> None:

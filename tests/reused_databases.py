@@ -34,12 +34,13 @@ _SEQUENCES = """
 SELECT quote_ident(sequencename) AS name, start_value, last_value FROM pg_sequences
 WHERE schemaname = 'public'
 """
-# The rows of a catalogue, and the transaction that last wrote one of them.
-_CATALOGUES = ("pg_class", "pg_attribute", "pg_constraint", "pg_trigger", "pg_proc", "pg_type")
-_STRUCTURE = " UNION ALL ".join(
-    f"SELECT '{each}', count(*), max(xmin::text::bigint) FROM {each}"  # noqa: S608
-    for each in _CATALOGUES
-)
+# Records each command that changes tables, indexes, constraints, triggers or functions.
+_WATCH_STRUCTURE = """
+CREATE TABLE template.structure_change (command TEXT);
+CREATE FUNCTION template.record_change() RETURNS event_trigger SECURITY DEFINER LANGUAGE plpgsql
+AS $$ BEGIN INSERT INTO template.structure_change VALUES (tg_tag); END $$;
+CREATE EVENT TRIGGER structure_changes ON ddl_command_end EXECUTE FUNCTION template.record_change();
+"""
 
 
 class ReusedDatabase:
@@ -85,7 +86,7 @@ class ReusedDatabase:
         self._written = " UNION ALL ".join([*conditions, "SELECT NULL WHERE $1::bigint < 0"])
         self._sequences = await self._connection.fetch(_SEQUENCES)
         self._transaction = await self._connection.fetchval("SELECT txid_current()")
-        self._structure = await self._connection.fetch(_STRUCTURE)
+        await self._connection.execute(_WATCH_STRUCTURE)
 
     async def reset(self, kept_connections: Iterable[Connection]) -> bool:
         """Disconnects everybody else, and restores the rows. Returns False if the tables were
@@ -96,7 +97,7 @@ class ReusedDatabase:
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND pid <> ALL ($1)",
             [each.get_server_pid() for each in kept_connections],
         )
-        if await self._connection.fetch(_STRUCTURE) != self._structure:
+        if await self._connection.fetchval("SELECT EXISTS (SELECT FROM template.structure_change)"):
             return False
         written = await self._connection.fetch(self._written, self._transaction)
         if written:  # asyncpg can't execute nothing

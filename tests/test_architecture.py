@@ -5,6 +5,7 @@ check.
 import ast
 import re
 import sys
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -163,38 +164,36 @@ def test_schema_starts_no_transaction_and_reads_no_clock() -> None:
             ), path
 
 
+@cache
+def read_file(path: Path) -> tuple[set[str], list[int]]:
+    """The names that a file gives to classes, functions, parameters and variables, and the lines
+    of statements in functions that are nothing but a string literal.
+    """
+    names: set[str] = set()
+    literals: list[int] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            names.add(node.name)
+            if not isinstance(node, ast.ClassDef):  # attributes may have docstrings
+                literals += [each.lineno for each in node.body[1:] if is_literal(each)]
+        elif isinstance(node, ast.arg):
+            names.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
+    return {name.strip("_") for name in names}, literals
+
+
+def is_literal(statement: ast.stmt) -> bool:
+    value = statement.value if isinstance(statement, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
 def test_no_string_literal_is_a_statement() -> None:
     """A string literal that continues the line above without parentheses is lost without a
     warning.
     """
     for path in [*sources(), *sorted((ROOT / "tests").rglob("*.py"))]:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            body = getattr(node, "body", None)
-            for statement in (
-                body[1:]
-                if isinstance(body, list)
-                and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-                else ()
-            ):
-                value = statement.value if isinstance(statement, ast.Expr) else None
-                assert not (isinstance(value, ast.Constant) and isinstance(value.value, str)), (
-                    path,
-                    statement.lineno,
-                )
-
-
-def names_in(path: Path) -> set[str]:
-    """The names that a file gives to classes, functions, parameters and variables."""
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        match node:
-            case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-                names.add(node.name)
-            case ast.arg():
-                names.add(node.arg)
-            case ast.Name(ctx=ast.Store()):
-                names.add(node.id)
-    return {name.strip("_") for name in names}
+        assert not read_file(path)[1], path
 
 
 def test_no_retired_name_comes_back() -> None:
@@ -209,7 +208,7 @@ def test_no_retired_name_comes_back() -> None:
         *sorted((ROOT / "tests").rglob("*.py")),
         *sorted((ROOT / "bench").rglob("*.py")),
     ]:
-        assert not names_in(path) & retired_names, path
+        assert not read_file(path)[0] & retired_names, path
 
 
 def test_rows_are_locked_only_through_the_transaction() -> None:

@@ -270,7 +270,7 @@ def test_an_unusable_sqlite_file_is_reported(tmp_path: Path) -> None:
     with closing(sqlite3.connect(locked, isolation_level=None)) as other_program:
         other_program.execute("PRAGMA locking_mode = EXCLUSIVE")
         other_program.execute("BEGIN EXCLUSIVE")
-        assert database_errors(tmp_path, f"sqlite://{locked}") == {
+        assert database_errors(tmp_path, f"sqlite://{locked}", ["migrate"]) == {
             f"{prefix}{locked} is locked by another program. Stop it, and run the command again.\n"
         }
 
