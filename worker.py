@@ -53,6 +53,7 @@ from operations.retention import delete_due
 from operations.verification_cost import count_rows
 from operations.webhooks.sending import WebhookSender
 from privacy import erasure
+from privacy.buyer_erasures import erase_buyers
 from privacy.data_requests import send_data_request_reminders
 from privacy.incident_alerts import call_webhook, send_incident_reminders
 from privacy.incident_notices import send_breach_messages
@@ -421,6 +422,12 @@ def jobs(
             "incident notices",
             10,
             lambda: send_breach_messages(action()),
+            internal=True,
+        ),
+        Job(
+            "buyer erasures",
+            5,
+            lambda: erase_buyers(action()),
             internal=True,
         ),
         Job(

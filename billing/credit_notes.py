@@ -117,13 +117,13 @@ class Remainder:
 
 async def remainder(invoice: Invoice, db: BaseDBAsyncClient | None = None) -> Remainder:
     """What is left of an invoice. Raises NOT_CREDITABLE for a credit note, and for an invoice whose
-    content is incomplete.
+    content is incomplete or whose buyer was removed after ten years.
     """
     try:
         facts = InvoiceFacts.from_json(invoice.facts)
     except (LookupError, TypeError, ValueError):
         raise Refusal(BillingErrorCode.NOT_CREDITABLE, "input", "invoiceId") from None
-    if invoice.type is DocumentType.CREDIT_NOTE:
+    if invoice.type is DocumentType.CREDIT_NOTE or invoice.is_without_buyer:
         raise Refusal(BillingErrorCode.NOT_CREDITABLE, "input", "invoiceId")
     bands = {band.basis_points: band for band in facts.totals.bands}
     credit_notes = await _credit_notes(invoice.pk, db)

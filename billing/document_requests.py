@@ -69,13 +69,13 @@ async def document_of(
     channel: DeliveryChannel = DeliveryChannel.MAIL,
 ) -> InvoiceDocument | None:
     """The document of an invoice, with its `invoice`, made now if it is missing. None if there is
-    no such invoice. Raises RenderingError.
+    no such invoice, or if its buyer was removed after ten years. Raises RenderingError.
     """
     query = InvoiceDocument.filter(invoice_id=invoice_id).select_related("invoice")
     if document := await query.first():
         return document
     invoice = await Invoice.get_or_none(pk=invoice_id)
-    if invoice is None:
+    if invoice is None or invoice.is_without_buyer:
         return None
     await make_document(action, signer, invoice, channel)
     return await query.first()

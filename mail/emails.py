@@ -15,6 +15,8 @@ from secrets import token_hex
 from typing import Any
 from urllib.parse import urlsplit
 
+from babel.numbers import format_decimal
+
 from mail.message import BASE_URL, PRIVACY_POLICY, WITHDRAWAL_PATH
 from mail.query_report import QueryReport
 from mail.rendering import render
@@ -969,6 +971,28 @@ async def send_incident_received(
     """
     return await _store_for_recipient(
         tx, recipient, "incident_received", incident, has_ticket=incident.ticket_id is not None
+    )
+
+
+async def send_breach_message_requested(
+    tx: Transaction,
+    operator: User,
+    requester: User,
+    incident: Incident,
+    subject: str,
+    recipient_count: int,
+) -> Email:
+    """Tell an operator that another one asked for a message about a breach to be sent, which
+    somebody else has to confirm. `subject` is the message's, in the operator's language.
+    """
+    return await _store_for_recipient(
+        tx,
+        Recipient.of(operator),
+        "breach_message_requested",
+        incident,
+        requester=requester.name,
+        title=_one_line(subject),
+        count=format_decimal(recipient_count, locale=operator.locale.value),
     )
 
 

@@ -169,7 +169,12 @@ class Kept(StrEnum):
         "until the person is erased, two years after they left and last signed in at the latest"
     )
     STAFF = "while the person works for us and as long as what they wrote is kept"
-    ACCOUNTING = "ten years after the end of the year (Code de commerce, Article L123-22)"
+    ACCOUNTING = (
+        "ten years after the end of the year (Code de commerce, Article L123-22), then as figures"
+    )
+    INVOICES = (
+        "ten years after the end of the year, then without the customer, by an operator’s run"
+    )
     SESSIONS = "twelve months after the session ended"
     TOKENS = "a month after the session ended"
     LINKS = "a day after they expire"
@@ -195,6 +200,7 @@ SCHEDULED = frozenset(
     {
         Kept.USED_ACCOUNT,
         Kept.USED_PERSON,
+        Kept.INVOICES,
         Kept.SESSIONS,
         Kept.TOKENS,
         Kept.LINKS,

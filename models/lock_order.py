@@ -17,6 +17,7 @@ transactions of all tests to this order.
 
 TABLES = (
     "latest_time",
+    "buyer_erasure",
     "bank_line",
     "incoming_email",
     "account",

@@ -17,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from models.data_map import Kept
-from models.database.sql import execute
+from models.database.sql import dialect, execute
 from models.database.workload import Workload, workload
 from models.privacy.erasure import Retention
+from privacy.buyer_erasures import OLD_ROWS, kept_since
 from privacy.unused_accounts import UNUSED_ACCOUNTS, UNUSED_PEOPLE, unused_since
 
 _DAY = timedelta(days=1)
@@ -40,6 +41,10 @@ def _as_time(cutoff: datetime) -> object:
 
 def _as_text(cutoff: datetime) -> object:
     return cutoff.date().isoformat()
+
+
+def _as_day(cutoff: datetime) -> object:
+    return cutoff.date() if dialect() == "postgres" else cutoff.date().isoformat()
 
 
 @dataclass(frozen=True)
@@ -81,6 +86,14 @@ PLAN = (
     ),
     Rule(
         Kept.USED_PERSON, 2 * _YEAR, {"user": UNUSED_PEOPLE}, "unused accounts", dated=unused_since
+    ),
+    Rule(
+        Kept.INVOICES,
+        11 * 366 * _DAY,
+        OLD_ROWS,
+        "buyer erasures",
+        parameter=_as_day,
+        dated=kept_since,
     ),
     Rule(
         Kept.SESSIONS,

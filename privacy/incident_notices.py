@@ -27,7 +27,7 @@ from models.due_rows import handle_each
 from models.errors import CommonErrorCode, Refusal
 from models.idempotency import earlier_result, owner_of, store_result
 from models.identity.session import Session
-from models.identity.user import User
+from models.identity.user import Staff, User
 from models.privacy.audit_actions import PrivacyAuditAction
 from models.privacy.errors import PrivacyErrorCode
 from models.privacy.incident import (
@@ -447,7 +447,24 @@ async def request_sending(
             version=version,
             recipients=notice.recipient_count,
         )
+        await _ask_second_person(tx, actor, incident, notice, content)
     return notice
+
+
+async def _ask_second_person(
+    tx: Transaction,
+    requester: User,
+    incident: Incident,
+    notice: IncidentNotice,
+    content: PeopleContent,
+) -> None:
+    """Tell the other operators that a message waits for the confirmation of one of them."""
+    operators = User.filter(staff=Staff.OPERATOR, second_factor_at__not_isnull=True)
+    for operator in await operators.exclude(pk=requester.pk).using_db(tx.db).order_by("id"):
+        subject = content.subject(operator.locale)
+        await emails.send_breach_message_requested(
+            tx, operator, requester, incident, subject, notice.recipient_count
+        )
 
 
 async def _existing(

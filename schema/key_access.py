@@ -66,9 +66,9 @@ FIELDS: Mapping[str, Mapping[Scopes, str]] = {
     "Period": {BILLING: "end index start"},
     "Entitlement": {BILLING: "endsOn offer quantity since status until"},
     "Invoice": {
-        BILLING: "correctiveInvoice creditNotes creditedAmount delivery disputes downloadUrl dueOn "
-        "gross id issuedOn lines net number openAmount original purchase refunds sha256 state "
-        "transfer type vat"
+        BILLING: "buyerErasedAt correctiveInvoice creditNotes creditedAmount delivery disputes "
+        "downloadUrl dueOn gross id issuedOn lines net number openAmount original purchase "
+        "refunds sha256 state transfer type vat"
     },
     "InvoiceLine": {BILLING: "description id label net position quantity unitNet vatRate"},
     "TransferInstructions": {BILLING: "amount bic dueOn holder iban reference"},
@@ -80,7 +80,7 @@ FIELDS: Mapping[str, Mapping[Scopes, str]] = {
     "Payment": {BILLING: "amount brand createdAt declineCode id lastFour refunds settledAt status"},
     "Refund": {BILLING: "amount createdAt creditNote failureCode id payment settledAt status"},
     "Dispute": {
-        BILLING: "code createdAt creditNote decidedAt id invoice reason status",
+        BILLING: "account code createdAt creditNote decidedAt id invoice reason status",
         SUPPORT: "ticket",
     },
     "MoneyMovement": {BILLING: "amount balance day document id invoice kind payment"},

@@ -15,7 +15,7 @@ from models.billing.money import to_decimal
 from models.locale import Locale
 from models.translations import _, text
 
-DocumentBytes = Callable[[Invoice], Awaitable[bytes]]
+DocumentBytes = Callable[[Invoice], Awaitable[bytes | None]]
 INDEX = "index.csv"
 _HEADER = (
     _("File"),
@@ -56,18 +56,22 @@ class ZipBuffer(RawIOBase):
 async def invoices_zip(
     account_id: int, year: int, locale: Locale, document_bytes: DocumentBytes
 ) -> AsyncIterator[bytes]:
-    """The archive in pieces: each document under its number, in order, then the index."""
+    """The archive in pieces: each document under its number, in order, then the index. Invoices
+    without a document, whose buyer was removed after ten years, are in the index only.
+    """
     buffer, index = ZipBuffer(), StringIO(newline="")
     rows = csv.writer(index, delimiter=";", lineterminator="\r\n")
     rows.writerow(text(name, locale) for name in _HEADER)
     with ZipFile(buffer, "w") as archive:
         async for invoice in _invoices(account_id, year):
-            name = f"{invoice.number}.pdf"
-            archive.writestr(_entry(name, invoice, ZIP_STORED), await document_bytes(invoice))
+            content = await document_bytes(invoice)
+            name = f"{invoice.number}.pdf" if content is not None else ""
+            if content is not None:
+                archive.writestr(_entry(name, invoice, ZIP_STORED), content)
             rows.writerow(_row(name, invoice, locale))
             yield buffer.take()
-        content = b"\xef\xbb\xbf" + index.getvalue().encode()
-        archive.writestr(ZipInfo(INDEX, (year, 12, 31, 0, 0, 0)), content, ZIP_DEFLATED)
+        rows_of_index = b"\xef\xbb\xbf" + index.getvalue().encode()
+        archive.writestr(ZipInfo(INDEX, (year, 12, 31, 0, 0, 0)), rows_of_index, ZIP_DEFLATED)
     yield buffer.take()
 
 

@@ -8,7 +8,7 @@ TABLES: dict[str, Table] = {
     ),
     "bank_line": Table(
         ACCOUNTING,
-        Kept.ACCOUNTING,
+        Kept.INVOICES,
         OnErasure.KEPT,
         {
             Category.PAYMENT: (
@@ -46,7 +46,7 @@ TABLES: dict[str, Table] = {
     ),
     "billing_profile": Table(
         ACCOUNTING,
-        Kept.ACCOUNTING,
+        Kept.INVOICES,
         OnErasure.KEPT,
         {
             Category.COMPANY: (
@@ -85,7 +85,7 @@ TABLES: dict[str, Table] = {
     ),
     "invoice": Table(
         ACCOUNTING,
-        Kept.ACCOUNTING,
+        Kept.INVOICES,
         OnErasure.KEPT,
         {
             Category.PAYMENT: (
@@ -109,7 +109,7 @@ TABLES: dict[str, Table] = {
     ),
     "invoice_document": Table(
         ACCOUNTING,
-        Kept.ACCOUNTING,
+        Kept.INVOICES,
         OnErasure.KEPT,
         {Category.PAYMENT: "pdf", Category.TECHNICAL: "sha256 created_at"},
     ),

@@ -8,6 +8,8 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.identity.user import Staff
+
 if TYPE_CHECKING:
     from models.accounts.account import Account
     from models.action import Transaction
@@ -109,6 +111,7 @@ class Dispute(Model):
 
     class Meta:
         table = "dispute"
+        indexes = (("status", "created_at", "id"), ("created_at", "id"))
 
     @classmethod
     async def was_rejected(cls, tx: "Transaction", invoice_id: int, reason: DisputeReason) -> bool:
@@ -124,8 +127,8 @@ class Dispute(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Dispute"]:
-        """Agents see all disputes, buyers those of their account."""
-        if viewer.is_agent:
+        """Agents and operators see all disputes, buyers those of their account."""
+        if viewer.is_agent or viewer.staff is Staff.OPERATOR:
             return QuerySet(cls)
         return (
             cls.filter(account_id=viewer.billing_account_id)

@@ -18,6 +18,7 @@ from models.clock import local_date
 from models.database.sql import execute
 from models.identity.user import Staff
 from models.locale import Locale
+from models.privacy.erasure import ERASED
 from models.text import number_text
 from models.tracing import TRACEPARENT_LENGTH
 
@@ -62,7 +63,8 @@ class Counter(Model):
 
 class Invoice(Model):
     """An issued invoice, corrective invoice or credit note. The database refuses to change or
-    delete it: what changes, such as its payment, is in Receivable.
+    delete it: what changes, such as its payment, is in Receivable. After ten years an operator's
+    run removes the buyer (privacy/buyer_erasures.py).
 
     `facts` is the complete content as issued, and `xml` the structured invoice, null for an invoice
     issued before it was stored: there, the PDF contains it. `original` is the invoice that a credit
@@ -139,6 +141,11 @@ class Invoice(Model):
             if viewer.billing_account_id is not None
             else cls.filter(id=None)
         )
+
+    @property
+    def is_without_buyer(self) -> bool:
+        """Whether the buyer was removed, with the structured file and the PDF."""
+        return bool(self.facts.get("buyer", {}).get("name") == ERASED)
 
     async def current(self, db: BaseDBAsyncClient | None) -> "Invoice":
         """The invoice, or the corrective one that has replaced it."""

@@ -36,6 +36,7 @@ MODULES = [
     "models.operations.clock_offset",
     "models.operations.installation",
     "models.operations.latest_time",
+    "models.privacy.buyer_erasure",
     "models.privacy.consent",
     "models.privacy.data_request",
     "models.privacy.erasure",

@@ -18,6 +18,23 @@ class PrivacyAuditAction(AuditAction):
         "person.unused",
         "A person without a company was erased because they hadn’t signed in for years.",
     )
+    BUYER_ERASURE_START = (
+        "buyer_erasure.start",
+        "An operator confirmed that the buyers are removed from invoices after ten years: up to a "
+        "day (`until`), from how many rows of which table, with the `digest` of these rows.",
+    )
+    BUYER_ERASURE_FINISH = (
+        "buyer_erasure.finish",
+        "The buyers were removed from old invoices: from how many rows of which table (`until`).",
+    )
+    KEPT_INVOICE_READ = (
+        "kept_invoice.read",
+        "An operator read invoices that are kept of erased companies (`numbers`).",
+    )
+    KEPT_INVOICE_DOWNLOAD = (
+        "kept_invoice.download",
+        "An operator downloaded the PDF of an invoice that is kept of an erased company.",
+    )
     CONSENT_GIVE = "consent.give", "A person gave a consent (`purpose`, `channel`)."
     CONSENT_WITHDRAW = (
         "consent.withdraw",

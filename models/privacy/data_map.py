@@ -3,6 +3,16 @@
 from models.data_map import BREACHES, MAILINGS, RIGHTS, Category, Kept, OnErasure, Table
 
 TABLES: dict[str, Table] = {
+    "buyer_erasure": Table(
+        RIGHTS,
+        Kept.ALWAYS,
+        OnErasure.NONE,
+        {
+            Category.NOT_PERSONAL: (
+                "reason until created_at planned_counts removed_counts finished_at"
+            )
+        },
+    ),
     "consent_change": Table(
         RIGHTS,
         Kept.PROOF,
@@ -73,6 +83,12 @@ TABLES: dict[str, Table] = {
     ),
     "incident_notice_version": Table(
         BREACHES, Kept.REGISTER, OnErasure.NONE, {Category.NOT_PERSONAL: "number at content"}
+    ),
+    "invoice_tombstone": Table(
+        RIGHTS,
+        Kept.ALWAYS,
+        OnErasure.KEPT,
+        {Category.TECHNICAL: "facts_sha256 xml_sha256 pdf_sha256 erased_at"},
     ),
     "mailing": Table(
         MAILINGS,

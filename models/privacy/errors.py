@@ -28,6 +28,14 @@ class PrivacyErrorCode(ErrorCode):
         "NOTICE_UNFINISHED",
         _("Complete the passages that are marked with %(mark)s first."),
     )
+    PLAN_CHANGED = (
+        "PLAN_CHANGED",
+        _("What would be removed has changed in the meantime. Read the preview again."),
+    )
+    NOTHING_TO_ERASE = (
+        "NOTHING_TO_ERASE",
+        _("There is nothing to remove: all invoices are still kept by law."),
+    )
     SECOND_PERSON_REQUIRED = (
         "SECOND_PERSON_REQUIRED",
         _("You asked for this yourself. Another operator has to confirm it."),

@@ -1,8 +1,9 @@
 """Disputes of invoices, and purchases that were paid but can't be used."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
+import strawberry
 from tortoise.queryset import QuerySet
 
 from auth.reauthentication import require_step_up
@@ -29,11 +30,24 @@ from resolvers.billing.dispute_inputs import (
     PaymentReportNoAccessInput,
     PurchaseGrantAccessInput,
 )
+from resolvers.billing.filters import DisputeFilter, DisputeOrder
 from resolvers.context import Context, Info
+from resolvers.filters import accepted_values, filter_in, filter_range, order_or_default
 from resolvers.ids import key_of, load_visible
+from resolvers.paging import (
+    AfterArgument,
+    BeforeArgument,
+    DeferredPage,
+    FirstArgument,
+    LastArgument,
+    Order,
+    PageRequest,
+    page,
+)
 from resolvers.rows import RowByForeignKey, RowsByParent
 
 MAX_FILES = 10
+OLDEST_FIRST = Order("created_at")
 
 
 def _member(viewer: Viewer) -> tuple[Account, User]:
@@ -117,6 +131,32 @@ async def grant_access(info: Info, input: PurchaseGrantAccessInput) -> Purchase:
     await require_step_up(action, context.session)
     purchase = await load_visible(Purchase, input.purchase_id, context.viewer, "purchaseId")
     return await disputes.grant_access(action, purchase, input.reason)
+
+
+def all_disputes(
+    info: Info,
+    filter: Annotated[
+        DisputeFilter | None,
+        strawberry.argument(description="Conditions on the disputes to return."),
+    ] = None,
+    order_by: Annotated[
+        DisputeOrder | None,
+        strawberry.argument(description="The order of the list. Defaults to oldest first."),
+    ] = None,
+    first: FirstArgument = None,
+    after: AfterArgument = None,
+    last: LastArgument = None,
+    before: BeforeArgument = None,
+) -> DeferredPage:
+    """The disputes of all companies that the viewer may see."""
+    viewer, conditions = info.context.viewer, filter or DisputeFilter()
+    rows = filter_in(Dispute.visible_to(viewer), "status", accepted_values(conditions.status))
+    return page(
+        filter_range(rows, "created_at", conditions.created_at),
+        order_or_default(order_by, OLDEST_FIRST),
+        PageRequest(first, after, last, before),
+        viewer,
+    )
 
 
 def disputes_of(context: Context, parents: Sequence[Invoice]) -> RowsByParent:

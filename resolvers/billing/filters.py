@@ -6,6 +6,7 @@ import strawberry
 
 from billing.movements import MovementKind
 from models.billing.bank import BankLineStatus
+from models.billing.dispute import DisputeStatus
 from models.billing.offer import OfferStatus, Segment
 from models.billing.provider_event import ProviderEventStatus
 from models.billing.refund import RefundStatus
@@ -104,6 +105,35 @@ class InvoiceFilter:
     )
     issued_on: DateFilter | None = strawberry.field(
         default=None, description="The day of issue in Paris."
+    )
+
+
+class DisputeOrderField(Enum):
+    """The columns that disputes can be ordered by."""
+
+    CREATED_AT = "created_at"
+
+
+describe_enum(
+    DisputeOrderField,
+    "The fields that disputes can be ordered by.",
+    {"CREATED_AT": "When the invoice was disputed."},
+)
+
+
+@strawberry.input(description="The order of disputes.")
+class DisputeOrder:
+    field: DisputeOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
+@strawberry.input(description="Conditions on disputes. All given conditions must be met.")
+class DisputeFilter:
+    status: Filter[DisputeStatus] | None = strawberry.field(
+        default=None, description="The status of the dispute: OPEN until the staff has decided."
+    )
+    created_at: DateTimeFilter | None = strawberry.field(
+        default=None, description="When the invoice was disputed."
     )
 
 

@@ -1,6 +1,7 @@
 """Invoices and their downloads."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 import strawberry
@@ -17,6 +18,7 @@ from models.billing.invoice import (
 )
 from models.billing.purchase import Purchase
 from models.database.reading import read
+from models.privacy.buyer_erasure import InvoiceTombstone
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.context import Context, Info
 from resolvers.filters import (
@@ -108,6 +110,16 @@ async def document_hashes(context: Context, parents: Sequence[Invoice]) -> list[
     )
     hashes = {document.invoice_id: document.sha256 for document in documents}
     return [hashes.get(key) for key in keys]
+
+
+async def buyers_erased_at(context: Context, parents: Sequence[Invoice]) -> list[datetime | None]:
+    """When the buyer was removed from each invoice, None until then."""
+    keys = [parent.pk for parent in parents]
+    tombstones = await read(
+        QuerySet(InvoiceTombstone), ("invoice_id", "erased_at"), where_in=("invoice_id", keys)
+    )
+    times = {tombstone.invoice_id: tombstone.erased_at for tombstone in tombstones}
+    return [times.get(key) for key in keys]
 
 
 def lines(context: Context, parents: Sequence[Invoice]) -> RowsByParent:

@@ -29,6 +29,29 @@ class ErasureOrder:
     direction: OrderDirection = strawberry.field(description="The direction of the order.")
 
 
+class BuyerErasureOrderField(Enum):
+    """The columns that runs can be ordered by."""
+
+    CREATED_AT = "id"
+    UNTIL = "until"
+
+
+describe_enum(
+    BuyerErasureOrderField,
+    "The fields that runs can be ordered by.",
+    {
+        "CREATED_AT": "When the run was confirmed.",
+        "UNTIL": "The last day of issue that it concerned.",
+    },
+)
+
+
+@strawberry.input(description="The order of runs that remove the buyers from old invoices.")
+class BuyerErasureOrder:
+    field: BuyerErasureOrderField = strawberry.field(description="The field to order by.")
+    direction: OrderDirection = strawberry.field(description="The direction of the order.")
+
+
 class IncidentOrderField(Enum):
     """The columns that incidents can be ordered by."""
 

@@ -92,6 +92,20 @@ class DataRequestDecideInput:
     )
 
 
+@strawberry.input(
+    description="The confirmation that the buyers are removed from invoices after ten years."
+)
+class BuyerErasureStartInput:
+    digest: str = strawberry.field(
+        description="The `digest` of `buyerErasurePreview`: exactly the rows that it counted are "
+        "meant."
+    )
+    reason: str = strawberry.field(
+        description="Why, for the register and for auditors (at most 500 characters)."
+    )
+    idempotency_key: str = strawberry.field(description=IDEMPOTENCY_KEY)
+
+
 @strawberry.input(description="A mailing: what it says in both languages, and what it is about.")
 class MailingSendInput:
     purpose: ConsentPurpose = strawberry.field(

@@ -200,8 +200,8 @@ class Account(Node):
     )
     disputes: list[Annotated["Dispute", strawberry.lazy("schema.billing.disputes")]] = edge(
         dispute_resolvers.account_disputes,
-        description="The company's disputes of invoices, oldest first. Visible to agents and to "
-        "members who can buy.",
+        description="The company's disputes of invoices, oldest first. Visible to agents, to "
+        "operators and to members who can buy.",
     )
     invoice_recipients: list[
         Annotated["InvoiceRecipient", strawberry.lazy("schema.billing.invoice_recipients")]

@@ -7,12 +7,14 @@ import strawberry
 
 import models.billing.dispute
 from models.billing.dispute import DisputeReason, DisputeStatus
+from resolvers.accounts import accounts as account_resolvers
 from resolvers.billing import disputes as dispute_resolvers
 from schema.fields import edge, field
 from schema.nodes import Node, backed_by
 from schema.user_errors import UserError, errors
 
 if TYPE_CHECKING:
+    from schema.accounts.accounts import Account
     from schema.billing.invoices import Invoice
     from schema.billing.payments import Payment
     from schema.support.tickets import Ticket
@@ -30,6 +32,11 @@ class Dispute(Node):
     status: DisputeStatus = field("The current status.")
     created_at: datetime = field("When the invoice was disputed.")
     decided_at: datetime | None = field("When the staff decided. Null until then.")
+    account: Annotated["Account", strawberry.lazy("schema.accounts.accounts")] = edge(
+        account_resolvers.accounts_of,
+        needs=("account_id",),
+        description="The company that disputes its invoice.",
+    )
     invoice: Annotated["Invoice", strawberry.lazy("schema.billing.invoices")] = edge(
         dispute_resolvers.invoice_of, needs=("invoice_id",), description="The disputed invoice."
     )

@@ -1,6 +1,6 @@
 """Invoices."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import strawberry
@@ -76,8 +76,14 @@ class Invoice(Node):
         description="The SHA-256 hash of the PDF, in hexadecimal, which proves that the PDF hasn't "
         "changed. Null until the PDF is made, moments after the invoice was issued.",
     )
+    buyer_erased_at: datetime | None = edge(
+        invoice_resolvers.buyers_erased_at,
+        description="When the buyer was removed from the invoice, with its PDF, because the ten "
+        "years for which the law requires to keep it were over. Null until then.",
+    )
     download_url: str = field(
-        "A link to download the PDF, valid for five minutes.",
+        "A link to download the PDF, valid for five minutes. It doesn’t work anymore once "
+        "`buyerErasedAt` is set.",
         invoice_resolvers.download_url,
         needs=("id",),
     )

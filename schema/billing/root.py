@@ -34,7 +34,7 @@ from schema.billing.bank import (
 )
 from schema.billing.corrections import InvoiceCorrectionPreview, InvoiceCorrectPayload
 from schema.billing.deliveries import InvoiceDelivery, InvoiceDeliveryPayload
-from schema.billing.disputes import DisputePayload, PaymentReportNoAccessPayload
+from schema.billing.disputes import Dispute, DisputePayload, PaymentReportNoAccessPayload
 from schema.billing.invoice_recipients import (
     InvoiceRecipientAddPayload,
     InvoiceRecipientRemovePayload,
@@ -162,6 +162,12 @@ class BillingQuery:
         cost=100,
         description="What `invoiceCorrect` would issue today. Null for an invoice that doesn't "
         "exist or that the viewer can't see.",
+    )
+    disputes: Connection[Dispute] | None = query(
+        dispute_resolvers.all_disputes,
+        allow=agent | operator,
+        description="The disputes of all companies, oldest first. Those whose status is OPEN wait "
+        "for a decision of an agent, and the dunning of their invoices has stopped.",
     )
     invoice_deliveries: Connection[InvoiceDelivery] | None = query(
         delivery_resolvers.invoice_deliveries,

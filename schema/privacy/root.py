@@ -5,6 +5,7 @@ import strawberry
 from auth.rules import anyone, operator, signed_in
 from models.privacy.audit_actions import PrivacyAuditAction
 from resolvers.privacy import archives as archive_resolvers
+from resolvers.privacy import buyer_erasures as buyer_erasure_resolvers
 from resolvers.privacy import consents as consent_resolvers
 from resolvers.privacy import data_requests as request_resolvers
 from resolvers.privacy import erasures as erasure_resolvers
@@ -14,6 +15,11 @@ from resolvers.privacy import mailings as mailing_resolvers
 from schema.fields import mutation, query
 from schema.nodes import Connection
 from schema.privacy.archives import PersonalDataExportPayload
+from schema.privacy.buyer_erasures import (
+    BuyerErasure,
+    BuyerErasurePayload,
+    BuyerErasurePreview,
+)
 from schema.privacy.consents import ConsentPayload
 from schema.privacy.data_requests import DataRequest, DataRequestPayload
 from schema.privacy.erasures import Erasure
@@ -32,6 +38,18 @@ class PrivacyQuery:
         allow=operator,
         description="Erasures of companies' accounts, scheduled, canceled or completed, most "
         "recent first.",
+    )
+    buyer_erasures: Connection[BuyerErasure] | None = query(
+        buyer_erasure_resolvers.buyer_erasures,
+        allow=operator,
+        description="The runs that removed the buyers from invoices whose ten years were over, "
+        "most recent first.",
+    )
+    buyer_erasure_preview: BuyerErasurePreview | None = query(
+        buyer_erasure_resolvers.preview,
+        allow=operator,
+        cost=100,
+        description="What `buyerErasureStart` would do now. Nothing is changed.",
     )
     incidents: Connection[Incident] | None = query(
         incident_resolvers.incidents,
@@ -121,6 +139,16 @@ class PrivacyMutation:
             "with the files they uploaded. Requires a step-up. Not for members of the staff, who "
             "ask their employer."
         ),
+    )
+    buyer_erasure_start: BuyerErasurePayload | None = mutation(
+        buyer_erasure_resolvers.start,
+        "run",
+        allow=operator,
+        audit=PrivacyAuditAction.BUYER_ERASURE_START,
+        description="Removes the buyers from the invoices whose ten years are over, with their "
+        "PDFs and structured files, as `buyerErasurePreview` counted them. Numbers, dates and "
+        "amounts stay, with the hashes of what was removed. It takes place within minutes, can’t "
+        "be undone, and requires a step-up.",
     )
     mailing_send: MailingPayload | None = mutation(
         mailing_resolvers.send,

@@ -531,6 +531,11 @@ EMAILS_WITH_GREETING: dict[str, list[EmailFactory]] = {
             ),
         )
     ],
+    "breach_message_requested": [
+        lambda tx, user: emails.send_breach_message_requested(
+            tx, user, user, incident(tx), "Incident 12", 1_200
+        )
+    ],
     "account_unused": [
         lambda tx, user, has_company=has_company: emails.send_account_unused(  # type: ignore[misc]
             tx, user, date(2028, 11, 23), company(user) if has_company else None

@@ -1038,6 +1038,11 @@ FAULTY_INPUTS: dict[str, tuple[CreateViewer, dict[str, Any], set[tuple[str, ...]
         {"dataRequestId": BAD_ID, "decision": "REFUSED", "answer": LONG},
         {("dataRequestId",), ("answer",)},
     ),
+    "buyerErasureStart": (
+        operator_viewer,
+        {"digest": "0", "reason": " ", "idempotencyKey": ""},
+        {("reason",), ("idempotencyKey",)},
+    ),
     "mailingSend": (
         operator_viewer,
         {

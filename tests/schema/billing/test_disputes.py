@@ -2,7 +2,7 @@
 GraphQL.
 """
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -25,10 +25,11 @@ from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode
 from tests.people import add_member, create_user, create_viewer
-from tests.schema.audited_fixtures import Scenario, agent_viewer
+from tests.schema.audited_fixtures import Scenario, agent_viewer, operator_viewer
 from tests.schema.conftest import Dataset
 
 if TYPE_CHECKING:
+    from tests.conftest import MovableClock
     from tests.schema.conftest import Execute
 
 DISPUTE = "dispute { id status code invoice { number state } ticket { id } creditNote { number } }"
@@ -266,6 +267,40 @@ async def test_nobody_disputes_an_invoice_of_another_company(scenario: Scenario)
     )
     assert payload["userErrors"] == [{"code": "NOT_FOUND"}]
     assert not await Dispute.exists()
+
+
+DISPUTES = """query($f: DisputeFilter, $o: DisputeOrder) { disputes(filter: $f, orderBy: $o) {
+    nodes { id status account { legalName } invoice { number } ticket { subject } } } }"""
+
+
+async def test_p3_2_operators_list_the_open_disputes_of_all_companies(
+    scenario: Scenario, execute: "Execute", clock: "MovableClock"
+) -> None:
+    first = (await dispute(scenario))["dispute"]
+    clock.advance(timedelta(days=1))
+    marie = scenario.dataset.marie
+    invoice = encode("Invoice", marie.row(Invoice).pk)
+    fields = {"invoiceId": invoice, "reason": "PRICE", "body": "-", "idempotencyKey": "m"}
+    second = (await scenario.mutate(marie.owner, "invoiceDispute", DISPUTE, **fields))["dispute"]
+    operator = await operator_viewer(scenario)
+
+    async def listed(viewer: Viewer, **variables: Any) -> list[str]:
+        response = await execute(viewer, DISPUTES, **variables)
+        nodes = response["data"]["disputes"]["nodes"]
+        assert all(node["ticket"]["subject"] and node["invoice"]["number"] for node in nodes)
+        return [node["id"] for node in nodes]
+
+    is_open = {"status": {"eq": "OPEN"}}
+    newest = {"field": "CREATED_AT", "direction": "DESC"}
+    assert await listed(operator, f=is_open) == [first["id"], second["id"]]
+    assert await listed(operator, o=newest) == [second["id"], first["id"]]
+    since = (clock.now() - timedelta(hours=1)).isoformat()
+    assert await listed(operator, f={"createdAt": {"gte": since}}) == [second["id"]]
+    agent = await agent_viewer(scenario)
+    await scenario.mutate(agent, "disputeReject", disputeId=first["id"], reason="Juste.")
+    assert await listed(agent, f=is_open) == [second["id"]]
+    for viewer in (scenario.owner, Viewer()):
+        assert (await execute(viewer, DISPUTES))["data"] == {"disputes": None}
 
 
 CONTEXT = """

@@ -1,11 +1,14 @@
 """An example of each audited mutation of privacy, in a function with the mutation's name."""
 
+from datetime import date
 from typing import Any
 
+from models.billing.bank import BankLine, BankLineStatus, BankStatement, StatementFormat
 from models.privacy.data_request import DataRequest
 from models.privacy.incident import Incident
 from models.privacy.incident_notice import IncidentNotice
 from models.privacy.mailing import Mailing
+from privacy.buyer_erasures import plan
 from resolvers.ids import encode
 from tests.schema.audited_fixtures import Scenario, operator_viewer, owner_with_step_up
 
@@ -76,6 +79,41 @@ async def restriction_lift(scenario: Scenario) -> None:
 
 async def personal_data_export(scenario: Scenario) -> None:
     await scenario.mutate(await owner_with_step_up(scenario), "personalDataExport")
+
+
+async def buyer_erasure_start(scenario: Scenario) -> None:
+    scenario.operator = scenario.operator or await operator_viewer(scenario)
+    at, seller = scenario.action.at, scenario.services.seller
+    statement = await BankStatement.create(
+        sha256="1",
+        name="MARKED.xml",
+        format=StatementFormat.CAMT_053,
+        created_at=at,
+        line_count=1,
+        new_count=1,
+        pending_count=0,
+    )
+    await BankLine.create(
+        statement=statement,
+        position=1,
+        fingerprint="1",
+        iban="FR7630006000011234567890189",
+        booked_on=date(2014, 12, 31),
+        amount_cents=100,
+        text="MARKED TEXT",
+        status=BankLineStatus.DISMISSED,
+        created_at=at,
+    )
+    planned = await plan(at, seller.retention_on(at.date()))
+    for _ in range(2):
+        await scenario.mutate(
+            scenario.operator,
+            "buyerErasureStart",
+            "run { id }",
+            digest=planned.digest,
+            reason="MARKED REASON",
+            idempotencyKey="MARKED KEY 6",
+        )
 
 
 async def mailing_send(scenario: Scenario) -> None:
