@@ -2,6 +2,7 @@
 
 from datetime import date, timedelta
 
+from auth.reauthentication import require_step_up
 from billing import catalogue
 from billing.catalogue import PriceTerms
 from models.action import Action
@@ -40,18 +41,19 @@ _MAX_DAYS_AHEAD = timedelta(days=2 * 366)
 
 async def create_offer(info: Info, input: OfferCreateInput) -> Offer:
     """Draft an offer."""
+    action = await _authorized_action(info)
     with Checks() as check:
         slug = check(slug_text, input.slug, "slug", SLUG_LENGTH)
         french = check(_texts, input.fr, "fr")
         english = check(_texts, input.en, "en")
         key = check(client_key, input.idempotency_key)
     texts = {Locale.FR.value: french, Locale.EN.value: english}
-    return await catalogue.create_offer(info.context.action(), slug, input.segment, texts, key)
+    return await catalogue.create_offer(action, slug, input.segment, texts, key)
 
 
 async def update_offer(info: Info, input: OfferUpdateInput) -> Offer:
     """Change an offer."""
-    context = info.context
+    context, action = info.context, await _authorized_action(info)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
         texts = {
@@ -60,13 +62,13 @@ async def update_offer(info: Info, input: OfferUpdateInput) -> Offer:
             if given is not None
         }
     return await catalogue.update_offer(
-        context.action(), context.services.seller, offer, input.segment, texts
+        action, context.services.seller, offer, input.segment, texts
     )
 
 
 async def publish_offer(info: Info, input: OfferPublishInput) -> Offer:
     """Put an offer on sale."""
-    context, action = info.context, info.context.action()
+    context, action = info.context, await _authorized_action(info)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
         day = check(_day, action, input.on, "on")
@@ -75,7 +77,7 @@ async def publish_offer(info: Info, input: OfferPublishInput) -> Offer:
 
 async def withdraw_offer(info: Info, input: OfferWithdrawInput) -> Offer:
     """Stop selling an offer."""
-    context, action = info.context, info.context.action()
+    context, action = info.context, await _authorized_action(info)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
         day = check(_day, action, input.on, "on")
@@ -84,6 +86,7 @@ async def withdraw_offer(info: Info, input: OfferWithdrawInput) -> Offer:
 
 async def reorder_offers(info: Info, input: OfferReorderInput) -> list[Offer]:
     """Change the order of the catalogue."""
+    action = await _authorized_action(info)
     if len(input.offer_ids) > MAX_OFFERS:
         raise Refusal(CommonErrorCode.TOO_MANY, "input", "offerIds", limit=MAX_OFFERS)
     given = [key_of(Offer, offer_id) or 0 for offer_id in input.offer_ids]
@@ -93,12 +96,12 @@ async def reorder_offers(info: Info, input: OfferReorderInput) -> list[Offer]:
     for key in given:
         valid.append(key if key in known and key not in seen else None)
         seen.add(key)
-    return await catalogue.reorder_offers(info.context.action(), require_keys(valid, "offerIds"))
+    return await catalogue.reorder_offers(action, require_keys(valid, "offerIds"))
 
 
 async def create_price(info: Info, input: PriceCreateInput) -> Price:
     """Add a version of a price."""
-    context, action = info.context, info.context.action()
+    context, action = info.context, await _authorized_action(info)
     is_repeat = await is_known_key(owner_of(action), "priceCreate", input.idempotency_key)
     with Checks() as check:
         offer = await check.wait(load_visible(Offer, input.offer_id, context.viewer, "offerId"))
@@ -121,7 +124,7 @@ async def create_price(info: Info, input: PriceCreateInput) -> Price:
 
 async def end_price(info: Info, input: PriceEndInput) -> Price:
     """Stop selling the last version of a price."""
-    context, action = info.context, info.context.action()
+    context, action = info.context, await _authorized_action(info)
     with Checks() as check:
         price = await check.wait(load_visible(Price, input.price_id, context.viewer, "priceId"))
         day = check(_day, action, input.on, "on")
@@ -130,9 +133,16 @@ async def end_price(info: Info, input: PriceEndInput) -> Price:
 
 async def delete_price(info: Info, input: PriceDeleteInput) -> Offer:
     """Delete a version of a price that was never on sale."""
-    context = info.context
-    price = await load_visible(Price, input.price_id, context.viewer, "priceId")
-    return await catalogue.delete_price(context.action(), price)
+    action = await _authorized_action(info)
+    price = await load_visible(Price, input.price_id, info.context.viewer, "priceId")
+    return await catalogue.delete_price(action, price)
+
+
+async def _authorized_action(info: Info) -> Action:
+    """The action of an operator who may change the catalogue now. Raises STEP_UP_REQUIRED."""
+    action = info.context.action()
+    await require_step_up(action, info.context.session)
+    return action
 
 
 def _texts(texts: OfferTextsInput, field: str) -> OfferTexts:

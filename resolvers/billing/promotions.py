@@ -8,6 +8,7 @@ import strawberry
 from tortoise.functions import Count
 
 from auth import throttle
+from auth.reauthentication import require_step_up
 from billing import promotions as rules
 from billing.catalogue import starting_at
 from billing.promotions import PromotionTerms
@@ -90,6 +91,7 @@ def promotion(info: Info, code: CodeArgument) -> RowByKey | None:
 async def create(info: Info, input: PromotionCreateInput) -> Promotion:
     """Create a code."""
     action = info.context.action()
+    await require_step_up(action, info.context.session)
     is_repeat = await is_known_key(owner_of(action), "promotionCreate", input.idempotency_key)
     with Checks() as check:
         if not is_repeat:  # the days may have passed since
@@ -171,9 +173,10 @@ async def _offer_keys(offer_ids: list[strawberry.ID]) -> tuple[int, ...]:
 
 async def deactivate(info: Info, input: PromotionDeactivateInput) -> Promotion:
     """Deactivate a code, so that nobody can redeem it any more."""
-    viewer = info.context.viewer
+    viewer, action = info.context.viewer, info.context.action()
+    await require_step_up(action, info.context.session)
     promotion = await load_visible(Promotion, input.promotion_id, viewer, "promotionId")
-    return await rules.deactivate_promotion(info.context.action(), promotion)
+    return await rules.deactivate_promotion(action, promotion)
 
 
 def percent_basis_points(root: Promotion) -> int | None:

@@ -532,7 +532,8 @@ class BillingMutation:
         "offer",
         allow=operator,
         audit=BillingAuditAction.OFFER_CREATE,
-        description="Drafts an offer. It is on sale once it has a price and is published.",
+        description="Drafts an offer. It is on sale once it has a price and is published. Requires "
+        "a step-up.",
     )
     offer_update: OfferPayload | None = mutation(
         catalogue_resolvers.update_offer,
@@ -540,7 +541,7 @@ class BillingMutation:
         allow=operator,
         audit=BillingAuditAction.OFFER_UPDATE,
         description="Changes the segment or the texts of an offer. Issued invoices keep theirs; "
-        "the next invoices of purchases have the new texts.",
+        "the next invoices of purchases have the new texts. Requires a step-up.",
     )
     offer_publish: OfferPayload | None = mutation(
         catalogue_resolvers.publish_offer,
@@ -550,7 +551,8 @@ class BillingMutation:
         description=(
             "Puts an offer on sale, at once or on a given day. First checks that an invoice can "
             "be issued with its texts and prices. A planned withdrawal is canceled, unless the "
-            "last price of the offer ends: then `withdrawsOn` is the day on which it does."
+            "last price of the offer ends: then `withdrawsOn` is the day on which it does. Requires "
+            "a step-up."
         ),
     )
     offer_withdraw: OfferPayload | None = mutation(
@@ -561,7 +563,7 @@ class BillingMutation:
         description=(
             "Withdraws an offer from sale, at once or on a given day. Existing purchases keep "
             "renewing, and drafts of purchases keep their price until they expire. A planned "
-            "publication is canceled."
+            "publication is canceled. Requires a step-up."
         ),
     )
     offer_reorder: OfferReorderPayload | None = mutation(
@@ -569,7 +571,7 @@ class BillingMutation:
         "offers",
         allow=operator,
         audit=BillingAuditAction.OFFER_REORDER,
-        description="Changes the order of the catalogue.",
+        description="Changes the order of the catalogue. Requires a step-up.",
     )
     price_create: PricePayload | None = mutation(
         catalogue_resolvers.create_price,
@@ -579,7 +581,7 @@ class BillingMutation:
         description=(
             "Adds a version of an offer's price, valid at once or from a given day. It ends the "
             "former version of the interval; existing purchases keep the version that they were "
-            "made with."
+            "made with. Requires a step-up."
         ),
     )
     price_end: PricePayload | None = mutation(
@@ -591,9 +593,9 @@ class BillingMutation:
             "Stops selling the price of one interval, at once or on a given day, while the "
             "offer's other prices stay on sale. Existing purchases keep renewing at it, and their "
             "quantity can be changed. Drafts of purchases keep it until they expire. Until that "
-            "day, another day can be "
-            "set; to sell the interval again, add a version. The last price of an offer on sale "
-            "can't be ended: withdraw the offer instead."
+            "day, another day can be set; to sell the interval again, add a version. The last "
+            "price of an offer on sale can't be ended: withdraw the offer instead. Requires a "
+            "step-up."
         ),
     )
     promotion_create: PromotionPayload | None = mutation(
@@ -601,14 +603,15 @@ class BillingMutation:
         "promotion",
         allow=operator,
         audit=BillingAuditAction.PROMOTION_CREATE,
-        description="Creates a promotion code.",
+        description="Creates a promotion code. Requires a step-up.",
     )
     promotion_deactivate: PromotionPayload | None = mutation(
         promotion_resolvers.deactivate,
         "promotion",
         allow=operator,
         audit=BillingAuditAction.PROMOTION_DEACTIVATE,
-        description="Deactivates a promotion code. Purchases for which it was redeemed keep it.",
+        description="Deactivates a promotion code. Purchases for which it was redeemed keep it. "
+        "Requires a step-up.",
     )
     price_delete: OfferPayload | None = mutation(
         catalogue_resolvers.delete_price,
@@ -616,7 +619,7 @@ class BillingMutation:
         allow=operator,
         audit=BillingAuditAction.PRICE_DELETE,
         description="Deletes a version of a price that was never on sale. The former version "
-        "continues in its place.",
+        "continues in its place. Requires a step-up.",
     )
     invoice_recipient_add: InvoiceRecipientAddPayload | None = mutation(
         recipient_resolvers.add,

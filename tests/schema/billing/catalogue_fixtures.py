@@ -1,14 +1,15 @@
 """An operator who manages the catalogue, and short ways to buy from it."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from models.action import Action
 from models.clock import PARIS
+from models.identity.session import Session
 from models.identity.user import Staff
 from models.viewer import Viewer
 from resolvers.ids import encode
-from tests.people import create_staff, create_viewer
+from tests.people import create_staff_viewer
 from tests.schema.billing.test_drafts import ADDRESS
 
 if TYPE_CHECKING:
@@ -23,9 +24,13 @@ TEXTS = {
 
 
 async def create_operator(action: Action) -> Viewer:
-    return await create_viewer(
-        action, await create_staff(action, "Omar", Staff.OPERATOR), second_factor=True
+    """An operator with a step-up that lasts longer than any test moves the clock."""
+    viewer = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
+    assert viewer.session
+    await Session.filter(pk=viewer.session.pk).update(
+        step_up_expires_at=action.at + timedelta(days=3_650)
     )
+    return viewer
 
 
 async def mutate(

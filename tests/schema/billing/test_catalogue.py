@@ -1,5 +1,6 @@
 """P2.1: operators manage offers and prices, and what was bought stays as it was bought."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import partial
@@ -16,6 +17,7 @@ from models.billing.offer import Offer, OfferStatus, Price
 from models.billing.purchase import Purchase
 from models.billing.tax_rule import TaxCategory, TaxRule
 from models.errors import Refusal
+from models.identity.session import Session
 from models.viewer import Viewer
 from resolvers.context import Services
 from resolvers.ids import encode, key_of
@@ -28,11 +30,13 @@ from tests.schema.billing.catalogue_fixtures import (
     noon,
 )
 from tests.schema.billing.test_invoice_emails import buy
+from tests.story.generated import operations
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
     from tests.schema.conftest import Dataset, Execute
 
+USER_ERRORS = "{ userErrors { code field } }"
 CATALOGUE = """{ offers { nodes { slug name prices { net { amountCents } } } } }"""
 
 
@@ -441,3 +445,21 @@ async def test_only_operators_manage_the_catalogue(
         response = await execute(viewer, document, i={"offerId": encode("Offer", price.offer_id)})
         assert response["errors"][0]["extensions"]["code"] == "FORBIDDEN"
     assert (await Offer.get(pk=price.offer_id)).status is OfferStatus.ON_SALE
+
+
+async def test_every_change_of_the_catalogue_requires_a_step_up(
+    execute: "Execute", operator: Viewer, action: Action
+) -> None:
+    """Whatever their input is: it is checked afterwards."""
+    changes = [
+        each
+        for each in operations({})
+        if each.variant == "valid" and re.match("(offer|price|promotion)[A-Z]", each.name)
+    ]
+    assert len(changes) == 10
+    assert operator.session
+    await Session.filter(pk=operator.session.pk).update(step_up_expires_at=action.at)
+    for each in changes:
+        document = re.sub("{.*", f"{{ {each.name}(input: $input) {USER_ERRORS} }}", each.query)
+        payload = (await execute(operator, document, **each.variables))["data"][each.name]
+        assert payload["userErrors"] == [{"code": "STEP_UP_REQUIRED", "field": None}], each.name
