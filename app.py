@@ -319,7 +319,7 @@ class Application:
 
     def _observers(self) -> list[Observer]:
         slow = SlowOperationLog(self.settings.slow_operations.operation_ms / 1_000)
-        return [slow, self.metrics] if self.metrics else [slow]
+        return [slow, self.metrics.operations] if self.metrics else [slow]
 
     @cached_property
     def graphql(self) -> GraphQLEndpoint:

@@ -25,6 +25,7 @@ from bench import (
     invoices,
     large_reports,
     lists,
+    metrics_cost,
     proofs,
     renewals,
     reports,
@@ -73,6 +74,7 @@ OWN_SERVER_COMMANDS = [
     "chats",
     "tickets",
     "queue",
+    "metrics",
 ]
 LARGE_COMMANDS = ["lists", "large-reports", "proofs"]
 CHAT_TICKET = 4  # a ticket whose channel is CHAT
@@ -213,6 +215,16 @@ class Benchmark:
         if command == "queue":
             await chat_queue.measure_queue(
                 self.database.url, self.sizes, self.options.waiting, self.options.agents
+            )
+            return
+        if command == "metrics":
+            await metrics_cost.measure_metrics(
+                self.database.url,
+                self.sizes,
+                self.folder,
+                self.core,
+                self.options.seconds,
+                self.options.rounds,
             )
             return
         token = ""

@@ -6,10 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.data import TOKEN, Sizes
 from server import bind
@@ -72,15 +73,14 @@ async def running_servers(
     sizes: Sizes,
     folder: Path,
     core: int | None,
-    redis_url: str | None = None,
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[list[Server]]:
     """These servers, ready for requests, on this core if one is given. Their logs and
-    files are in `folder`.
+    files are in `folder`. `settings` are further settings of ours.
     """
-    redis = {"CAMCHA_REDIS_URL": redis_url} if redis_url else {}
     async with AsyncExitStack() as stack:
         server_starts = [
-            stack.enter_async_context(_running_server(name, url, sizes, folder, core, redis))
+            stack.enter_async_context(_running_server(name, url, sizes, folder, core, settings))
             for name in names
         ]
         # Waits for all, even if one fails.
@@ -93,16 +93,21 @@ async def running_servers(
 
 @asynccontextmanager
 async def _running_server(
-    name: str, url: str, sizes: Sizes, folder: Path, core: int | None, redis: dict[str, str]
+    name: str,
+    url: str,
+    sizes: Sizes,
+    folder: Path,
+    core: int | None,
+    settings: Mapping[str, str],
 ) -> AsyncIterator[Server]:
-    port = _free_port()
+    port = free_port()
     command = COMMANDS[name](url, port, sizes)
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
-            env=_environment(url, folder) | redis,
+            env={**_environment(url, folder), **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -171,7 +176,8 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
             await process.wait()
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with bind("127.0.0.1", 0) as probe:
         return int(probe.getsockname()[1])
 

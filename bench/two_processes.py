@@ -26,11 +26,13 @@ async def measure_delivery(url: str, sizes: Sizes, folder: Path, seconds: float)
     """Print the times with Redis and without."""
     print("ms until a message arrives      p50      p99   maximum   messages")
     with _running_redis() as redis_url:
-        for name, used_url in (("with Redis", redis_url), ("without", None)):
+        redis = {"CAMCHA_REDIS_URL": redis_url}
+        for name, settings in (("with Redis", redis), ("without", {})):
             async with (
-                running_servers(
-                    ["camcha", "camcha"], url, sizes, folder, None, redis_url=used_url
-                ) as (writer, reader),
+                running_servers(["camcha", "camcha"], url, sizes, folder, None, settings) as (
+                    writer,
+                    reader,
+                ),
                 Chat(reader, writer).open(TICKET) as chat,
             ):
                 await chat.post_messages(2.0)

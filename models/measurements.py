@@ -56,7 +56,10 @@ class DurationHistogram:
 
     def observe(self, duration: timedelta) -> None:
         """Add a duration. One below zero, which clocks that differ can cause, counts as zero."""
-        seconds = max(0.0, duration.total_seconds())
+        self.observe_seconds(max(0.0, duration.total_seconds()))
+
+    def observe_seconds(self, seconds: float) -> None:
+        """Add a duration of at least zero seconds."""
         self._counts[bisect_left(self.bounds, seconds)] += 1
         self._sum += seconds
 

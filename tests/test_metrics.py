@@ -44,7 +44,7 @@ def execute(metrics: Metrics, name: str | None, *, signed_in: bool = True) -> No
     operation: Any = SimpleNamespace(name=name, kind="query", cost=1)
     viewer = SimpleNamespace(user=object() if signed_in else None)
     context: Any = SimpleNamespace(viewer=viewer)
-    metrics.executed(operation, context, {"data": None}, 0.01)
+    metrics.operations.executed(operation, context, {"data": None}, 0.01)
 
 
 def counted_names(metrics: Metrics) -> set[str]:
@@ -80,7 +80,7 @@ def exported_labels() -> dict[str, set[str]]:
     """The labels of each sample that a process exports, and those that Prometheus adds to it."""
     metrics = Metrics()
     execute(metrics, "Mine")
-    metrics.refused(RequestError([{"message": "no"}]))
+    metrics.operations.refused(RequestError([{"message": "no"}]))
     metrics.job_ended("emails", 0.1, succeeded=True)
     metrics.watch_websockets(NoSockets())
     metrics.watch_connections(Pools(DatabaseOptions(), {"database": "-"}).usage)
