@@ -11,10 +11,13 @@ import asyncio
 import ctypes
 import ctypes.util
 import importlib.util
+import os
 import signal
+import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -182,13 +185,26 @@ def _unmount(folder: Path) -> None:
 
 
 def _movable_clock(folder: Path) -> tuple[Path | None, dict[str, str]]:
-    """The file that moves the clock, and the settings for it; nothing without libfaketime."""
+    """The file that moves the clock, and the settings for it; nothing without a libfaketime that
+    works on this machine.
+    """
     library = _faketime_library()
     if library is None:
         return None, {}
     clock = folder / "clock"
+    settings = clock_settings(library, clock)
+    write_clock(clock, timedelta(days=1))
+    is_moved = _process_time(settings) > time.time() + timedelta(hours=23).total_seconds()
     write_clock(clock, timedelta())
-    return clock, clock_settings(library, clock)
+    return (clock, settings) if is_moved else (None, {})
+
+
+def _process_time(settings: Mapping[str, str]) -> float:
+    """The time by the clock of a new process with these settings, in seconds since 1970."""
+    command = [sys.executable, "-c", "import time; print(time.time())"]
+    environment = {**os.environ, **settings}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return float(result.stdout)
 
 
 def _faketime_library() -> Path | None:

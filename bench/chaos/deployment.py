@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -30,6 +31,7 @@ from server import bind
 SECRET_KEY = "only-for-chaos-0123456789-abcdefghijkl"  # noqa: S105 - of a database that is deleted
 START_TIMEOUT = 120.0
 _STOP_TIMEOUT = 60.0
+_CLOCK_TIMEOUT, _CLOCK_TOLERANCE = 30.0, timedelta(seconds=5)
 
 
 class Process(Protocol):
@@ -70,6 +72,7 @@ class Service:
     folder: Path
     launch: Launch
     ready_url: str | None = None  # which answers once it is ready
+    metrics_url: str | None = None
     process: Process | None = None
 
     @property
@@ -93,6 +96,14 @@ class Service:
                         return
                 await asyncio.sleep(0.05)
         raise BenchmarkError(f"{self.name} isn't ready:\n{self.log.read_text()[-2_000:]}")
+
+    async def clock(self) -> datetime:
+        """The time by the clock of the process, to the second: that at which it says that it has
+        answered a request for its metrics. Raises httpx.TransportError.
+        """
+        assert self.metrics_url is not None, "it exports metrics"  # noqa: S101
+        async with httpx.AsyncClient(timeout=5) as http:
+            return parsedate_to_datetime((await http.get(self.metrics_url)).headers["date"])
 
     @property
     def running(self) -> Process:
@@ -165,15 +176,31 @@ class Deployment:
         """The time by the clock of the processes."""
         return datetime.now(UTC) + self._offset
 
-    def move_clock(self, duration: timedelta) -> None:
-        """Let the clock of all processes jump."""
+    async def move_clock(self, duration: timedelta) -> None:
+        """Let the clock of all processes jump, and wait until each of them says so. Raises
+        BenchmarkError when one doesn't.
+        """
         assert self.clock is not None, "the processes use libfaketime"  # noqa: S101
         self._offset += duration
         write_clock(self.clock, self._offset)
+        deadline = time.monotonic() + _CLOCK_TIMEOUT
+        for each in self.services:
+            while abs((at := await each.clock()) - self.now) > _CLOCK_TOLERANCE:
+                if time.monotonic() > deadline:
+                    raise BenchmarkError(f"the clock of {each.name} hasn't jumped: {at}")
+                await asyncio.sleep(0.1)
+            print(f"the clock of {each.name} is at {at:%Y-%m-%d %H:%M:%S}", flush=True)
 
     def spare_worker(self) -> Service:
         """Another process for the jobs, not yet started."""
-        return replace(self.worker, name="spare-worker", process=None)
+        environment = {**self.worker.environment, "CAMCHA_METRICS": ""}
+        return replace(
+            self.worker,
+            name="spare-worker",
+            environment=environment,
+            metrics_url=None,
+            process=None,
+        )
 
     def logged(self, text: str) -> int:
         """How often the processes have logged a text."""
@@ -219,22 +246,29 @@ async def running_deployment(
         ports = [_free_port() for _ in range(1 if is_sqlite else options.servers)]
         proxies = [await stack.enter_async_context(Proxy(port).running()) for port in ports]
         environment = _environment(url, folder, mail.port, proxies[0].port, redis, options)
-        servers = [
-            Service(
-                f"server-{number}",
-                ["serve", "--port", str(port), *([] if is_sqlite else ["--no-worker"])],
-                environment,
+
+        def new_service(name: str, *arguments: str, ready_url: str | None = None) -> Service:
+            address = f"127.0.0.1:{_free_port()}"
+            return Service(
+                name,
+                arguments,
+                {**environment, "CAMCHA_METRICS": address},
                 folder,
                 options.launch,
-                f"http://127.0.0.1:{port}/readyz",
+                ready_url,
+                f"http://{address}/metrics",
+            )
+
+        servers = [
+            new_service(
+                f"server-{number}",
+                *("serve", "--port", str(port)),
+                *([] if is_sqlite else ["--no-worker"]),
+                ready_url=f"http://127.0.0.1:{port}/readyz",
             )
             for number, port in enumerate(ports, 1)
         ]
-        worker = (
-            servers[0]
-            if is_sqlite
-            else Service("worker", ["work"], environment, folder, options.launch)
-        )
+        worker = servers[0] if is_sqlite else new_service("worker", "work")
         deployment = Deployment(
             database_url,
             folder,

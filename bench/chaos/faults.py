@@ -222,14 +222,14 @@ def _fill(deployment: Deployment) -> None:
                 size //= 2  # what is left is smaller
 
 
-def _jump(duration: timedelta) -> Cause:
+def _clock_fault(description: str, duration: timedelta) -> Fault:
     @asynccontextmanager
     async def jump(deployment: Deployment, seconds: float) -> AsyncIterator[None]:
-        deployment.move_clock(duration)
+        await deployment.move_clock(duration)
         await asyncio.sleep(seconds)
         yield
 
-    return jump
+    return Fault(f"the clock jumps {description}", jump, duration < timedelta(), _without_clock)
 
 
 FAULTS: dict[str, Fault] = {
@@ -272,10 +272,9 @@ FAULTS: dict[str, Fault] = {
         True,
         _without_disk,
     ),
-    "clock-forward": Fault(
-        "the clock jumps forward by a month", _jump(timedelta(days=31)), needs=_without_clock
-    ),
-    "clock-back": Fault(
-        "the clock jumps back by an hour", _jump(timedelta(hours=-1)), True, _without_clock
-    ),
+    "clock-forward-hour": _clock_fault("forward by an hour", timedelta(hours=1)),
+    "clock-forward-day": _clock_fault("forward by a day", timedelta(days=1)),
+    "clock-forward-month": _clock_fault("forward by a month", timedelta(days=31)),
+    "clock-back-hour": _clock_fault("back by an hour", timedelta(hours=-1)),
+    "clock-back-day": _clock_fault("back by a day", timedelta(days=-1)),
 }
