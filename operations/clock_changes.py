@@ -1,6 +1,6 @@
 """When the system clock is set back, for example by an hour, what waits for a time in the database
-would wait an hour longer: emails, queries to the company register, and everything that is retried
-later.
+would wait an hour longer: emails, queries to the company register, payments and refunds whose
+result isn't known, and everything that is retried later.
 
 So the latest time is stored at intervals. A process whose clock is behind it moves those times back
 by the difference. This also works for the first process that starts after the change, and of
@@ -15,10 +15,14 @@ from tortoise.models import Model
 
 from models.accounts.account import Account
 from models.accounts.legal_name import LegalNameChange
+from models.accounts.vat_number import VatCheck
 from models.action import Action, Transaction
-from models.billing.delivery import CollectionReport, InvoiceDelivery
+from models.analytics.query_schedule import QuerySchedule
+from models.billing.delivery import CollectionReport, InvoiceDelivery, PlatformCursor
 from models.billing.invoice import DocumentRequest
+from models.billing.payment import Payment
 from models.billing.provider_event import ProviderEvent
+from models.billing.refund import Refund
 from models.operations.email import Email
 from models.operations.latest_time import LatestTime
 from models.operations.webhook import WebhookDelivery
@@ -32,10 +36,14 @@ WAITING: tuple[tuple[type[Model], str], ...] = (  # in the order of models/lock_
     (Account, "registry_due_at"),
     (PushDevice, "next_attempt_at"),
     (LegalNameChange, "next_check_at"),
+    (VatCheck, "due_at"),
+    (Payment, "next_check_at"),
     (ProviderEvent, "next_attempt_at"),
+    (Refund, "next_check_at"),
     (InvoiceDelivery, "next_attempt_at"),
     (CollectionReport, "next_attempt_at"),
     (DocumentRequest, "next_attempt_at"),
+    (QuerySchedule, "claimed_until"),
     (WebhookDelivery, "next_attempt_at"),
     (Email, "next_attempt_at"),
 )
@@ -64,9 +72,18 @@ async def _move_back_waiting_times(action: Action) -> timedelta:
             return timedelta()
         for model, column in WAITING:
             await _move_rows(tx, model, column, latest, difference)
+        await _move_claims_of_platforms(tx, difference)
         await LatestTime.filter(pk=1).using_db(tx.db).update(at=action.at)
     log.warning("clock.set_back", seconds=round(difference.total_seconds()))
     return difference
+
+
+async def _move_claims_of_platforms(tx: Transaction, difference: timedelta) -> None:
+    """Their keys are names, and they are few."""
+    for cursor in await PlatformCursor.filter(claimed_until__gt=tx.action.at).using_db(tx.db):
+        claimed_until = max(tx.action.at, cursor.claimed_until - difference)
+        unchanged = PlatformCursor.filter(pk=cursor.pk, claimed_until=cursor.claimed_until)
+        await unchanged.using_db(tx.db).update(claimed_until=claimed_until)
 
 
 async def _move_rows(

@@ -9,6 +9,7 @@ from tortoise import Tortoise
 
 from models.accounts.account import Account
 from models.action import Action
+from models.billing.delivery import PlatformCursor
 from models.operations.email import Email
 from operations.clock_changes import TOLERANCE, WAITING, correct_waiting_times
 
@@ -54,6 +55,11 @@ def waiting(clock: "MovableClock", bus: "RecordingBus") -> WaitingScenario:
 async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: WaitingScenario) -> None:
     """What was due stays due, and what had to wait waits as long as before."""
     due, retried = await waiting.store_email(), await waiting.store_email(5 * MINUTE)
+    platform = await PlatformCursor.create(
+        platform="sandbox",
+        updated_after=waiting.clock.now(),
+        claimed_until=waiting.clock.now() + 2 * MINUTE,
+    )
     account = await Account.create(
         legal_name="x",
         siren="404833048",
@@ -72,6 +78,8 @@ async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: WaitingSce
     assert await waiting.remaining_delay(retried) == 4 * MINUTE
     await account.refresh_from_db()
     assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
+    await platform.refresh_from_db()
+    assert platform.claimed_until == waiting.clock.now() + MINUTE
 
 
 async def test_recent_emails_wait_at_most_their_original_delay(waiting: WaitingScenario) -> None:
@@ -107,9 +115,10 @@ async def test_waiting_emails_are_rescheduled_and_sent_ones_unchanged(
 
 
 def test_whatever_is_tried_again_later_is_among_them() -> None:
-    waiting = {model for model, column in WAITING if column == "next_attempt_at"}
-    assert waiting == {
-        model
+    names = ("next_attempt_at", "next_check_at")
+    assert {(model, column) for model, column in WAITING if column in names} == {
+        (model, name)
         for model in Tortoise.apps["models"].values()
-        if "next_attempt_at" in model._meta.fields_map
+        for name in names
+        if name in model._meta.fields_map
     }
