@@ -24,6 +24,7 @@ from websockets.typing import Subprotocol
 
 from auth import sessions
 from models.accounts.account import Account
+from models.accounts.service_account import ApiKey, ApiKeyScope
 from models.action import Action
 from models.billing.offer import Offer, Price
 from models.clock import SystemClock
@@ -33,7 +34,7 @@ from models.database.sql import execute
 from models.identity.user import Staff, User
 from realtime.hub import Hub
 from resolvers.ids import encode
-from tests.people import create_staff
+from tests.people import create_api_key, create_staff
 from tests.story.generated import CARD, EMAIL, MARK, TEXT, VARIANTS, Operation, operations
 from tests.story.server_fixtures import Client, Server, http_client, run_server
 from tests.waiting import MAX_WAIT
@@ -66,6 +67,7 @@ class LoggingServer:
     http: httpx.AsyncClient
     secrets: set[str] = field(default_factory=set)
     valid: dict[str, Any] = field(default_factory=dict)
+    api_key: str | None = None  # of the customer's company
     request_count: int = 0
     allowed: dict[str, int] = field(default_factory=dict)  # one of the users of each operation
 
@@ -154,14 +156,19 @@ async def token(logging_server: LoggingServer, user: User) -> str:
 
 
 async def tokens(logging_server: LoggingServer, people: dict[str, User]) -> list[str | None]:
-    """No token, and a token of each user."""
-    return [None, *[await token(logging_server, user) for user in people.values()]]
+    """No token, a token of each staff user, an API key, and last a token of the customer."""
+    *of_staff, of_customer = [await token(logging_server, user) for user in people.values()]
+    return [None, *of_staff, logging_server.api_key, of_customer]
 
 
 async def test_user_input_is_never_logged(
     logging_server: LoggingServer, people: dict[str, User]
 ) -> None:
     people["customer"] = await sign_up_customer(logging_server)
+    account = await Account.get(memberships__user_id=people["customer"].pk)
+    action = Action(None, SystemClock().now(), Hub())
+    logging_server.api_key = await create_api_key(action, account, *ApiKeyScope)
+    logging_server.secrets.add(logging_server.api_key)
     signed_in_operations: list[Operation] = []
     sign_out_operations: list[Operation] = []
     for operation in operations(logging_server.valid):
@@ -174,6 +181,7 @@ async def test_user_input_is_never_logged(
     await send_invalid_requests(logging_server)
     assert "email.delivered" in logging_server.server.log
     assert logging_server.leaks() == []
+    assert await ApiKey.filter(last_used_at__not_isnull=True).exists()
     await break_every_table(
         logging_server, await tokens(logging_server, people), signed_in_operations[:: len(VARIANTS)]
     )
@@ -414,7 +422,8 @@ async def send_invalid_requests(logging_server: LoggingServer) -> None:
         await logging_server.post(None, payload)
         for name, value in headers.items():
             await logging_server.post(None, payload, **{name: value})
-    assert await logging_server.post(f"{MARK}-token", {"query": "{ viewer { locale } }"})
+    for invalid in (f"{MARK}-token", f"cam_sk_{MARK:0<8}_{MARK:0<43}"):
+        assert await logging_server.post(invalid, {"query": "{ viewer { locale } }"})
     async with http_client(base_url=logging_server.server.url, follow_redirects=True) as http:
         for path in (
             "/downloads/zqx",
