@@ -44,18 +44,12 @@ from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
 from models.billing.offer import Price
 from models.billing.payment import Payment, PaymentStatus
-from models.billing.purchase import Purchase, PurchaseStatus
+from models.billing.purchase import BILLED_STATUSES, Purchase, PurchaseStatus
 from models.billing.purchase_change import PurchaseChange
 from models.database.batches import batches_of
 from models.errors import Refusal
 
 _CONCURRENT_PURCHASES = 8
-_DUE = (
-    PurchaseStatus.TRIALING,
-    PurchaseStatus.ACTIVE,
-    PurchaseStatus.PAST_DUE,
-    PurchaseStatus.PAUSED,  # a pause ends on the day that was chosen
-)
 
 log = structlog.stdlib.get_logger()
 
@@ -64,9 +58,7 @@ async def bill_due_periods(action: Action, services: CheckoutServices) -> int:
     """Bill every period that has begun by the day of the action. Returns how many were billed by
     this run.
     """
-    due = Purchase.filter(
-        bills_on__lte=action.day, status__in=_DUE, account__status=AccountStatus.ACTIVE
-    )
+    due = Purchase.due_on(action.day)
     places, count = asyncio.Semaphore(_CONCURRENT_PURCHASES), 0
     async for keys in batches_of(due):
         counts = await asyncio.gather(
@@ -161,7 +153,11 @@ async def _end_period(
 
 
 def _is_due(purchase: Purchase, day: date) -> bool:
-    return purchase.status in _DUE and purchase.bills_on is not None and purchase.bills_on <= day
+    return (
+        purchase.status in BILLED_STATUSES
+        and purchase.bills_on is not None
+        and purchase.bills_on <= day
+    )
 
 
 async def _claim_period(

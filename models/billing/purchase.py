@@ -8,7 +8,7 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
-from models.accounts.account import Account
+from models.accounts.account import Account, AccountStatus
 from models.action import Action, Transaction
 from models.billing.audit_actions import BillingAuditAction
 from models.billing.billing_profile import BillingProfile
@@ -60,6 +60,13 @@ RENEWING_STATUSES = (
     PurchaseStatus.PAST_DUE,
     PurchaseStatus.PAUSED,
     PurchaseStatus.SUSPENDED,
+)
+# in which the billing run has something to do on the day when a period ends
+BILLED_STATUSES = (
+    PurchaseStatus.TRIALING,
+    PurchaseStatus.ACTIVE,
+    PurchaseStatus.PAST_DUE,
+    PurchaseStatus.PAUSED,  # a pause ends on the day that was chosen
 )
 _NEXT_STEPS = {
     PurchaseStatus.DRAFT: _("Confirm the billing details before you pay."),
@@ -169,6 +176,15 @@ class Purchase(Model):
             cls.filter(account_id=viewer.billing_account_id)
             if viewer.billing_account_id is not None
             else cls.filter(id=None)
+        )
+
+    @classmethod
+    def due_on(cls, day: date) -> QuerySet["Purchase"]:
+        """The purchases of active companies with which the billing run has to do something by this
+        day.
+        """
+        return cls.filter(
+            bills_on__lte=day, status__in=BILLED_STATUSES, account__status=AccountStatus.ACTIVE
         )
 
     async def confirm_billing(

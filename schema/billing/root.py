@@ -551,8 +551,8 @@ class BillingMutation:
         description=(
             "Puts an offer on sale, at once or on a given day. First checks that an invoice can "
             "be issued with its texts and prices. A planned withdrawal is canceled, unless the "
-            "last price of the offer ends: then `withdrawsOn` is the day on which it does. Requires "
-            "a step-up."
+            "last price of the offer ends: then `withdrawsOn` is the day on which it does. "
+            "Requires a step-up."
         ),
     )
     offer_withdraw: OfferPayload | None = mutation(
