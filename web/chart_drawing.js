@@ -18,7 +18,16 @@ const LOCALES = {
       shortMonths: ["janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.", "déc."],
     },
   },
-  en: { number: { decimal: ".", thousands: ",", grouping: [3], currency: ["€", ""] }, time: undefined },
+  en: {
+    number: { decimal: ".", thousands: ",", grouping: [3], currency: ["€", ""] },
+    time: {
+      dateTime: "%A %e %B %Y %X", date: "%d/%m/%Y", time: "%H:%M:%S", periods: ["am", "pm"],
+      days: ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"],
+      shortDays: ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"],
+      months: ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"],
+      shortMonths: ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec"], // as in the table
+    },
+  },
 }
 
 /** Draws into a place. Answers Vega's view, which makes pictures, or null when there is nothing to draw. */
