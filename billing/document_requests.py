@@ -109,6 +109,12 @@ async def make_document(
             await send_invoice(tx, signer, purchase, invoice)
 
 
-def download_link(signer: Signer, base_url: str, invoice: Invoice, at: datetime) -> str:
-    """A link to the invoice's PDF that is valid for five minutes."""
-    return f"{base_url}/downloads/{signer.sign(Purpose.DOWNLOAD, at, invoice=invoice.pk)}"
+def download_link(
+    signer: Signer, base_url: str, invoice: Invoice, at: datetime, reader_id: int | None = None
+) -> str:
+    """A link to the invoice's PDF that is valid for five minutes. `reader_id` is the operator whose
+    download is recorded, because the invoice may be kept of an erased company.
+    """
+    reader = {"reader": reader_id} if reader_id else {}
+    token = signer.sign(Purpose.DOWNLOAD, at, invoice=invoice.pk, **reader)
+    return f"{base_url}/downloads/{token}"

@@ -10,14 +10,16 @@ from tortoise.models import Model
 from engine import Deferred, Selection
 from models.database.reading import read
 from models.errors import BadInput
+from models.identity.user import Staff
 from models.translations import _
-from models.viewer import Viewer
-from resolvers.context import Info
+from privacy.kept_invoices import record_reading
+from resolvers.context import Context, Info
 from resolvers.ids import decode
 from resolvers.paging import MAX_PAGE_SIZE
 from resolvers.rows import selected_columns
 
 _models: dict[str, Any] = {}
+_INVOICES = ("Invoice", "InvoiceLine")  # reading those of an erased company is recorded
 
 
 def register(kind: str, model: type[Model]) -> None:
@@ -32,10 +34,10 @@ class NodesById(Deferred):
     statement per type.
     """
 
-    __slots__ = ("ids", "viewer")
+    __slots__ = ("context", "ids")
 
-    def __init__(self, viewer: Viewer, ids: Sequence[tuple[str, int] | None]) -> None:
-        self.viewer, self.ids = viewer, ids
+    def __init__(self, context: Context, ids: Sequence[tuple[str, int] | None]) -> None:
+        self.context, self.ids = context, ids
 
     async def fetch(self, selection: Selection | None) -> list[Any]:
         keys_by_kind: defaultdict[str, set[int]] = defaultdict(set)
@@ -47,11 +49,14 @@ class NodesById(Deferred):
             for kind in keys_by_kind
             for row in await self._rows(_models[kind], keys_by_kind[kind], selection)
         }
+        if self.context.viewer.staff is Staff.OPERATOR:
+            invoices, lines = ([key for kind, key in rows if kind == name] for name in _INVOICES)
+            await record_reading(self.context.action(), invoices, lines)
         return [rows.get(type_and_key) if type_and_key else None for type_and_key in self.ids]
 
     async def _rows(self, model: Any, keys: set[int], selection: Selection | None) -> list[Any]:
         return await read(
-            model.visible_to(self.viewer),
+            model.visible_to(self.context.viewer),
             selected_columns(model, [selection]),
             where_in=("id", keys),
         )
@@ -70,7 +75,7 @@ def node(
     info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="A global ID.")]
 ) -> NodeById:
     """The row, or null when it doesn't exist or the viewer can't see it."""
-    return NodeById(info.context.viewer, [decode(id)])
+    return NodeById(info.context, [decode(id)])
 
 
 def nodes(
@@ -84,4 +89,4 @@ def nodes(
         raise BadInput(
             "ids", _("“%(argument)s” can hold at most %(maximum)s IDs."), maximum=MAX_PAGE_SIZE
         )
-    return NodesById(info.context.viewer, [decode(global_id) for global_id in ids])
+    return NodesById(info.context, [decode(global_id) for global_id in ids])

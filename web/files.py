@@ -19,6 +19,7 @@ from models.action import Action
 from models.errors import Refusal
 from models.support.file import File, FileStatus
 from models.translations import _, text
+from privacy.kept_invoices import record_download
 from resolvers.context import Services
 from storage.file_service import FileService
 from storage.store import StoreFull, StoreUnavailable
@@ -103,7 +104,7 @@ class _FileEndpoints:
         )
         match data:
             case {"invoice": int(key)}:
-                return await self._serve_invoice(request, key)
+                return await self._serve_invoice(request, key, data.get("reader"))
             case {"file": int(key)}:
                 return await self._serve_file(request, key)
         if export := find_export(self.services, data, self.file_service.store):
@@ -119,7 +120,7 @@ class _FileEndpoints:
                 continue
         return {}
 
-    async def _serve_invoice(self, request: Request, key: int) -> Response:
+    async def _serve_invoice(self, request: Request, key: int, reader_id: int | None) -> Response:
         services = self.services
         action = Action(None, services.clock.now(), services.hub)
         document = await document_of(action, services.auth.signer, key, services.delivery_channel)
@@ -131,6 +132,8 @@ class _FileEndpoints:
         body_range = requested_range(request, headers["ETag"], len(document.pdf))
         if body_range is None:
             return _unsatisfiable(headers, len(document.pdf))
+        if reader_id and request.method != "HEAD":
+            await record_download(action, reader_id, document.invoice)
         content = b"" if request.method == "HEAD" else document.pdf[body_range.slice]
         return Response(content, body_range.status, headers=headers | body_range.headers)
 

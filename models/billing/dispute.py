@@ -8,6 +8,7 @@ from tortoise import fields
 from tortoise.models import Model
 from tortoise.queryset import QuerySet
 
+from models.accounts.account import AccountStatus
 from models.identity.user import Staff
 
 if TYPE_CHECKING:
@@ -127,9 +128,11 @@ class Dispute(Model):
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["Dispute"]:
-        """Agents and operators see all disputes, buyers those of their account."""
+        """Agents and operators see all disputes except those of erased accounts, buyers those of
+        their account.
+        """
         if viewer.is_agent or viewer.staff is Staff.OPERATOR:
-            return QuerySet(cls)
+            return cls.filter(account__status__not=AccountStatus.ERASED)
         return (
             cls.filter(account_id=viewer.billing_account_id)
             if viewer.billing_account_id is not None

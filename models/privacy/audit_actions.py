@@ -29,7 +29,7 @@ class PrivacyAuditAction(AuditAction):
     )
     KEPT_INVOICE_READ = (
         "kept_invoice.read",
-        "An operator read invoices that are kept of erased companies (`numbers`).",
+        "An operator read an invoice that is kept of an erased company.",
     )
     KEPT_INVOICE_DOWNLOAD = (
         "kept_invoice.download",

@@ -13,6 +13,7 @@ from billing.changes import billing_details, ordering, pauses
 from billing.changes.ordering import Agreement
 from billing.changes.plan import ChangeRequest, plan_change
 from billing.means import Means
+from engine import Deferred
 from models.accounts.account import Account
 from models.billing.invoice import Invoice
 from models.billing.offer import Price
@@ -38,6 +39,7 @@ from resolvers.billing.change_inputs import (
     PurchaseResumeInput,
     PurchaseUpdateBillingInput,
 )
+from resolvers.billing.kept_invoices import recorded
 from resolvers.billing.payments import payment_choice, payment_refusals
 from resolvers.billing.purchases import price_on_sale
 from resolvers.billing.quotes import PurchaseQuote, present
@@ -285,9 +287,11 @@ def former_price_of(context: Context, parents: Sequence[PurchaseChange]) -> RowB
     return RowByForeignKey(parents, "former_price_id", QuerySet(Price))
 
 
-def invoice_of(context: Context, parents: Sequence[PurchaseChange]) -> RowByForeignKey:
+def invoice_of(context: Context, parents: Sequence[PurchaseChange]) -> Deferred:
     """The invoice of each change."""
-    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    )
 
 
 def payments_of(context: Context, parents: Sequence[PurchaseChange]) -> RowsByParent:

@@ -10,6 +10,7 @@ from auth.reauthentication import require_step_up
 from billing import corrections
 from billing.corrections import CorrectedLine, Correction, CorrectionRequest
 from billing.credit_notes import REASON_LENGTH
+from engine import Deferred
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.money import Money
 from models.checks import Checks
@@ -24,6 +25,7 @@ from resolvers.billing.correction_inputs import (
     InvoiceCorrectLineInput,
 )
 from resolvers.billing.credit_notes import MAX_LINES, find_invoice, load_invoice
+from resolvers.billing.kept_invoices import recorded
 from resolvers.billing.quotes import QuotedLine, QuotedVat
 from resolvers.context import Context, Info
 from resolvers.ids import key_of
@@ -154,7 +156,7 @@ def _order_number(order_number: str | None, is_removed: bool) -> str | None:
     return None if order_number is None else line(order_number, "orderNumber", _ORDER_NUMBER_LENGTH)
 
 
-def corrective_invoice_of(context: Context, parents: Sequence[Invoice]) -> FirstRowByParent:
+def corrective_invoice_of(context: Context, parents: Sequence[Invoice]) -> Deferred:
     """The corrective invoice that replaces each invoice."""
     rows = Invoice.visible_to(context.viewer).filter(type=DocumentType.CORRECTIVE_INVOICE)
-    return FirstRowByParent(parents, rows, "original_id", "id")
+    return recorded(context, FirstRowByParent(parents, rows, "original_id", "id"))

@@ -8,6 +8,7 @@ from tortoise.queryset import QuerySet
 from auth.reauthentication import require_step_up
 from billing import credit_notes
 from billing.credit_notes import REASON_LENGTH, CreditLine, CreditRequest
+from engine import Deferred
 from models.accounts.account import AccountStatus
 from models.billing.invoice import DocumentType, Invoice, InvoiceLine
 from models.billing.money import Money
@@ -22,6 +23,7 @@ from models.translations import _
 from models.viewer import Viewer
 from resolvers.billing.credit_enums import InvoiceType
 from resolvers.billing.credit_inputs import InvoiceCreditInput, InvoiceCreditLineInput
+from resolvers.billing.kept_invoices import recorded
 from resolvers.context import Context, Info
 from resolvers.ids import key_of
 from resolvers.rows import RowByForeignKey, RowsByParent
@@ -101,15 +103,17 @@ def require_one_kind(
         )
 
 
-def credit_notes_of(context: Context, parents: Sequence[Invoice]) -> RowsByParent:
+def credit_notes_of(context: Context, parents: Sequence[Invoice]) -> Deferred:
     """The credit notes of each invoice that the viewer may see, in the order of issue."""
     rows = Invoice.visible_to(context.viewer).filter(type=DocumentType.CREDIT_NOTE)
-    return RowsByParent(parents, rows, "original_id", "id")
+    return recorded(context, RowsByParent(parents, rows, "original_id", "id"))
 
 
-def original_of(context: Context, parents: Sequence[Invoice]) -> RowByForeignKey:
+def original_of(context: Context, parents: Sequence[Invoice]) -> Deferred:
     """The invoice that each credit note or corrective invoice cites."""
-    return RowByForeignKey(parents, "original_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "original_id", Invoice.visible_to(context.viewer))
+    )
 
 
 def refunds_of_credit_note(context: Context, parents: Sequence[Invoice]) -> RowsByParent:
@@ -122,9 +126,11 @@ def refunds_of_payment(context: Context, parents: Sequence[Payment]) -> RowsByPa
     return RowsByParent(parents, Refund.visible_to(context.viewer), "payment_id", "id")
 
 
-def credit_note_of(context: Context, parents: Sequence[Refund]) -> RowByForeignKey:
+def credit_note_of(context: Context, parents: Sequence[Refund]) -> Deferred:
     """The credit note for which each refund was made."""
-    return RowByForeignKey(parents, "credit_note_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "credit_note_id", Invoice.visible_to(context.viewer))
+    )
 
 
 def payment_of(context: Context, parents: Sequence[Refund]) -> RowByForeignKey:

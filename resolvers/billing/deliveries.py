@@ -8,6 +8,7 @@ from tortoise.expressions import Subquery
 from tortoise.queryset import QuerySet
 
 from billing.delivery import sending
+from engine import Deferred
 from models.billing.delivery import CollectionReport, InvoiceDelivery, PlatformStatus
 from models.billing.invoice import Invoice
 from models.database.reading import read
@@ -17,6 +18,7 @@ from resolvers.billing.delivery_inputs import (
     InvoiceDeliveryOrder,
     InvoiceDeliveryRetryInput,
 )
+from resolvers.billing.kept_invoices import recorded
 from resolvers.context import Context, Info
 from resolvers.filters import accepted_values, filter_in, order_or_default
 from resolvers.ids import load_visible
@@ -80,9 +82,11 @@ def delivery_of(context: Context, parents: Sequence[Invoice]) -> FirstRowByParen
     return FirstRowByParent(parents, rows, "invoice_id", "id")
 
 
-def invoice_of(context: Context, parents: Sequence[InvoiceDelivery]) -> RowByForeignKey:
+def invoice_of(context: Context, parents: Sequence[InvoiceDelivery]) -> Deferred:
     """The invoice of each delivery, for those who may see it."""
-    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    )
 
 
 async def invoice_numbers(context: Context, parents: Sequence[InvoiceDelivery]) -> list[str]:

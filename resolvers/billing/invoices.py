@@ -18,8 +18,10 @@ from models.billing.invoice import (
 )
 from models.billing.purchase import Purchase
 from models.database.reading import read
+from models.identity.user import Staff
 from models.privacy.buyer_erasure import InvoiceTombstone
 from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
+from resolvers.billing.kept_invoices import recorded
 from resolvers.context import Context, Info
 from resolvers.filters import (
     accepted_values,
@@ -31,7 +33,6 @@ from resolvers.filters import (
 from resolvers.paging import (
     AfterArgument,
     BeforeArgument,
-    DeferredPage,
     FirstArgument,
     LastArgument,
     Order,
@@ -60,7 +61,7 @@ def invoices(
     after: AfterArgument = None,
     last: LastArgument = None,
     before: BeforeArgument = None,
-) -> DeferredPage:
+) -> Deferred:
     """The invoices that the viewer may see."""
     viewer, conditions = info.context.viewer, filter or InvoiceFilter()
     rows = Invoice.visible_to(viewer)
@@ -72,11 +73,9 @@ def invoices(
             rows, "number", [each for each in dict.fromkeys(canonical_numbers) if each]
         )
     rows = filter_range(rows, "issued_on", conditions.issued_on)
-    return page(
-        rows,
-        order_or_default(order_by, NEWEST_FIRST),
-        PageRequest(first, after, last, before),
-        viewer,
+    request = PageRequest(first, after, last, before)
+    return recorded(
+        info.context, page(rows, order_or_default(order_by, NEWEST_FIRST), request, viewer)
     )
 
 
@@ -85,20 +84,20 @@ def invoice(
     number: Annotated[
         str, strawberry.argument(description="The number of the invoice, such as FA-2026-000042.")
     ],
-) -> RowByKey | None:
+) -> Deferred | None:
     """The invoice of this number, None when there is none that the viewer may see."""
     canonical_number = canonical_invoice_number(number)
-    return (
-        RowByKey(Invoice.visible_to(info.context.viewer), "number", canonical_number)
-        if canonical_number
-        else None
-    )
+    if not canonical_number:
+        return None
+    row = RowByKey(Invoice.visible_to(info.context.viewer), "number", canonical_number)
+    return recorded(info.context, row)
 
 
-def invoices_of(context: Context, parents: Sequence[Purchase]) -> RowsByParent:
+def invoices_of(context: Context, parents: Sequence[Purchase]) -> Deferred:
     """The invoices of each purchase that the viewer may see, in the order of issue."""
-    return RowsByParent(
-        parents, Invoice.visible_to(context.viewer), "purchase_id", "issued_at", "id"
+    return recorded(
+        context,
+        RowsByParent(parents, Invoice.visible_to(context.viewer), "purchase_id", "issued_at", "id"),
     )
 
 
@@ -144,15 +143,21 @@ def account_invoices(
     context: Context, parents: Sequence[Account], page_request: PageRequest
 ) -> Deferred:
     """One page of each company's invoices."""
-    return pages_of(parents, Invoice, "account_id", NEWEST_FIRST, page_request, context.viewer)
+    pages = pages_of(parents, Invoice, "account_id", NEWEST_FIRST, page_request, context.viewer)
+    return recorded(context, pages)
 
 
 def download_url(root: Invoice, info: Info) -> str:
     """A link to the PDF, valid for five minutes."""
-    services = info.context.services
-    return download_link(services.auth.signer, services.base_url, root, services.clock.now())
+    services, viewer = info.context.services, info.context.viewer
+    reader_id = viewer.user_id if viewer.staff is Staff.OPERATOR else None
+    return download_link(
+        services.auth.signer, services.base_url, root, services.clock.now(), reader_id
+    )
 
 
-def invoice_of_event(context: Context, parents: Sequence[Any]) -> RowByForeignKey:
+def invoice_of_event(context: Context, parents: Sequence[Any]) -> Deferred:
     """The invoice of each event, if the viewer may see it."""
-    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    )

@@ -13,6 +13,7 @@ from models.billing.ledger import LedgerEntry
 from models.billing.money import Money
 from models.billing.payment import Payment
 from resolvers.billing.filters import MoneyMovementFilter, MoneyMovementOrder
+from resolvers.billing.kept_invoices import recorded
 from resolvers.context import Context, Info
 from resolvers.filters import accepted_values, filter_in, filter_range, order_or_default
 from resolvers.ids import key_argument
@@ -107,9 +108,11 @@ def movement_kind(root: LedgerEntry) -> MovementKind:
     return MovementKind(root.label_key)
 
 
-def invoice_of(context: Context, parents: Sequence[LedgerEntry]) -> RowByForeignKey:
+def invoice_of(context: Context, parents: Sequence[LedgerEntry]) -> Deferred:
     """The invoice or credit note of each movement, if the viewer may see it."""
-    return RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    return recorded(
+        context, RowByForeignKey(parents, "invoice_id", Invoice.visible_to(context.viewer))
+    )
 
 
 def payment_of(context: Context, parents: Sequence[LedgerEntry]) -> RowByForeignKey:

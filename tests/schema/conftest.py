@@ -62,6 +62,7 @@ from models.identity.user import Staff, User, person_search_text
 from models.locale import Locale
 from models.operations.email import Email
 from models.operations.webhook import WebhookDelivery, WebhookEndpoint
+from models.privacy.buyer_erasure import BuyerErasure
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.data_request import DataRequest, DataRequestKind
 from models.privacy.erasure import Erasure
@@ -370,6 +371,15 @@ async def create_private_rows(action: Action, company: Company) -> None:
         rows.append(request)
         rows += [viewer.session, authenticator, device, consent]
         rows.append(await PolicyAcceptance.get(user=viewer.user))
+    company.restricted_rows.append(
+        await BuyerErasure.create(
+            operator=company.owner.user,
+            reason=f"{company.mark} reason",
+            until=date(2015, 12, 31),
+            created_at=action.at,
+            planned_counts={},
+        )
+    )
     company.restricted_rows.append(
         await Mailing.create(
             purpose=ConsentPurpose.OFFERS,

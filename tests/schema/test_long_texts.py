@@ -113,6 +113,7 @@ SHORT_VALUES = {
     "AuthorityNoticeContent.earlierReference",
     "AutomationConditions.contains",
     "AutomationDryRun.currentState",
+    "BuyerErasurePreview.digest",
     "ChannelAnswerTime.text",
     "ChatService.openingHours",
     "Contact.openingHours",

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
@@ -16,9 +16,15 @@ import uvicorn
 from structlog.testing import capture_logs
 
 from auth.tokens import Purpose
+from models.accounts.account import Account, AccountStatus
+from models.audit import AuditEntry
 from models.billing.invoice import Invoice, InvoiceDocument
+from models.billing.purchase import Purchase
+from models.identity.user import Staff
 from models.support.file import File
 from storage.content import MAX_BYTES
+from tests.invoices import create_invoice
+from tests.people import create_staff
 from tests.realtime.socket_fixtures import wait_until
 from tests.web.web_fixtures import (
     ENGLISH,
@@ -311,6 +317,33 @@ async def test_a_damaged_download_link_shows_a_404_page(
     assert response.status_code == 404
     assert "no longer valid" in response.text
     assert (await site.client.head(f"/downloads/{token}")).status_code == 404
+
+
+async def test_p4_1_an_operator_s_download_of_a_kept_invoice_is_recorded(site: Site) -> None:
+    await unconfirmed_payment(site)
+    account = await Account.get()
+    operator = await create_staff(site.action(), "Omar", Staff.OPERATOR)
+    purchase = await Purchase.get()
+    invoice = await create_invoice(site.action(), account, purchase, 1)
+    pdf: Any = {"pdf": b"%PDF", "sha256": sha256(b"%PDF").hexdigest(), "invoice": invoice}
+    await InvoiceDocument.create(**pdf, created_at=invoice.issued_at)
+    links = [
+        f"/downloads/{site.sign(Purpose.DOWNLOAD, invoice=invoice.pk, **reader)}"
+        for reader in ({}, {"reader": operator.pk})
+    ]
+
+    async def recorded() -> list[tuple[int | None, int | None]]:
+        entries = await AuditEntry.filter(action="kept_invoice.download")
+        return [(entry.actor_id, entry.object_id) for entry in entries]
+
+    for link in links:
+        assert (await site.client.get(link)).content == b"%PDF"
+    assert await recorded() == []  # of a company that isn't erased
+    await Account.filter(pk=account.pk).update(status=AccountStatus.ERASED)
+    await site.client.head(links[1])
+    assert await recorded() == []
+    assert (await site.client.get(links[1])).content == b"%PDF"
+    assert await recorded() == [(operator.pk, invoice.pk)]
 
 
 async def test_an_invoice_is_saved_under_its_number(site: Site) -> None:
