@@ -59,7 +59,7 @@ from bench.servers import (
     Server,
     install_node_packages,
     running_servers,
-)
+)from bench.sqlite_copy import copy_to_sqlite
 
 RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"
@@ -345,12 +345,13 @@ def _run_large(options: argparse.Namespace) -> int:
         tempfile.TemporaryDirectory(prefix="camcha-bench-") as folder,
         large_database(sizes, options.database) as (database, filled_at),
     ):
+        url = database.url
+        if options.sqlite:
+            url = copy_to_sqlite(url, Path(folder) / "camcha.sqlite3")
         print(f"ready after {time.monotonic() - start:.0f} s", flush=True)
 
         async def measure() -> bool:
-            async with running_servers([OWN_SERVER], database.url, FULL, Path(folder), None) as (
-                server,
-            ):
+            async with running_servers([OWN_SERVER], url, FULL, Path(folder), None) as (server,):
                 if options.command == "large-reports":
                     return await large_reports.measure_reports(
                         server,
@@ -428,6 +429,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--database", type=Path, help="a folder that keeps the database of lists and proofs"
+    )
+    parser.add_argument(
+        "--sqlite", action="store_true", help="copy the data of lists and proofs to SQLite first"
     )
     parser.add_argument("--only", default="", help="a part of the names of the lists to measure")
     parser.add_argument(

@@ -121,15 +121,18 @@ async def _running_server(
         await _stop(process)
 
 
+# Each operation uses one of these pools. The client is one person, who may use half of it: ten
+# connections, as many as the other servers have.
+_CONNECTIONS = "&interactive_connections=20&chat_connections=20"
+
+
 def _environment(url: str, folder: Path) -> dict[str, str]:
     """The environment of a production server, without the CAMCHA variables of this shell."""
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("CAMCHA_")
     }
     return environment | {
-        # Each operation uses one of these pools. The client is one person, who may use half of it:
-        # ten connections, as many as the other servers have.
-        "CAMCHA_DATABASE_URL": f"{url}&interactive_connections=20&chat_connections=20",
+        "CAMCHA_DATABASE_URL": url if url.startswith("sqlite") else f"{url}{_CONNECTIONS}",
         "CAMCHA_TEST_INSTALLATION": "true",
         "CAMCHA_SECRET_KEY": "only-for-benchmarks-0123456789-abcdefgh",
         # All subscribers of a fan-out are one person at one address.

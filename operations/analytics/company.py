@@ -25,28 +25,40 @@ def company_dimensions(day: str, dialect: str, *, has_offer: bool = False) -> di
     }
     if has_offer:
         return dimensions
+    held = _held_offer(day, dialect)
     return dimensions | {
         "OFFER": Dimension(
-            _held_offer_column("slug", day, dialect),
+            "held_offer.slug",
             "The slug of the offer that the company held on the day: the most recent one if it "
             "held several. Null when it held none.",
+            join=held,
         ),
         "SEGMENT": Dimension(
-            _held_offer_column("segment", day, dialect),
+            "held_offer.segment",
             "The segment of the offer that the company held on the day. Null when it held none.",
             Segment,
+            join=held,
         ),
     }
 
 
-def _held_offer_column(column: str, day: str, dialect: str) -> str:
-    """The SQL of a column of the offer that the company held on a day."""
+def _held_offer(day: str, dialect: str) -> str:
+    """The SQL that joins the offer that the company held on a day. What a company holds changes on
+    the days on which one of its purchases becomes active or ends, so it is found for these days
+    instead of for each fact.
+    """
+    activated = paris_day("held.activated_at", dialect)
     return (
-        f"(SELECT held_offer.{column} FROM purchase AS held "  # noqa: S608 - made of our own names only
-        "JOIN price AS held_price ON held_price.id = held.price_id "
-        "JOIN offer AS held_offer ON held_offer.id = held_price.offer_id "
-        f"WHERE held.account_id = {COMPANY}.id AND held.activated_at IS NOT NULL "
-        f"AND {paris_day('held.activated_at', dialect)} <= {day} "
-        f"AND (held.ended_on IS NULL OR held.ended_on > {day}) "
-        "ORDER BY held.activated_at DESC, held.id DESC LIMIT 1)"
+        "LEFT JOIN (SELECT change.account_id, change.day AS since, LEAD(change.day) OVER "  # noqa: S608 - made of our own names only
+        "(PARTITION BY change.account_id ORDER BY change.day) AS until, (SELECT price.offer_id "
+        "FROM purchase AS held JOIN price ON price.id = held.price_id "
+        "WHERE held.account_id = change.account_id AND held.activated_at IS NOT NULL "
+        f"AND {activated} <= change.day AND (held.ended_on IS NULL OR held.ended_on > change.day) "
+        "ORDER BY held.activated_at DESC, held.id DESC LIMIT 1) AS offer_id "
+        f"FROM (SELECT account_id, {activated} AS day FROM purchase AS held "
+        "WHERE activated_at IS NOT NULL UNION SELECT account_id, ended_on FROM purchase "
+        "WHERE activated_at IS NOT NULL AND ended_on IS NOT NULL) AS change"
+        f") AS holding ON holding.account_id = {COMPANY}.id AND holding.since <= {day} "
+        f"AND (holding.until IS NULL OR holding.until > {day}) "
+        "LEFT JOIN offer AS held_offer ON held_offer.id = holding.offer_id"
     )

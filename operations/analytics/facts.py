@@ -67,13 +67,15 @@ AGE_LIMITS = {  # in days
 @dataclass(frozen=True)
 class Dimension:
     """A property by which facts are grouped and filtered: its SQL, and the enum of its values, None
-    for names and numbers.
+    for names and numbers. `join` is the SQL of a join that the property needs: it adds and removes
+    no facts. A join reads its table once, a subselect searches it for each fact.
     """
 
     sql: str
     description: str
     kind: type[StrEnum] | None = None
     is_number: bool = False
+    join: str = ""
 
     def accepts(self, value: str) -> bool:
         """Whether a filter can name a value."""

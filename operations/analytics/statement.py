@@ -23,6 +23,7 @@ from operations.analytics.periods import (
 from operations.analytics.query import AnalyticsQuery, Measure
 
 MAX_CELLS = 20_000
+_BITS = 63  # of a BIGINT, without its sign
 _RANGE = re.compile(r"RANGE\(([a-z_.]+)\)")
 
 
@@ -34,10 +35,17 @@ class Statement(NamedTuple):
 
 
 def cells_statement(
-    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, dialect: str
+    query: AnalyticsQuery,
+    fact: Fact,
+    days: tuple[date, date],
+    today: date,
+    dialect: str,
+    *,
+    is_bounded: bool = False,
 ) -> Statement:
     """The statement for the cells of a query: `key0`, ..., `companies`, and for each measure
-    `low0`, `high0` (which is null except for a median), `counted0` (rows) and `companies0`.
+    `low0`, `high0` (which is null except for a median), `counted0` (rows) and `companies0`. With
+    `is_bounded`, numbers of companies are lower bounds.
     """
     condition, params = _condition(query, fact, days)
     keys = [_key(name, fact, dialect) for name in query.dimensions]
@@ -48,14 +56,24 @@ def cells_statement(
     ]
     snapshot, snapshot_params = _measured_days(query, fact, days, today, dialect)
     rows, range_params = _with_range(fact, days)
+    named = [fact.dimensions.get(name) for name in (*query.dimensions, *query.accepted)]
+    joins = dict.fromkeys(dimension.join for dimension in named if dimension)
     cells = _placed_cells if _needs_places(query) else _summed_cells
+    if is_bounded:
+        cells = _bounded_cells
     sql = f"""
         WITH {snapshot}chosen AS (
             SELECT {", ".join([*columns, f"{fact.company} AS company"])}
-            FROM {rows} WHERE ({fact.where}) AND {condition}
+            FROM {rows} {" ".join(joins)} WHERE ({fact.where}) AND {condition}
         ), {cells(query, [_text(name, fact, dialect) for name in query.dimensions])}
         LIMIT {MAX_CELLS + 1}"""  # noqa: S608 - made of our own names only
     return Statement(sql, [*snapshot_params, *range_params, *params])
+
+
+def can_be_bounded(query: AnalyticsQuery, dialect: str) -> bool:
+    """Whether there is a statement with lower bounds of the numbers of companies."""
+    counted = (Function.COUNT, Function.SUM, Function.MEAN)
+    return dialect != "sqlite" and all(each.function in counted for each in query.measures)
 
 
 def _needs_places(query: AnalyticsQuery) -> bool:
@@ -118,6 +136,30 @@ def _summed_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
         f"GROUP BY {', '.join([*names, 'company'])}) "
         f"SELECT {', '.join([*_texts(texts), *outer])} FROM summed {group}"
     )
+
+
+def _bounded_cells(query: AnalyticsQuery, texts: Sequence[str]) -> str:
+    """The SQL that makes cells of the chosen facts with lower bounds of the numbers of companies:
+    each company sets one bit of 63, and the bits are counted. The facts are read once, without a
+    group for each company.
+    """
+
+    def bits(condition: str) -> str:
+        bit = f"CASE WHEN {condition} THEN CAST(1 AS BIGINT) << CAST(company % {_BITS} AS INT) END"
+        return f"COALESCE(BIT_COUNT(CAST(BIT_OR({bit}) AS BIT(64))), 0)"
+
+    columns = [*_texts(texts), f"{bits('TRUE')} AS companies"]
+    for index, measure in enumerate(query.measures):
+        value = f"value{index}"
+        is_count = measure.function is Function.COUNT
+        columns += [
+            f"{'COUNT(*)' if is_count else f'CAST(SUM({value}) AS BIGINT)'} AS low{index}",
+            f"NULL AS high{index}, COUNT({value}) AS counted{index}",
+            f"{bits('TRUE' if is_count else f'{value} IS NOT NULL')} AS companies{index}",
+        ]
+    names = _names(query)
+    group = f"GROUP BY {', '.join(names)}" if names else ""
+    return f"cells AS (SELECT {', '.join(columns)} FROM chosen {group}) SELECT * FROM cells"  # noqa: S608 - made of our own names only
 
 
 def _key(name: str, fact: Fact, dialect: str) -> str:

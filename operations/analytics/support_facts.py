@@ -31,10 +31,12 @@ _TICKET_TEAM = Dimension(
     "team.name", "The name of the current team of the ticket. Null when there is none."
 )
 _AGENT_TEAM = Dimension(
-    "(SELECT MIN(agent_team.name) FROM team_member JOIN team AS agent_team "
-    "ON agent_team.id = team_member.team_id WHERE team_member.user_id = ticket.assignee_id)",
+    "agent_team.name",
     "The name of the team of the ticket's agent: the first in alphabetical order if the agent has "
     "several. Null when there is none.",
+    join="LEFT JOIN (SELECT team_member.user_id, MIN(team.name) AS name FROM team_member "
+    "JOIN team ON team.id = team_member.team_id GROUP BY team_member.user_id) AS agent_team "
+    "ON agent_team.user_id = ticket.assignee_id",
 )
 _REOPENED = (
     "EXISTS (SELECT 1 FROM event AS solved JOIN event AS reopened "  # noqa: S608 - constants

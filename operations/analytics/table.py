@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -19,7 +20,12 @@ from operations.analytics.catalogue import fact_tables
 from operations.analytics.facts import Fact, Function, Unit
 from operations.analytics.periods import Period, keys_of
 from operations.analytics.query import AnalyticsQuery, Measure
-from operations.analytics.statement import MAX_CELLS, cells_statement
+from operations.analytics.statement import (
+    MAX_CELLS,
+    Statement,
+    can_be_bounded,
+    cells_statement,
+)
 
 _ADDED_UP = (Function.COUNT, Function.DISTINCT, Function.SUM)
 
@@ -124,7 +130,7 @@ async def _read(
     query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
 ) -> list[Row]:
     """The rows of a range of days, in no order."""
-    rows = await _fetch(query, fact, days, today)
+    rows = await _fetch(query, fact, days, today, minimum)
     split = await _split_cells(query, fact, days, today, minimum)
     numbers = [_numbers(measure, index, rows, fact) for index, measure in enumerate(query.measures)]
     hidden = [
@@ -171,7 +177,7 @@ async def _split_cells(
         accepted={},
         measures=(Measure(Function.COUNT),),
     )
-    rows = await _fetch(finer, fact, days, today)
+    rows = await _fetch(finer, fact, days, today, minimum)
     cells = {key: Companies(row["companies"], row["companies0"]) for key, row in rows.items()}
     positions = {name: finer.dimensions.index(name) for name in query.accepted}
     return split_cells(
@@ -184,9 +190,25 @@ async def _split_cells(
 
 
 async def _fetch(
-    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date
+    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
 ) -> dict[Key, Mapping[str, Any]]:
-    statement = cells_statement(query, fact, days, today, dialect())
+    """The cells of a query. Their numbers of companies are exact if one of them is below the
+    minimum, otherwise they may be lower bounds, with which nothing is hidden either.
+    """
+    statement = partial(cells_statement, query, fact, days, today, dialect())
+    size = len(query.dimensions)
+    rows = None
+    if can_be_bounded(query, dialect()):
+        rows = await _execute(statement(is_bounded=True))
+        names = ["companies", *(f"companies{index}" for index in range(len(query.measures)))]
+        if any(0 < row[name] < minimum for row in rows for name in names):
+            rows = None
+    if rows is None:
+        rows = await _execute(statement())
+    return {tuple(_text(row[f"key{index}"]) for index in range(size)): row for row in rows}
+
+
+async def _execute(statement: Statement) -> list[dict[str, Any]]:
     rows = await execute_report(statement.sql, *statement.params)
     if len(rows) > MAX_CELLS:
         raise BadInput(
@@ -194,8 +216,7 @@ async def _fetch(
             _("“%(argument)s” results in more than %(maximum)s groups. Use fewer dimensions."),
             maximum=MAX_CELLS,
         )
-    size = len(query.dimensions)
-    return {tuple(_text(row[f"key{index}"]) for index in range(size)): row for row in rows}
+    return rows
 
 
 def _text(value: Any) -> str | None:

@@ -13,8 +13,10 @@ import httpx
 import pytest
 
 from models.clock import PARIS
-from models.database.sql import dialect, execute
+from models.database.sql import dialect, execute, execute_report
 from models.identity.user import Staff
+from operations.analytics.catalogue import fact_tables
+from operations.analytics.facts import Function
 from operations.analytics.periods import (
     SERIES,
     Period,
@@ -24,6 +26,8 @@ from operations.analytics.periods import (
     keys_of,
     paris_day,
 )
+from operations.analytics.query import AnalyticsQuery, Measure
+from operations.analytics.statement import can_be_bounded, cells_statement
 from tests.schema.analytics.query_fixtures import (
     TABLE,
     Analyst,
@@ -289,6 +293,32 @@ async def test_p6_3_numbers_about_few_companies_are_hidden(nadia: Analyst) -> No
         False,
     ]
     assert all(row["cells"][0]["change"] in (None, -1) for row in table["rows"])
+
+
+async def test_numbers_are_the_same_with_lower_bounds_of_companies(nadia: Analyst) -> None:
+    await support(await create_market())
+    days, today = (date(2026, 9, 1), date(2026, 12, 1)), date(2026, 12, 1)
+    fact = fact_tables(dialect(), today)["tickets"]
+    measures = (Measure(Function.COUNT), Measure(Function.MEAN, "FIRST_RESPONSE"))
+    query = AnalyticsQuery("tickets", measures, dimensions=("TEAM", "MONTH"))
+    assert can_be_bounded(query, dialect()) == (dialect() == "postgres")
+    if dialect() == "sqlite":
+        return
+    exact, bounded = [
+        {
+            (row.pop("key0"), row.pop("key1")): row
+            for row in await execute_report(statement.sql, *statement.params)
+        }
+        for statement in (
+            cells_statement(query, fact, days, today, dialect(), is_bounded=is_bounded)
+            for is_bounded in (False, True)
+        )
+    ]
+    assert exact.keys() == bounded.keys() and len(exact) > 1
+    for key, row in exact.items():
+        bounds = {name: each for name, each in bounded[key].items() if "companies" in name}
+        assert all(0 < bound <= row[name] for name, bound in bounds.items() if row[name])
+        assert bounded[key] | {name: row[name] for name in bounds} == row
 
 
 async def test_p6_3_only_analysts_ask_and_mistakes_are_named(nadia: Analyst) -> None:
