@@ -59,7 +59,8 @@ from bench.servers import (
     Server,
     install_node_packages,
     running_servers,
-)from bench.sqlite_copy import copy_to_sqlite
+)
+from bench.sqlite_copy import copy_to_sqlite
 
 RESULTS_FOLDER = ROOT / "var" / "bench"
 FAN_OUT, MEMORY = "F", "memory"

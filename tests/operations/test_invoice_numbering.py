@@ -144,6 +144,7 @@ async def test_the_cost_of_verification_grows_with_the_data(three_invoices: list
     await count_rows()
     initial_costs = numbering_cost({}), audit_proof_cost({})
     await Counter.filter(series=Series.INVOICE.value).update(last_position=1_000_000)
+    await Counter.create(series="BQ", last_position=2_000_000)  # a journal of the ledger
     await AuditChain.filter(id=1).update(last_sequence=3_000_000, expired_sequence=2_000_000)
     await count_rows()
     assert (numbering_cost({}), audit_proof_cost({})) == (2_100, 2_100)
