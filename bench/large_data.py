@@ -501,6 +501,8 @@ _STATEMENTS = (
         UNION ALL
         SELECT {{n}} + 2 * n, n, 2 * n, false, t.stems {_TICKETS}
             JOIN {_TEXT.replace("{k}", "2")}""",
+    f"""INSERT INTO search_entry (id, ticket_id, note_id, internal, stems)
+        SELECT 3 * {{n}} + n, n, n, true, 'note ' || n {_TICKETS} WHERE n % 10 = 0""",
     f"""INSERT INTO ticket_position (id, ticket_id, user_id, read_sequence, is_staff)
         SELECT n, n, {_COMPANY}, CASE WHEN n % 50 = 0 THEN 2 ELSE 3 END, false {_TICKETS}
         UNION ALL SELECT {{n}} + n, n, {{agent}} + n % {{agents}}, 3, true {_TICKETS}""",

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 MAX_LENGTH, MAX_WORDS = 200, 10
 MAX_JOINED_LENGTH = 40  # characters of a word that is found without its punctuation
 MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
+# Numbers of tickets, for a search in PostgreSQL.
+_SAMPLE = 1_000
+_FREQUENT = 0.05  # the share of tickets with a word from which on texts are compared
+_NEWER = 50_000
+_TICKETS_OF_A_COMPANY = 20_000
 
 
 class SearchEntry(Model):
@@ -118,9 +123,98 @@ async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
         raise BadInput("search", message, maximum=MAX_WORDS)
     if not words or not (viewer.is_agent or viewer.support_account_id is not None):
         return []
-    condition, params = _conditions(viewer, [_expression(parts) for parts in words])
+    find = _indexed if dialect() == "sqlite" else _newest_first
+    return await find(viewer, list(words))
+
+
+async def _newest_first(viewer: "Viewer", words: list[tuple[str, ...]]) -> list[int]:
+    """PostgreSQL's index finds all tickets with a word, which may be most of a million. So a
+    company's texts are compared instead, and for agents the texts of the newest tickets, if a
+    sample of them says that this finds enough. Otherwise the index is read for newer tickets first.
+    """
+    if not viewer.is_agent:
+        is_small = not await _has_more_tickets(viewer, _TICKETS_OF_A_COMPANY)
+        return await (_compared_of_company if is_small else _indexed)(viewer, words)
+    if len(await _compared(words, _SAMPLE)) >= _FREQUENT * _SAMPLE:
+        found = await _compared(words, int(MAX_TICKETS / _FREQUENT))
+        if len(found) == MAX_TICKETS:
+            return found
+    found = await _indexed(viewer, words, _NEWER)
+    return found if len(found) == MAX_TICKETS else await _indexed(viewer, words)
+
+
+async def _compared(words: list[tuple[str, ...]], newest: int) -> list[int]:
+    """The matching tickets among the `newest` ones, without the index."""
+    comparisons, params = _comparisons(words)
     records = await fetch_records(
-        f"SELECT t.id FROM ticket t WHERE {condition} ORDER BY t.id DESC LIMIT {MAX_TICKETS}",  # noqa: S608 - our own texts
+        "SELECT e.ticket_id FROM search_entry e"  # noqa: S608 - our own texts
+        f" WHERE e.ticket_id > (SELECT MAX(id) - ? FROM ticket) AND ({' OR '.join(comparisons)})"
+        f" GROUP BY e.ticket_id HAVING {_all_met(comparisons)}"
+        f" ORDER BY e.ticket_id DESC LIMIT {MAX_TICKETS}",
+        *(newest, *params, *params),
+    )
+    return [int(record[0]) for record in records]
+
+
+async def _compared_of_company(viewer: "Viewer", words: list[tuple[str, ...]]) -> list[int]:
+    """The matching tickets of the viewer's company, without the index. The entries are searched for
+    each ticket, from the newest on: OFFSET keeps the planner from joining the tables, which would
+    read all entries.
+    """
+    comparisons, params = _comparisons(words)
+    records = await fetch_records(
+        "WITH own AS MATERIALIZED (SELECT id FROM ticket WHERE account_id = ?)"  # noqa: S608 - our own texts
+        " SELECT t.id FROM (SELECT id FROM own ORDER BY id DESC OFFSET 0) t"
+        f" WHERE (SELECT {_all_met(comparisons)} FROM search_entry e"
+        f" WHERE e.ticket_id = t.id AND NOT e.internal) LIMIT {MAX_TICKETS}",
+        *(viewer.support_account_id or 0, *params),
+    )
+    return [int(record[0]) for record in records]
+
+
+def _comparisons(words: list[tuple[str, ...]]) -> tuple[list[str], list[str]]:
+    """SQL conditions on an entry for each word, and their parameters."""
+    params = [f" {each}" for parts in words for each in (*parts, *_joined(parts))]
+    return [f"({_comparison(parts)})" for parts in words], params
+
+
+def _all_met(comparisons: list[str]) -> str:
+    """SQL for whether each condition is met by one of the entries of a ticket."""
+    return " AND ".join(f"BOOL_OR{each}" for each in comparisons)
+
+
+def _comparison(parts: tuple[str, ...]) -> str:
+    """SQL for what the full-text expression of a word means: each stem is the start of one."""
+    starts = "STRPOS(' ' || e.stems, ?) > 0"
+    return " OR ".join([" AND ".join([starts] * len(parts)), *([starts] * len(_joined(parts)))])
+
+
+async def _has_more_tickets(viewer: "Viewer", number: int) -> bool:
+    statement = "SELECT id FROM ticket WHERE account_id = ? LIMIT 1 OFFSET ?"
+    return bool(await fetch_records(statement, viewer.support_account_id or 0, number))
+
+
+async def _indexed(
+    viewer: "Viewer", words: list[tuple[str, ...]], newest: int | None = None
+) -> list[int]:
+    """The matching tickets, by the index: of all, or of the newest ones. The entries with a word
+    are found before anything else: PostgreSQL expects many, and would rather read the tickets from
+    the newest on until it has enough.
+    """
+    condition = f"{_MATCH[dialect()]}{'' if viewer.is_agent else ' AND NOT e.internal'}"
+    if newest is not None:
+        condition += f" AND e.ticket_id > (SELECT MAX(id) - {newest} FROM ticket)"  # noqa: S608 - our own texts
+    entries = f"AS MATERIALIZED (SELECT e.ticket_id FROM search_entry e WHERE {condition})"  # noqa: S608 - our own texts
+    names = [f"word{index}" for index in range(len(words))]
+    params: list[object] = list(map(_expression, words))
+    tickets = [f"SELECT ticket_id FROM {name}" for name in names]  # noqa: S608 - our own names
+    if not viewer.is_agent:
+        tickets.append("SELECT id FROM ticket WHERE account_id = ?")
+        params.append(viewer.support_account_id or 0)
+    records = await fetch_records(
+        f"WITH {', '.join(f'{name} {entries}' for name in names)}"  # noqa: S608 - our own texts
+        f" SELECT ticket_id FROM ({' INTERSECT '.join(tickets)}) AS found"
+        f" GROUP BY ticket_id ORDER BY ticket_id DESC LIMIT {MAX_TICKETS}",
         *params,
     )
     return [int(record[0]) for record in records]
@@ -131,20 +225,10 @@ def _expression(parts: tuple[str, ...]) -> str:
     or the word without its punctuation.
     """
     terms = [_TERM[dialect()].format(part) for part in parts]
-    if len(parts) == 1:
-        return terms[0]
-    joined = _TERM[dialect()].format(stem("".join(parts)))
-    return f"({_AND[dialect()].join(terms)}){_OR[dialect()]}{joined}"
+    joined = [_TERM[dialect()].format(each) for each in _joined(parts)]
+    return _OR[dialect()].join([f"({_AND[dialect()].join(terms)})", *joined])
 
 
-def _conditions(viewer: "Viewer", expressions: list[str]) -> tuple[str, list[object]]:
-    """The SQL conditions of a search, and their parameters."""
-    public = "" if viewer.is_agent else " AND NOT e.internal"
-    conditions = [
-        f"t.id IN (SELECT e.ticket_id FROM search_entry e WHERE {_MATCH[dialect()]}{public})"  # noqa: S608 - our own texts
-    ] * len(expressions)
-    params: list[object] = list(expressions)
-    if not viewer.is_agent:
-        conditions.append("t.account_id = ?")
-        params.append(viewer.support_account_id or 0)
-    return " AND ".join(conditions), params
+def _joined(parts: tuple[str, ...]) -> list[str]:
+    """The stem of a word without the punctuation that divides it."""
+    return [stem("".join(parts))] if len(parts) > 1 else []

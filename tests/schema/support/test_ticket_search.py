@@ -2,6 +2,7 @@
 
 import pytest
 
+from models.support import search_entry
 from models.viewer import Viewer
 from support.search import index_new
 from tests.schema.support.test_assignment import Agents
@@ -67,6 +68,31 @@ async def test_a_search_finds_words_with_and_without_punctuation(agents: Agents)
         is_public = not search.startswith("intra")
         expected = found if is_public else []
         assert await find(agents, agents.dataset.paul.owner, search) == expected, search
+
+
+@pytest.mark.parametrize(
+    ("sample", "newer", "company"),
+    [(1_000, 1, 0), (1, 1_000, 1_000)],  # frequent words are compared in the second case
+)
+async def test_all_ways_to_search_find_the_same(
+    agents: Agents, monkeypatch: pytest.MonkeyPatch, sample: int, newer: int, company: int
+) -> None:
+    """With many tickets, PostgreSQL compares texts, or reads its index."""
+    await reply(agents, agents.dataset.paul.owner, "La facture intra-communautaire")
+    await index_new()
+    response = await agents.execute(agents.bruno, QUERY)
+    newest = max(response["data"]["tickets"]["nodes"], key=lambda each: each["number"])["id"]
+    monkeypatch.setattr(search_entry, "_SAMPLE", sample)
+    monkeypatch.setattr(search_entry, "_NEWER", newer)
+    monkeypatch.setattr(search_entry, "_TICKETS_OF_A_COMPANY", company)
+    for search in ("subject", "sub"):
+        assert len(await find(agents, agents.bruno, search)) == 2
+    for search in ("subject facture", "intracommunautaire", "intra-communautaire sub"):
+        for viewer in (agents.bruno, agents.dataset.paul.owner):
+            assert await find(agents, viewer, search) == [agents.ticket_id], search
+    assert await find(agents, agents.bruno, "subject inconnu") == []
+    monkeypatch.setattr(search_entry, "MAX_TICKETS", 1)
+    assert await find(agents, agents.bruno, "subject") == [newest]
 
 
 async def test_p6_2_a_search_finds_a_ticket_by_its_number(agents: Agents) -> None:
