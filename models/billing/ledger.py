@@ -78,7 +78,7 @@ class LedgerEntry(Model):
     class Meta:
         table = "ledger_entry"
         unique_together = (("journal", "number"),)
-        indexes = (("label_key", "id"),)
+        indexes = (("label_key", "id"), ("account_id", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["LedgerEntry"]:

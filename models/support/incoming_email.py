@@ -128,7 +128,7 @@ class IncomingEmail(Model):
 
     class Meta:
         table = "incoming_email"
-        indexes = (("status", "id"),)
+        indexes = (("status", "id"), ("reason", "id"))
 
     @classmethod
     def visible_to(cls, viewer: "Viewer") -> QuerySet["IncomingEmail"]:

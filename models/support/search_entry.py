@@ -30,7 +30,6 @@ MAX_TICKETS = 1_000  # that a search finds: those with the most recent numbers
 _SAMPLE = 1_000
 _FREQUENT = 0.05  # the share of tickets with a word from which on texts are compared
 _NEWER = 50_000
-_TICKETS_OF_A_COMPANY = 20_000
 
 
 class SearchEntry(Model):
@@ -128,23 +127,26 @@ async def search_tickets(viewer: "Viewer", search: str) -> list[int]:
 
 
 async def _newest_first(viewer: "Viewer", words: list[tuple[str, ...]]) -> list[int]:
-    """PostgreSQL's index finds all tickets with a word, which may be most of a million. So a
-    company's texts are compared instead, and for agents the texts of the newest tickets, if a
-    sample of them says that this finds enough. Otherwise the index is read for newer tickets first.
+    """PostgreSQL's index finds all tickets with a word, which may be most of a million. So the
+    texts of the newest tickets are compared, if a sample of them says that this finds enough.
+    Otherwise the index is read, for agents in newer tickets first.
     """
-    if not viewer.is_agent:
-        is_small = not await _has_more_tickets(viewer, _TICKETS_OF_A_COMPANY)
-        return await (_compared_of_company if is_small else _indexed)(viewer, words)
-    if len(await _compared(words, _SAMPLE)) >= _FREQUENT * _SAMPLE:
-        found = await _compared(words, int(MAX_TICKETS / _FREQUENT))
+    compare = _compared if viewer.is_agent else _compared_of_company
+    for newest in (_SAMPLE, int(MAX_TICKETS / _FREQUENT)):
+        found = await compare(viewer, words, newest)
+        if len(found) == MAX_TICKETS or not await _has_more_tickets(viewer, newest):
+            return found
+        if len(found) < _FREQUENT * newest:
+            break
+    if viewer.is_agent:
+        found = await _indexed(viewer, words, _NEWER)
         if len(found) == MAX_TICKETS:
             return found
-    found = await _indexed(viewer, words, _NEWER)
-    return found if len(found) == MAX_TICKETS else await _indexed(viewer, words)
+    return await _indexed(viewer, words)
 
 
-async def _compared(words: list[tuple[str, ...]], newest: int) -> list[int]:
-    """The matching tickets among the `newest` ones, without the index."""
+async def _compared(viewer: "Viewer", words: list[tuple[str, ...]], newest: int) -> list[int]:
+    """The matching tickets among the `newest` ones, without the index, for agents."""
     comparisons, params = _comparisons(words)
     records = await fetch_records(
         "SELECT e.ticket_id FROM search_entry e"  # noqa: S608 - our own texts
@@ -156,18 +158,19 @@ async def _compared(words: list[tuple[str, ...]], newest: int) -> list[int]:
     return [int(record[0]) for record in records]
 
 
-async def _compared_of_company(viewer: "Viewer", words: list[tuple[str, ...]]) -> list[int]:
-    """The matching tickets of the viewer's company, without the index. The entries are searched for
-    each ticket, from the newest on: OFFSET keeps the planner from joining the tables, which would
-    read all entries.
+async def _compared_of_company(
+    viewer: "Viewer", words: list[tuple[str, ...]], newest: int
+) -> list[int]:
+    """The same for the viewer's company. The entries of each ticket are searched, from the newest
+    ticket on: the LIMIT keeps the planner from joining the tables, which would read all entries.
     """
     comparisons, params = _comparisons(words)
     records = await fetch_records(
         "WITH own AS MATERIALIZED (SELECT id FROM ticket WHERE account_id = ?)"  # noqa: S608 - our own texts
-        " SELECT t.id FROM (SELECT id FROM own ORDER BY id DESC OFFSET 0) t"
+        " SELECT t.id FROM (SELECT id FROM own ORDER BY id DESC LIMIT ?) t"
         f" WHERE (SELECT {_all_met(comparisons)} FROM search_entry e"
         f" WHERE e.ticket_id = t.id AND NOT e.internal) LIMIT {MAX_TICKETS}",
-        *(viewer.support_account_id or 0, *params),
+        *(viewer.support_account_id or 0, newest, *params),
     )
     return [int(record[0]) for record in records]
 
@@ -190,8 +193,12 @@ def _comparison(parts: tuple[str, ...]) -> str:
 
 
 async def _has_more_tickets(viewer: "Viewer", number: int) -> bool:
-    statement = "SELECT id FROM ticket WHERE account_id = ? LIMIT 1 OFFSET ?"
-    return bool(await fetch_records(statement, viewer.support_account_id or 0, number))
+    """Whether there are more tickets that the viewer may see."""
+    condition, params = (
+        ("TRUE", []) if viewer.is_agent else ("account_id = ?", [viewer.support_account_id or 0])
+    )
+    statement = f"SELECT id FROM ticket WHERE {condition} LIMIT 1 OFFSET ?"  # noqa: S608 - our own texts
+    return bool(await fetch_records(statement, *params, number))
 
 
 async def _indexed(

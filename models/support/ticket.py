@@ -135,6 +135,8 @@ class Ticket(Model):
         table = "ticket"
         indexes = (
             ("account_id", "updated_at"),
+            ("category", "updated_at"),
+            ("priority", "updated_at"),
             ("status", "updated_at"),
             ("assignee_id", "updated_at"),
             ("team_id", "updated_at"),

@@ -1,7 +1,7 @@
 """Invoices and their downloads."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 
 import strawberry
@@ -24,6 +24,7 @@ from resolvers.billing.filters import InvoiceFilter, InvoiceOrder
 from resolvers.billing.kept_invoices import recorded
 from resolvers.context import Context, Info
 from resolvers.filters import (
+    DateFilter,
     accepted_values,
     check_value_count,
     filter_in,
@@ -43,6 +44,7 @@ from resolvers.paging import (
 from resolvers.rows import RowByForeignKey, RowByKey, RowsByParent
 
 NEWEST_FIRST = Order("issued_at", descending=True)
+_ONE_DAY = timedelta(days=1)
 
 
 def invoices(
@@ -73,10 +75,22 @@ def invoices(
             rows, "number", [each for each in dict.fromkeys(canonical_numbers) if each]
         )
     rows = filter_range(rows, "issued_on", conditions.issued_on)
+    rows = _near_days(rows, conditions.issued_on)
     request = PageRequest(first, after, last, before)
     return recorded(
         info.context, page(rows, order_or_default(order_by, NEWEST_FIRST), request, viewer)
     )
+
+
+def _near_days(rows: QuerySet[Invoice], days: DateFilter | None) -> QuerySet[Invoice]:
+    """The rows issued at a time that may be on one of the days: the index of the default order
+    begins there, instead of with the newest invoice.
+    """
+    if days and days.gte and days.gte.year > 1:
+        rows = rows.filter(issued_at__gte=datetime.combine(days.gte, time(), UTC) - _ONE_DAY)
+    if days and days.lt and days.lt.year < 9999:
+        rows = rows.filter(issued_at__lt=datetime.combine(days.lt, time(), UTC) + _ONE_DAY)
+    return rows
 
 
 def invoice(

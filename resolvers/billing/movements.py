@@ -31,6 +31,7 @@ from resolvers.paging import (
 from resolvers.rows import RowByForeignKey
 
 NEWEST_FIRST = Order("id", descending=True)
+LATEST_DAY_FIRST = Order("day", descending=True)
 
 
 def money_movements(
@@ -63,7 +64,8 @@ def money_movements(
     rows = filter_range(rows, "day", conditions.day)
     return page(
         rows,
-        order_or_default(order_by, NEWEST_FIRST),
+        # By number, all newer movements would be read before those of the days.
+        order_or_default(order_by, LATEST_DAY_FIRST if conditions.day else NEWEST_FIRST),
         PageRequest(first, after, last, before),
         viewer,
     )

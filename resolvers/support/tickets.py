@@ -25,7 +25,7 @@ from models.event import (
 )
 from models.identity.user import User
 from models.support.file import File
-from models.support.inbox_view import is_in_view
+from models.support.inbox_view import is_in_view, own_team_ids
 from models.support.live_chat import LiveChat
 from models.support.message import AnsweredMeanwhile, Message
 from models.support.saved_filter import SavedFilter
@@ -144,7 +144,8 @@ async def _filter_for_agents(
         is_filtered = any(condition is not None for condition in internal_conditions)
         return rows.filter(id=None) if is_filtered else rows
     if conditions.view is not None:
-        rows = rows.filter(is_in_view(conditions.view, viewer))
+        team_ids = await own_team_ids(viewer)
+        rows = rows.filter(is_in_view(conditions.view, viewer, team_ids))
     if conditions.saved_filter_id is not None:
         key = key_of(SavedFilter, conditions.saved_filter_id)
         saved = await SavedFilter.visible_to(viewer).get_or_none(pk=key)

@@ -70,12 +70,10 @@ async def test_a_search_finds_words_with_and_without_punctuation(agents: Agents)
         assert await find(agents, agents.dataset.paul.owner, search) == expected, search
 
 
-@pytest.mark.parametrize(
-    ("sample", "newer", "company"),
-    [(1_000, 1, 0), (1, 1_000, 1_000)],  # frequent words are compared in the second case
-)
+# All tickets are compared, a sample and then all, or a sample and then the index is read.
+@pytest.mark.parametrize(("sample", "frequent"), [(1_000, 0.05), (1, 0.05), (1, 2.0)])
 async def test_all_ways_to_search_find_the_same(
-    agents: Agents, monkeypatch: pytest.MonkeyPatch, sample: int, newer: int, company: int
+    agents: Agents, monkeypatch: pytest.MonkeyPatch, sample: int, frequent: float
 ) -> None:
     """With many tickets, PostgreSQL compares texts, or reads its index."""
     await reply(agents, agents.dataset.paul.owner, "La facture intra-communautaire")
@@ -83,8 +81,8 @@ async def test_all_ways_to_search_find_the_same(
     response = await agents.execute(agents.bruno, QUERY)
     newest = max(response["data"]["tickets"]["nodes"], key=lambda each: each["number"])["id"]
     monkeypatch.setattr(search_entry, "_SAMPLE", sample)
-    monkeypatch.setattr(search_entry, "_NEWER", newer)
-    monkeypatch.setattr(search_entry, "_TICKETS_OF_A_COMPANY", company)
+    monkeypatch.setattr(search_entry, "_FREQUENT", frequent)
+    monkeypatch.setattr(search_entry, "_NEWER", 1)
     for search in ("subject", "sub"):
         assert len(await find(agents, agents.bruno, search)) == 2
     for search in ("subject facture", "intracommunautaire", "intra-communautaire sub"):

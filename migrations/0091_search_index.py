@@ -20,7 +20,7 @@ async def _write_later(apps, editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [('models', '0088_list_indexes')]
+    dependencies = [('models', '0090_disputes')]
 
     initial = False
 
