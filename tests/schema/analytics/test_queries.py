@@ -314,7 +314,8 @@ async def test_numbers_are_the_same_with_lower_bounds_of_companies(nadia: Analys
             for is_bounded in (False, True)
         )
     ]
-    assert exact.keys() == bounded.keys() and len(exact) > 1
+    assert exact.keys() == bounded.keys()
+    assert len(exact) > 1
     for key, row in exact.items():
         bounds = {name: each for name, each in bounded[key].items() if "companies" in name}
         assert all(0 < bound <= row[name] for name, bound in bounds.items() if row[name])
