@@ -69,8 +69,7 @@ def is_breaching() -> Q:
 
 async def own_team_ids(viewer: "Viewer") -> list[int]:
     """The keys of the agent's teams."""
-    teams = TeamMember.filter(user_id=viewer.user_id)
-    return [int(key) for key in await teams.values_list("team_id", flat=True)]
+    return [member.team_id for member in await TeamMember.filter(user_id=viewer.user_id)]
 
 
 async def count_views(viewer: "Viewer") -> dict[InboxView, int]:
