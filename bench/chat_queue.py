@@ -34,7 +34,7 @@ WITH people AS (
     INSERT INTO "user" (email, name, locale, staff, password_hash, email_verified_at,
         second_factor_at, created_at)
     SELECT 'idle' || n || '@example.fr', 'Agent ' || n, 'fr', 'AGENT', '!', now(), now(), now()
-    FROM generate_series(1, $1::int) AS n RETURNING id
+    FROM generate_series($1::int, $2::int) AS n RETURNING id
 )
 INSERT INTO agent_profile (user_id, skills, chat_capacity, chat_availability)
 SELECT id, '["BUG"]', 4, 'AVAILABLE' FROM people"""
@@ -43,7 +43,7 @@ WITH opened AS (
     INSERT INTO ticket (account_id, requester_id, subject, channel, category, kind, status,
         priority, created_at, opened_on, updated_at, reply_awaited_since)
     SELECT 1 + n % $2, 1 + n % $2, 'Chat ' || n, 'CHAT', 'USAGE', 'GENERAL', 'NEW', 'NORMAL',
-        $3, $3::date, $3, $3
+        $3, ($3::timestamptz)::date, $3, $3
     FROM generate_series(1, $1::int) AS n RETURNING id
 )
 INSERT INTO live_chat (ticket_id, state, queued_at, since)
@@ -63,7 +63,7 @@ class Queue:
         """Add agents and chats up to these numbers."""
         connection = await asyncpg.connect(self.url)
         try:
-            await connection.execute(_AGENTS, agents - len(self.agent_ids))
+            await connection.execute(_AGENTS, len(self.agent_ids) + 1, agents)
             await connection.execute(
                 _CHATS, waiting - len(self.ticket_ids), self.sizes.accounts, datetime.now(UTC)
             )

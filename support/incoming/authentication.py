@@ -20,14 +20,16 @@ import dns.resolver
 from authheaders.dmarc_lookup import DMARCException, get_org_domain, receiver_record
 from dns.exception import DNSException
 
-from support.incoming.headers import decode_header
+from support.incoming.headers import decode_header, mask_quotes, split_parameters
 from support.incoming.parsing import ParsedEmail
 
 _MAX_SIGNATURES = 5
 _LIFETIME = 5  # of one question, in seconds
-_RESULT = re.compile(r"(?:^|;)\s*(spf|dkim|dmarc)\s*=\s*([a-z]+)", re.I)
+_RESULT = re.compile(r"\s*(spf|dkim|dmarc)(?:\s*/\s*\d+)?\s*=\s*([a-z]+)", re.I)
+_CHECKED_SENDER = re.compile(r"\bheader\.from\s*=\s*(?:\S*@)?([^\s@;]+)", re.I)
 _POLICY = re.compile(r"\b(?:p|policy|dmarc|action)\s*=\s*o?(none|quarantine|reject)\b", re.I)
 _ENFORCED = ("quarantine", "reject")
+_UNCLEAR = {"dmarc": "fail", "policy": "reject"}
 
 Results = dict[str, str]
 
@@ -57,29 +59,26 @@ class Authenticator:
 
     async def results(self, email: ParsedEmail) -> Results:
         """The results of SPF, DKIM and DMARC, as far as they are known, and the policy of the
-        sender's domain.
+        sender's domain. An email that may have been checked with another sender than the one we
+        read, or was signed with other headers, fails.
         """
-        if len(email.senders) != 1 or len(email.headers("from")) != 1:
-            return {"dmarc": "fail", "policy": "reject"}  # which of them DMARC means is unclear
+        if len(email.senders) != 1 or email.is_ambiguous:
+            return dict(_UNCLEAR)
         if self._authserv_id:
             return self._stated(email)
         return await asyncio.to_thread(self._checked, email)
 
     def _stated(self, email: ParsedEmail) -> Results:
         for value in email.headers("authentication-results"):
-            text = decode_header(value)
-            name = text.partition(";")[0].split()
-            if name and name[0].lower() == self._authserv_id:
-                found = {key.lower(): result.lower() for key, result in _RESULT.findall(text)}
-                policy = _POLICY.search(text)
-                return found | ({"policy": policy[1].lower()} if policy else {})
+            name, *clauses = split_parameters(decode_header(value))
+            if name.split()[:1] and name.split()[0].lower() == self._authserv_id:
+                return _stated_results(clauses, _domain(email))
         return {}
 
     def _checked(self, email: ParsedEmail) -> Results:
-        domain = email.senders[0].address.rpartition("@")[2]
         try:
             signing_domains, results = self._dkim(email.raw)
-            return results | self._dmarc(_ascii(domain), signing_domains)
+            return results | self._dmarc(_domain(email), signing_domains)
         except DNSException:
             return {"dkim": "temperror", "dmarc": "temperror"}
 
@@ -138,6 +137,25 @@ class Authenticator:
         return [b"".join(record.strings) for record in answer]
 
 
+def _stated_results(clauses: list[str], domain: str) -> Results:
+    """What our server states about an email from this domain. Quoted strings and comments may
+    contain what the sender has written, such as an address; only the policy is in a comment.
+    """
+    results: Results = {}
+    for clause in clauses:
+        plain = mask_quotes(clause)
+        if match := _RESULT.match(plain):
+            method, result = match[1].lower(), match[2].lower()
+            if results.get(method) != "pass":
+                results[method] = result
+            if method == "dmarc":
+                policy, checked = _POLICY.search(clause), _CHECKED_SENDER.search(plain)
+                if checked and not _is_aligned(_ascii(checked[1].lower()), domain, "r"):
+                    return dict(_UNCLEAR)  # it has read another sender
+                results |= {"policy": policy[1].lower()} if policy else {}
+    return results
+
+
 def _is_aligned(signing_domain: str, domain: str, mode: str) -> bool:
     if mode == "s":
         return signing_domain == domain
@@ -152,6 +170,10 @@ def _organization(domain: str) -> str:
     organization = str(get_org_domain(domain))
     # Of a top-level domain that the list lacks, it returns this alone.
     return organization if "." in organization else ".".join(domain.split(".")[-2:])
+
+
+def _domain(email: ParsedEmail) -> str:
+    return _ascii(email.senders[0].address.rpartition("@")[2])
 
 
 def _ascii(domain: str) -> str:

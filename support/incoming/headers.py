@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass
 from email.message import Message
+from itertools import islice
 from quopri import decodestring
 from urllib.parse import unquote_to_bytes
 
@@ -18,14 +19,17 @@ from models.identity.email_address import normalized_email
 
 _MAX_LENGTH = 20_000  # of one header that is read
 _MAX_MESSAGE_IDS = 100
+_MAX_HEADERS = 100  # of one kind that are read
 _LINE_FOLD = re.compile(r"\r?\n[ \t]*|\r")
 _ENCODED_WORD = re.compile(r"=\?([\w.:+*'-]+)\?([bBqQ])\?(.*?)\?=")
+_END_OF_WORD = "?="
 _BETWEEN_ENCODED_WORDS = re.compile(r"(\?=)[ \t]+(?==\?[\w.:+*'-]+\?[bBqQ]\?)")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
-_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_DELIMITER = re.compile(r'\\?["()]|\\\\')
+_DEPTHS = {'"': {'"': -1}, "(": {"(": 1, ")": -1}}
 _ESCAPED = re.compile(r"\\(.)")
-_ANGLED = re.compile(r"<([^<>]*@[^<>]*)>")
-_BARE = re.compile(r"[^\s<>,;:\"()\[\]]+@[^\s<>,;:\"()\[\]]+")
+_ANGLED = re.compile(r"<([^<>]*+)>")
+_BARE = re.compile(r"[^\s<>,;:\"()\[\]]+")
 _COMMENT = re.compile(r"\(([^()]*)\)")
 _MESSAGE_ID = re.compile(r"<\s*([^<>\s]+)\s*>")
 _BASE64_ALPHABET = re.compile(rb"[^A-Za-z0-9+/]")
@@ -115,7 +119,9 @@ def decode_header(raw: str, charset: str | None = None) -> str:
     text = _BETWEEN_ENCODED_WORDS.sub(r"\1", _eight_bit_text(_one_line(raw), charset))
     parts: list[str] = []
     pending, pending_charset, position = b"", "", 0
-    for match in _ENCODED_WORD.finditer(text):
+    # Nothing after the last end of a word is one: else every beginning there would be followed to
+    # the end of the text.
+    for match in _ENCODED_WORD.finditer(text, 0, text.rfind(_END_OF_WORD) + len(_END_OF_WORD)):
         if not match[3].isascii():  # it wasn't encoded
             text = text.replace(match[0], match[3])
             return decode_header(text, charset) if text.count("=?") < 100 else clean_text(text)
@@ -157,24 +163,44 @@ def decode_base64(data: bytes) -> bytes:
 
 def mailboxes(raw: str, charset: str | None = None) -> list[Mailbox]:
     """The mailboxes in an address header. A name may contain commas, `@` and other characters that
-    should have been quoted.
+    should have been quoted. What looks like an address in a comment or between quotes is none.
     """
     text = _one_line(raw)
-    masked = _QUOTED.sub(lambda match: "_" * len(match[0]), text)
-    if masked.count('"'):  # an unbalanced quote
-        masked = text.replace('"', " ")
+    masked = mask_quotes(text)
     found, begin = [], 0
     for match in _ANGLED.finditer(masked):
-        name = text[begin : match.start()].lstrip(" ,;")
-        found.append(_mailbox(name, text[match.start(1) : match.end(1)], charset))
-        begin = match.end()
+        if "@" in match[1]:
+            name = text[begin : match.start()].lstrip(" ,;")
+            found.append(_mailbox(name, text[match.start(1) : match.end(1)], charset))
+            begin = match.end()
     if not found:
         comments = " ".join(_COMMENT.findall(text))
-        plain = _COMMENT.sub(" ", masked)
-        found = [_mailbox(comments, match[0], charset) for match in _BARE.finditer(plain)]
+        words = [match for match in _BARE.finditer(masked) if "@" in match[0][1:-1]]
+        found = [_mailbox(comments, text[word.start() : word.end()], charset) for word in words]
     if not found and (decoded := decode_header(text, charset)) != text:
         return mailboxes(decoded) if "=?" not in decoded else []
     return [mailbox for mailbox in found if mailbox]
+
+
+def mask_quotes(text: str) -> str:
+    """A header whose quoted strings and comments (RFC 5322, 3.2) are replaced by as many
+    underscores and spaces, so that every delimiter that is left has its meaning. When one of them
+    isn't closed, none of its kind counts.
+    """
+    parts, begin, opening, start, depth = [], 0, "", 0, 0
+    for match in _DELIMITER.finditer(text):
+        if not opening:  # where a backslash has no meaning
+            if (delimiter := match[0][-1]) in '"(':
+                opening, start, depth = delimiter, match.end() - 1, 1
+            continue
+        depth += _DEPTHS[opening].get(match[0], 0)
+        if not depth:
+            mask = "_" if opening == '"' else " "
+            parts += [text[begin:start], mask * (match.end() - start)]
+            opening, begin = "", match.end()
+    if opening:
+        return mask_quotes(text.replace(opening, " "))
+    return "".join([*parts, text[begin:]])
 
 
 def _mailbox(name: str, address: str, charset: str | None) -> Mailbox | None:
@@ -187,8 +213,9 @@ def _mailbox(name: str, address: str, charset: str | None) -> Mailbox | None:
 
 
 def addresses(values: Iterable[str]) -> list[str]:
-    """The addresses in these headers."""
-    return [mailbox.address for value in values for mailbox in mailboxes(value)]
+    """The addresses in these headers, of which the first hundred are read."""
+    read = islice(values, _MAX_HEADERS)
+    return [mailbox.address for value in read for mailbox in mailboxes(value)]
 
 
 def message_ids(raw: str) -> list[str]:
@@ -208,7 +235,7 @@ def parameters(raw: str) -> dict[str, str]:
     """
     plain: dict[str, str] = {}
     continued: dict[str, dict[int, tuple[str, bool]]] = {}
-    for part in _split_parameters(_one_line(raw))[1:]:
+    for part in split_parameters(_one_line(raw))[1:]:
         name, _, value = part.partition("=")
         match = _CONTINUATION.fullmatch(name.strip().lower())
         if not match:
@@ -223,15 +250,13 @@ def parameters(raw: str) -> dict[str, str]:
     return plain | {name: _continued_value(pieces) for name, pieces in continued.items()}
 
 
-def _split_parameters(text: str) -> list[str]:
-    """Split at the semicolons that are outside of quotes."""
-    masked = _QUOTED.sub(lambda match: "_" * len(match[0]), text)
+def split_parameters(text: str) -> list[str]:
+    """Split a header at the semicolons that are outside of quotes and comments."""
     parts, begin = [], 0
-    for position, c in enumerate(masked):
-        if c == ";":
-            parts.append(text[begin:position])
-            begin = position + 1
-    return [*parts, text[begin:]]
+    for masked in mask_quotes(text).split(";"):
+        parts.append(text[begin : begin + len(masked)])
+        begin += len(masked) + 1
+    return parts
 
 
 def _unquote(value: str) -> str:

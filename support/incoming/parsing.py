@@ -7,6 +7,7 @@ what can't be understood is kept as an attachment or as text.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from email import errors
 from email.message import Message
 from email.parser import BytesParser
 from email.policy import compat32
@@ -32,6 +33,7 @@ from support.incoming.html import html_to_text, sanitize_html
 MAX_TEXT_LENGTH = 200_000
 _MAX_PARTS = 500
 _MAX_DEPTH = 30
+_MAX_SENDERS = 2  # From headers that are read: with more than one, none of them counts
 _MAX_NAME_LENGTH = 150
 _MAX_NESTED_BYTES = 10_000  # in front of a part that is nested too deeply to be divided
 _META_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset=[\"' ]?([\w-]{1,40})", re.I)
@@ -41,6 +43,16 @@ _RECIPIENT_HEADERS = ("to", "cc", "delivered-to", "x-original-to", "envelope-to"
 _EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png", "image/gif": ".gif"}
 _EXTENSIONS |= {"image/webp": ".webp", "application/pdf": ".pdf", "text/plain": ".txt"}
 _HEADER_BREAK = re.compile(rb"\r?\n\r?\n")
+_BARE_CR = re.compile(rb"\r(?!\n)")
+# What an email has at most once: RFC 5322, 3.6, and RFC 2045, 3.
+_SINGLE_HEADERS = frozenset(
+    ("from", "sender", "reply-to", "to", "cc", "bcc", "message-id", "in-reply-to", "references")
+) | {"subject", "date", "mime-version", "content-type", "content-transfer-encoding"}
+_HEADER_DEFECTS = (
+    errors.FirstHeaderLineIsContinuationDefect,
+    errors.InvalidHeaderDefect,
+    errors.MissingHeaderBodySeparatorDefect,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +100,7 @@ class ParsedEmail:
     @cached_property
     def senders(self) -> list[Mailbox]:
         """The mailboxes in the From headers."""
-        values = self.headers("from")
+        values = self.headers("from")[:_MAX_SENDERS]
         return [mailbox for value in values for mailbox in mailboxes(value, self._charset)]
 
     @property
@@ -96,6 +108,27 @@ class ParsedEmail:
         """Who wrote the email: the first mailbox of From, or of Sender when that names none."""
         named = self.senders or mailboxes(raw_header(self.message, "sender"), self._charset)
         return named[0] if named else None
+
+    @cached_property
+    def is_ambiguous(self) -> bool:
+        """Whether another program may read other headers in this email than we do: those that the
+        sender's server has signed, or our own server has checked, may then not be those we read.
+
+        That is so when a header that an email has once occurs with several values, From at all
+        (RFC 6376, 8.15; RFC 7489, 6.6.1), when a line ends with a carriage return alone, and when
+        one isn't a header.
+        """
+        values: dict[str, set[str]] = {}
+        for name, value in raw_headers(self.message):
+            values.setdefault(name, set()).add(" ".join(value.split()))
+        match = _HEADER_BREAK.search(self.raw)
+        headers = self.raw[: match.start()] if match else self.raw
+        return (
+            len(self.headers("from")) > 1
+            or any(len(values.get(name, ())) > 1 for name in _SINGLE_HEADERS)
+            or _BARE_CR.search(headers) is not None
+            or any(isinstance(each, _HEADER_DEFECTS) for each in self.message.defects)
+        )
 
     @cached_property
     def subject(self) -> str:

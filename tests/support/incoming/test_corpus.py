@@ -184,3 +184,32 @@ def test_p5_1_an_email_that_is_made_to_be_slow_is_read_at_once() -> None:
     assert sanitize_html("<div>" * 190_000 + "fin").count("<div>") == MAX_DEPTH
     table = "<table>" + "<tr><td><p>a<br>" * 3_000 + "</table>fin"
     assert sanitize_html(table).endswith("fin")
+
+
+def test_p5_1_headers_that_are_made_to_be_slow_are_read_at_once() -> None:
+    """Each of these took seconds, because every beginning was followed to the end, and an email may
+    have a thousand such headers.
+    """
+    pieces = [
+        b"x",
+        b'\\"',
+        b"(",
+        b"\\(",
+        b"<",
+        b"<@",
+        b"@",
+        b"=?a?q?",
+        b"=?a?q?x=",
+        b"=?",
+        b'; a="\\"',
+    ]
+    values = [b'"' + piece * (20_000 // len(piece)) for piece in pieces]
+    names = (b"From", b"To", b"Subject", b"References")
+    headers = b"".join(b"%s: %s\r\n" % (name, value) for value in values for name in names)
+    email = ParsedEmail(headers + b"\r\nBonjour.")
+    assert (email.senders, email.recipients, email.text) == ([], [], "Bonjour.")
+    assert email.is_ambiguous
+    part = b"--B\r\nContent-Type: text/x; name=%s\r\n\r\nx\r\n"
+    parts = b"".join(part % value for value in values)
+    raw = b"Content-Type: multipart/mixed; boundary=B\r\n\r\n" + parts
+    assert len(ParsedEmail(raw).attachments) == len(values)
