@@ -16,13 +16,16 @@ import asyncpg
 from bench.data import Sizes
 from bench.servers import BenchmarkError
 from models.action import Action
+from models.clock import SystemClock
 from models.database.connection import connect, disconnect
 from models.identity.user import User
 from models.support.agent_presence import store_leases
+from models.support.live_chat import ChatState, LiveChat
 from models.support.ticket import Ticket
 from realtime.hub import Hub
 from support.assignment import claim, release
 from support.chat_views import chat_views
+from support.chat_watch import ChatWatch
 from support.chats import route
 
 FEW_WAITING, FEW_AGENTS = 100, 10
@@ -46,8 +49,8 @@ WITH opened AS (
         $3, ($3::timestamptz)::date, $3, $3
     FROM generate_series(1, $1::int) AS n RETURNING id
 )
-INSERT INTO live_chat (ticket_id, state, queued_at, since)
-SELECT id, 'WAITING', $3::timestamptz + id * interval '1 millisecond', $3 FROM opened"""
+INSERT INTO live_chat (ticket_id, state, category, queued_at, since)
+SELECT id, 'WAITING', 'USAGE', $3::timestamptz + id * interval '1 millisecond', $3 FROM opened"""
 
 
 @dataclass
@@ -70,7 +73,8 @@ class Queue:
             await connection.execute("VACUUM ANALYZE")
             self.agent_ids = await _keys(connection, "SELECT user_id FROM agent_profile")
             self.ticket_ids = await _keys(
-                connection, "SELECT ticket_id FROM live_chat ORDER BY queued_at"
+                connection,
+                "SELECT ticket_id FROM live_chat WHERE state = 'WAITING' ORDER BY queued_at",
             )
         finally:
             await connection.close()
@@ -89,6 +93,26 @@ class Queue:
 
     async def view_watched(self) -> None:
         await chat_views(self.ticket_ids[-WATCHED:], datetime.now(UTC))
+
+    async def watch_all(self) -> tuple[float, int]:
+        """Everybody who waits watches, and the first chat ends. Returns how long the next look at
+        the queue takes, in milliseconds, and how many customers are told within a minute.
+        """
+        hub, seconds, told = Hub(), [0.0], set[str]()
+        watch = ChatWatch(hub, SystemClock(), lambda: seconds[0])
+        with hub.listen(*(f"chat:{key}" for key in self.ticket_ids)):
+            await watch.refresh()
+            hub.add_observer(told.add)
+            first = LiveChat.filter(ticket_id=self.ticket_ids.pop(0))
+            await first.update(state=ChatState.ENDED, since=datetime.now(UTC))
+            seconds[0] = 0.2  # the pause between two looks
+            start = time.perf_counter()
+            await watch.refresh()
+            took = 1e3 * (time.perf_counter() - start)
+            for _ in range(4):
+                seconds[0] += 15
+                await watch.refresh()
+        return took, len(told)
 
     async def claim_and_release(self) -> None:
         agent = await User.get(pk=self.agent_ids[0])
@@ -122,12 +146,15 @@ async def measure_queue(url: str, sizes: Sizes, waiting: int, agents: int) -> No
 
 
 async def _measure(queue: Queue) -> dict[str, float]:
+    watches = [await queue.watch_all() for _ in range(3)]
     return {
         "the leases of all agents": await _median(queue.renew_leases),
         "a run of the router that finds nobody": await _median(queue.route),
         "the place and wait of the last chat": await _median(queue.view_last),
         f"those of the last {WATCHED} chats": await _median(queue.view_watched),
         "a claim and a release": await _median(queue.claim_and_release),
+        "a look at all chats, which are watched": statistics.median(each[0] for each in watches),
+        "customers told of one chat less (number)": statistics.median(each[1] for each in watches),
     }
 
 

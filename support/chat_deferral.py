@@ -88,7 +88,7 @@ async def _defer_idle(action: Action, options: ChatOptions, key: int) -> bool:
 
 async def _defer(tx: Transaction, ticket: Ticket, chat: LiveChat) -> None:
     chat.enter(ChatState.DEFERRED, tx.action.at)
-    await chat.save_state(tx)
+    await chat.save_state(tx, ticket)
     await follow_policy(tx, ticket)
     await ticket.append_event(tx, EventKind.CHAT_DEFERRED)
     if ticket.reply_awaited_since:

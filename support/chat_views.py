@@ -5,6 +5,9 @@ pace of its queue: how long it recently took until the next chat of the queue go
 while nobody waited don't count. For a queue that has moved too seldom in the last hour, a default
 for each agent is used. A queue that nobody serves has no expected wait. Chats that none of the
 agents who could take a chat can take don't count for it, neither for its place nor for the pace.
+
+Places from 100 on are rounded up to two digits, such as 9,000, and expected waits to two digits of
+30 seconds: nobody needs more, and so one chat less changes what about 300 of 10,000 customers see.
 """
 
 from collections.abc import Collection, Sequence
@@ -56,8 +59,8 @@ class ChatService:
 @dataclass(frozen=True)
 class ChatView:
     """The state of one chat. `position` and `expected_wait` are those of a chat that waits,
-    `was_assigned` whether an agent had it before. `due_at` is when a reply to a chat that has
-    become a ticket is due, None when none is awaited (`is_reply_awaited`) or promised.
+    rounded, `was_assigned` whether an agent had it before. `due_at` is when a reply to a chat that
+    has become a ticket is due, None when none is awaited (`is_reply_awaited`) or promised.
     """
 
     state: ChatState
@@ -128,9 +131,9 @@ async def _waiting_views(chats: Sequence[LiveChat], at: datetime) -> dict[int, C
     return {
         chat.ticket_id: ChatView(
             ChatState.WAITING,
-            places[chat.ticket_id],
+            rounded_up(places[chat.ticket_id]),
             _expected_wait(
-                places[chat.ticket_id],
+                rounded_up(places[chat.ticket_id]),
                 serving[chat.ticket_id],
                 paces[chat.team_id, serving[chat.ticket_id].categories],
             ),
@@ -194,12 +197,18 @@ def _serving(
     )
 
 
+def rounded_up(number: int) -> int:
+    """A number of which only the first two digits matter, not less than the given one."""
+    step = int(10 ** max(0, len(str(number)) - 2))
+    return -(-number // step) * step
+
+
 def _expected_wait(place: int, serving: _Serving, pace: timedelta | None) -> timedelta | None:
     if not serving.agents:
         return None
     chats_before = max(0, place - serving.free_slots)
     wait = chats_before * (pace or _TIME_PER_CHAT / serving.agents)
-    return -(-wait // _STEP) * _STEP
+    return rounded_up(-(-wait // _STEP)) * _STEP
 
 
 async def _pace(

@@ -1,12 +1,15 @@
 """Live updates of what people see of chats, for all who watch in one process.
 
 The job `refresh` looks at the queues once for all watchers, with a few queries however many there
-are, and wakes those for whom something has changed. The customers of the first 20 chats of a queue
-are told about each change. The further back a chat is, the less often its customer is told: from
-place 320 on, at most every 15 seconds. So a moving long queue costs about as much as a short one.
+are, and wakes those for whom something has changed. The first 20 chats of a queue are looked at
+each time. The further back a chat is, the less often it is looked at: from place 1,220 on, once a
+minute, unless its state changes. Places from 100 on are rounded (support/chat_views.py). So when
+the first of 10,000 chats gets an agent, 100 customers are told within seconds, and of the others
+only those whose rounded place has changed.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
 
@@ -14,7 +17,7 @@ from models.clock import Clock
 from models.errors import NotFound
 from models.event import INBOX
 from models.support.classification import Category
-from models.support.live_chat import CHATS, ChatState
+from models.support.live_chat import CHATS, ChatState, LiveChat
 from realtime.hub import Hub
 from support.chat_views import ChatService, ChatView, chat_service, chat_views
 
@@ -23,7 +26,8 @@ ServiceKey = tuple[Category | None, int | None]  # and the key of a team
 _CHAT, _SERVICE = "chat:", "chat service:"
 _NEXT_PLACES = 20
 _SECONDS_PER_PLACE = 0.05
-_MAX_SECONDS = 15.0
+_MAX_SECONDS = 60.0
+_MAX_COMMIT = timedelta(seconds=30)  # from the time of a change until others can read it
 _CACHE_SECONDS = 1.0
 
 
@@ -36,7 +40,7 @@ class ChatWatch:
         hub.add_observer(self._on_announcement)
         self._services: dict[str, ChatService] = {}
         self._views: dict[str, ChatView] = {}
-        self._changed_at: dict[str, float] = {}
+        self._next_look: dict[str, float] = {}
 
     def _on_announcement(self, key: str) -> None:
         if key in (CHATS, INBOX):
@@ -67,26 +71,22 @@ class ChatWatch:
         self._hub.notify(key for key in keys if former.get(key) != services[key])
 
     async def _refresh_views(self, keys: list[str]) -> None:
-        ticket_ids = {int(key.removeprefix(_CHAT)): key for key in keys}
-        views = await chat_views(ticket_ids, self._clock.now()) if keys else {}
-        changed = {
-            key: views[ticket_id]
-            for ticket_id, key in ticket_ids.items()
-            if ticket_id in views and self._is_due(key, views[ticket_id])
+        now, seconds = self._clock.now(), self._seconds()
+        watched = {int(key.removeprefix(_CHAT)): key for key in keys}
+        ticket_ids = {
+            ticket_id
+            for ticket_id, key in watched.items()
+            if seconds >= self._next_look.get(key, 0)
         }
-        self._views = {key: self._views[key] for key in keys if key in self._views} | changed
-        self._changed_at = {key: self._changed_at.get(key, 0.0) for key in self._views}
-        self._changed_at |= dict.fromkeys(changed, self._seconds())
+        if len(ticket_ids) < len(watched):
+            ticket_ids |= watched.keys() & await _changed_since(now - _MAX_COMMIT)
+        views = await chat_views(ticket_ids, now) if ticket_ids else {}
+        found = {watched[ticket_id]: view for ticket_id, view in views.items()}
+        changed = [key for key, view in found.items() if self._views.get(key) != view]
+        self._views = {key: self._views[key] for key in keys if key in self._views} | found
+        self._next_look = {key: self._next_look[key] for key in keys if key in self._next_look}
+        self._next_look |= {key: seconds + _pause(view) for key, view in found.items()}
         self._hub.notify(changed)
-
-    def _is_due(self, key: str, view: ChatView) -> bool:
-        """Whether a chat has changed and its customer should be told now."""
-        former = self._views.get(key)
-        if former is None or former.state is not view.state is ChatState.WAITING:
-            return former != view
-        places = max(0, (view.position or 0) - _NEXT_PLACES)
-        pause = min(places * _SECONDS_PER_PLACE, _MAX_SECONDS)
-        return former != view and self._seconds() - self._changed_at[key] >= pause
 
     async def watch_service(
         self, category: Category | None = None, team_id: int | None = None
@@ -123,6 +123,19 @@ class ChatWatch:
                     yield view
                 await changed.wait()
                 changed.clear()
+
+
+async def _changed_since(at: datetime) -> set[int]:
+    """The tickets of the chats that have stopped waiting."""
+    states = [state for state in ChatState if state is not ChatState.WAITING]
+    rows = LiveChat.filter(state__in=states, since__gte=at)
+    return {int(str(key)) for key in await rows.values_list("ticket_id", flat=True)}
+
+
+def _pause(view: ChatView) -> float:
+    """The seconds until a chat is looked at again. One that doesn't wait is looked at each time."""
+    places = max(0, (view.position or 0) - _NEXT_PLACES)
+    return min(places * _SECONDS_PER_PLACE, _MAX_SECONDS)
 
 
 def _service_key(key: str) -> ServiceKey:

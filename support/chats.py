@@ -23,7 +23,7 @@ from models.action import Action, retry_conflict
 from models.database.sql import fetch_records
 from models.errors import Forbidden
 from models.support.agents import lock_agent
-from models.support.chat_agents import ChatAgent, available_agents
+from models.support.chat_agents import ChatAgent, FreeSlots, available_agents, free_slots
 from models.support.live_chat import ChatState, LiveChat, find_chat, passed_on_by
 from models.support.team import AgentProfile
 from models.support.ticket import Ticket
@@ -63,8 +63,11 @@ async def route(action: Action) -> int:
     count = 0
     if not await LiveChat.filter(state=ChatState.WAITING).exists():
         return count
+    chats = await _oldest_chats(await free_slots(action.at))
+    if not chats:
+        return count
     agents = [agent for agent in await available_agents(action.at) if agent.free_slots]
-    for chat, agent in _pairs(await _oldest_chats(agents), agents):
+    for chat, agent in _pairs(chats, agents):
         try:
             count += await retry_conflict(partial(_give, action, chat.ticket_id, agent.user_id))
         except Forbidden:  # dismissed meanwhile
@@ -74,14 +77,14 @@ async def route(action: Action) -> int:
     return count
 
 
-async def _oldest_chats(agents: Sequence[ChatAgent]) -> list[WaitingChat]:
-    """The chats that these agents could take, oldest first: from each queue, as many as they have
-    free slots for.
+async def _oldest_chats(slots: Sequence[FreeSlots]) -> list[WaitingChat]:
+    """The chats that agents with these free slots could take, oldest first: from each queue, as
+    many as there are slots.
     """
     records = []
-    for team_id in {None, *(team_id for agent in agents for team_id in agent.team_ids)}:
-        serving = [agent for agent in agents if agent.serves(team_id)]
-        records += await _oldest_of_queue(team_id, serving) if serving else []
+    for team_id in {each.team_id for each in slots}:
+        serving = [each for each in slots if each.team_id == team_id]
+        records += await _oldest_of_queue(team_id, serving)
     records.sort(key=lambda record: (record[3], record[0]))
     givers = await passed_on_by([record[0] for record in records if record[4] is not None])
     return [
@@ -91,25 +94,55 @@ async def _oldest_chats(agents: Sequence[ChatAgent]) -> list[WaitingChat]:
 
 
 async def _oldest_of_queue(
-    team_id: int | None, agents: Sequence[ChatAgent]
+    team_id: int | None, slots: Sequence[FreeSlots]
 ) -> list[tuple[Any, ...]]:
-    skills = [agent.skills for agent in agents]
-    categories = sorted(frozenset().union(*skills)) if all(skills) else []
-    team = "IS NULL" if team_id is None else "= ?"
-    category = f"AND t.category IN ({', '.join('?' * len(categories))})" if categories else ""
-    queue = LiveChat.filter(state=ChatState.WAITING, team_id=team_id)
-    # Those that agents have passed on may find nobody, and must not keep the places of others.
-    returned_count = await queue.filter(first_assigned_at__not_isnull=True).count()
-    records = await fetch_records(
-        "SELECT c.ticket_id, c.team_id, t.category, c.queued_at, c.first_assigned_at "  # noqa: S608 - places
-        f"FROM live_chat c JOIN ticket t ON t.id = c.ticket_id "
-        f"WHERE c.state = '{ChatState.WAITING}' "
-        f"AND c.team_id {team} {category} ORDER BY c.queued_at, c.ticket_id LIMIT ?",
-        *([] if team_id is None else [team_id]),
-        *categories,
-        min(sum(agent.free_slots for agent in agents) + returned_count, MAX_PER_QUEUE),
-    )
-    return [tuple(record) for record in records]
+    """The oldest chats of a queue that can be taken. Those that agents have passed on may find
+    nobody, and don't keep the places of others.
+    """
+    skills = [each.skills for each in slots]
+    categories = sorted(frozenset().union(*skills)) if all(skills) else None
+    wanted = sum(each.count for each in slots)
+    limit = min(wanted, MAX_PER_QUEUE)
+    while True:
+        records = await _first_of_queue(team_id, categories, limit)
+        returned_count = sum(record[4] is not None for record in records)
+        needed = min(wanted + returned_count, MAX_PER_QUEUE)
+        if len(records) < limit or needed <= limit:
+            return records
+        limit = min(2 * needed, MAX_PER_QUEUE)
+
+
+async def _first_of_queue(
+    team_id: int | None, categories: Sequence[str] | None, limit: int
+) -> list[tuple[Any, ...]]:
+    """The first chats of a queue, of these categories or of all. Each category is read by itself,
+    because then an index has its chats in their order: the others cost nothing.
+    """
+    conditions = ["IS NULL", *["= ?"] * len(categories)] if categories is not None else [""]
+    selects = [
+        _FIRST.format(
+            team="IS NULL" if team_id is None else "= ?",
+            category=f"AND category {condition}" if condition else "",
+        )
+        for condition in conditions
+    ]
+    params: list[Any] = []
+    for category in [None, *(categories or ())]:
+        params += [] if team_id is None else [team_id]
+        params += [] if category is None else [category]
+        params.append(limit)
+    statement = f"{' UNION ALL '.join(selects)} ORDER BY 4, 1 LIMIT ?"
+    return [tuple(record) for record in await fetch_records(statement, *params, limit)]
+
+
+_FIRST = f"""
+    SELECT * FROM (
+        SELECT ticket_id, team_id,
+            COALESCE(category, (SELECT t.category FROM ticket t WHERE t.id = ticket_id)),
+            queued_at, first_assigned_at
+        FROM live_chat WHERE state = '{ChatState.WAITING}' AND team_id {{team}} {{category}}
+        ORDER BY queued_at, ticket_id LIMIT ?
+    ) AS first"""  # noqa: S608 - constants
 
 
 def _pairs(

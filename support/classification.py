@@ -11,6 +11,7 @@ from models.support.audit_actions import SupportAuditAction
 from models.support.classification import Category, Priority
 from models.support.errors import SupportErrorCode
 from models.support.legal_deadlines import LEGAL_DEADLINES
+from models.support.live_chat import follow_category
 from models.support.sla_clock import follow_policy
 from models.support.tag import MAX_TAGS, TicketTag
 from models.support.team import Team
@@ -107,6 +108,7 @@ async def set_category(tx: Transaction, ticket: Ticket, category: Category) -> N
         category=category.value,
     )
     await ticket.append_event(tx, EventKind.CATEGORY_CHANGED)
+    await follow_category(tx, ticket)
     former_team = await Team.for_category(before, tx.db)
     team = await Team.for_category(category, tx.db)
     team_id = team.pk if team else None

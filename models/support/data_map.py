@@ -118,7 +118,10 @@ TABLES: dict[str, Table] = {
         SUPPORT,
         Kept.ACCOUNT,
         OnErasure.KEPT,
-        {Category.ACTIVITY: "state queued_at since first_assigned_at"},
+        {
+            Category.ACTIVITY: "state queued_at since first_assigned_at",
+            Category.NOT_PERSONAL: "category",
+        },
         not_in_archive="agents' work",
     ),
     "macro": Table(

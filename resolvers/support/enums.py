@@ -192,8 +192,8 @@ describe_enum(
         "SEVERAL_COMPANIES": "UNMATCHED: the sender is a member of several companies.",
         "STAFF_SENDER": "UNMATCHED: the sender is one of the vendor's staff.",
         "NO_SENDER": "UNMATCHED: the email doesn't say who sent it.",
-        "NOT_AUTHENTICATED": "UNMATCHED: the sender may be forged, because DMARC failed, or because "
-        "headers that an email has once, such as From, occur several times.",
+        "NOT_AUTHENTICATED": "UNMATCHED: the sender may be forged: DMARC failed, or headers that "
+        "an email has once, such as From, occur several times.",
         "TOO_LARGE": "UNMATCHED: only the headers were stored, because the email is too large.",
         "AUTOMATIC_REPLY": "IGNORED: an automatic reply, such as an out-of-office message.",
         "BULK": "IGNORED: a newsletter, or an email to a mailing list.",

@@ -41,11 +41,12 @@ class LiveChat:
     state: ChatState = field("The state of the chat.")
     position: int | None = field(
         "The position of the chat in its queue, counting only chats that the same agents can "
-        "take: 1 for the next one. Null unless it waits."
+        "take: 1 for the next one. From 100 on, rounded up to two digits, such as 9,000. Null "
+        "unless it waits."
     )
     expected_wait_seconds: int | None = field(
-        "How long the chat is expected to wait, in seconds. Null unless it waits, and while no "
-        "agent is available.",
+        "How long the chat is expected to wait, in seconds, rounded like the position. Null unless "
+        "it waits, and while no agent is available.",
         chat_resolvers.expected_wait_seconds,
     )
     notice: str | None = field(

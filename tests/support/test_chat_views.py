@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import Counter
 from contextlib import aclosing
 from datetime import datetime, timedelta
 
@@ -14,7 +15,7 @@ from models.support.live_chat import ChatState, LiveChat, positions
 from models.support.team import AgentProfile
 from models.support.ticket import Ticket
 from realtime.hub import Hub
-from support.chat_views import chat_service, chat_views
+from support.chat_views import chat_service, chat_views, rounded_up
 from support.chat_watch import ChatWatch
 from support.chats import route
 from tests.conftest import MovableClock
@@ -66,7 +67,7 @@ async def test_the_expected_wait_is_the_pace_at_which_the_queue_has_moved(
     await assign(chats[3], start, start + 6 * MINUTE)
     # Nobody waited when this one was opened.
     await assign(chats[4], start + 30 * MINUTE, start + 31 * MINUTE)
-    assert await waits() == [2 * MINUTE, 4 * MINUTE, 26 * 2 * MINUTE]
+    assert await waits() == [2 * MINUTE, 4 * MINUTE, 55 * MINUTE]  # 52, rounded
     await AgentProfile.all().update(chat_capacity=2)
     assert await waits() == [0 * MINUTE, 0 * MINUTE, 24 * 2 * MINUTE]
     # One by one, places are counted in another way than in a list.
@@ -125,9 +126,9 @@ async def test_a_run_takes_as_many_statements_however_many_wait(
 ) -> None:
     """This covers the router while nobody is free, and the updates for those who watch."""
     hub = Hub()
-    watch = ChatWatch(hub, clock)
 
     async def count(watched: int) -> int:
+        watch = ChatWatch(hub, clock)
         keys = [f"chat:{key}" for key in chats[-watched:]]
         with hub.listen(*keys), caplog.at_level(logging.DEBUG, "tortoise.db_client"):
             statements(caplog)
@@ -169,10 +170,57 @@ async def test_places_far_back_are_told_less_often(chats: list[int], clock: Mova
         await LiveChat.filter(ticket_id=chats[1]).update(state=ChatState.ENDED)
         await pass_time(0.1)
         assert not next_far.done()
-        await pass_time(0.3)
+        await pass_time(0.4)
         assert (await next_far).position == 28
         # Whatever else happens is told at once.
         last = asyncio.create_task(anext(far))
-        await LiveChat.filter(ticket_id=chats[29]).update(state=ChatState.ACTIVE)
+        await LiveChat.filter(ticket_id=chats[29]).update(state=ChatState.ACTIVE, since=clock.now())
         await pass_time(0)
         assert (await last).state is ChatState.ACTIVE
+
+
+@pytest.mark.parametrize(
+    ("number", "rounded"),
+    [
+        (0, 0),
+        (7, 7),
+        (99, 99),
+        (100, 100),
+        (101, 110),
+        (991, 1_000),
+        (8_999, 9_000),
+        (9_001, 9_100),
+    ],
+)
+def test_numbers_of_more_than_two_digits_are_rounded_up(number: int, rounded: int) -> None:
+    assert rounded_up(number) == rounded
+
+
+async def test_p5_5_one_chat_less_is_told_to_those_near_it_and_to_few_far_back(
+    chats: list[int], action: Action, clock: MovableClock
+) -> None:
+    """The first of 500 chats gets an agent: those of the next 99 are told, and 40 whose rounded
+    place has changed, the further back the later.
+    """
+    first = await Ticket.get(pk=chats[0])
+    columns = {name: getattr(first, name) for name in ("account_id", "requester_id", "subject")}
+    columns |= {"channel": Channel.CHAT, "category": Category.USAGE, "opened_on": action.day}
+    columns |= {"created_at": action.at, "updated_at": action.at}
+    await Ticket.bulk_create([Ticket(**columns) for _ in range(470)])
+    keys = [ticket.pk for ticket in await Ticket.all().order_by("id")]
+    waiting = {"state": ChatState.WAITING, "category": Category.USAGE, "queued_at": action.at}
+    waiting["since"] = action.at
+    await LiveChat.bulk_create([LiveChat(ticket_id=key, **waiting) for key in keys[30:]])
+    hub, seconds, told = Hub(), [0.0], Counter[str]()
+    watch = ChatWatch(hub, clock, lambda: seconds[0])
+    with hub.listen(*(f"chat:{key}" for key in keys)):
+        await watch.refresh()
+        hub.add_observer(lambda key: told.update([key]))
+        await LiveChat.filter(ticket_id=keys[0]).update(state=ChatState.ACTIVE, since=clock.now())
+        await watch.refresh()
+        assert len(told) == 20  # the one who has an agent, and those who were before place 21
+        for _ in range(30):
+            seconds[0] += 1
+            await watch.refresh()
+    assert set(told.values()) == {1}
+    assert len(told) == 100 + 40
