@@ -30,10 +30,12 @@ async def measure_metrics(
     """Print the microseconds of a request without metrics and with them, and the difference."""
     address = f"127.0.0.1:{free_port()}"
     async with AsyncExitStack() as stack:
-        start = stack.enter_async_context
-        settings = {"CAMCHA_METRICS": address}
-        (without,) = await start(running_servers(["camcha"], url, sizes, folder, core))
-        (with_them,) = await start(running_servers(["camcha"], url, sizes, folder, core, settings))
+        servers = []
+        for name, settings in (("without", {}), ("with", {"CAMCHA_METRICS": address})):
+            (folder / name).mkdir()
+            running = running_servers(["camcha"], url, sizes, folder / name, core, settings)
+            servers += await stack.enter_async_context(running)
+        without, with_them = servers
         turn = _Turn(sizes, f"http://{address}/metrics")
         operation = OPERATIONS["Q1"]
         for server in (without, with_them):

@@ -17,7 +17,7 @@ from server import bind
 
 ROOT = Path(__file__).parents[1]
 NODE_FOLDER = ROOT / "bench"
-START_TIMEOUT = 60.0
+START_TIMEOUT = 180.0
 
 
 class BenchmarkError(Exception):

@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -215,10 +215,15 @@ class Load:
 
     # What clients do
 
-    async def write(self, person: Person, ticket: str) -> str:
+    async def write(self, person: Person, ticket: str, file_ids: Sequence[str] = ()) -> str:
         """Post a message. Returns its key."""
         key = f"{person.name}-{next(self._numbers)}"
-        message = {"ticketId": ticket, "body": f"Message {key}", "clientMessageId": key}
+        message = {
+            "ticketId": ticket,
+            "body": f"Message {key}",
+            "clientMessageId": key,
+            "fileIds": list(file_ids),
+        }
         data = await self._mutate("message", person, _REPLY, message)
         self.messages[ticket, key] = data["message"]["sequence"]
         return key
@@ -255,15 +260,27 @@ class Load:
         self.purchases.append(purchase)
 
     async def _upload(self) -> None:
-        """Upload a file. Its link is valid for some minutes, so it is announced once."""
+        """Upload a file, and attach it to a message: without one it is deleted after a day. The
+        link is valid for some minutes, so the file is announced again when the clock has jumped.
+        """
         number = next(self._numbers)
-        person = self._world.customers[number % len(self._world.customers)]
+        ticket, person = list(self.tickets.items())[number % len(self.tickets)]
         content = b"%PDF-1.4\n" + os.urandom(_FILE_BYTES)
+        file_id = await self._upload_content(person, number, content, is_repeat=False)
+        await self.write(person, ticket, [file_id])
+        self.files[file_id] = hashlib.sha256(content).hexdigest()
+
+    async def _upload_content(
+        self, person: Person, number: int, content: bytes, *, is_repeat: bool
+    ) -> str:
+        """Announce and upload a file. Returns its ID. Raises Unexpected."""
         name = {"name": f"{number}.pdf", "contentType": "application/pdf", "size": len(content)}
         announced = await self._mutate("announcement", person, _ANNOUNCE, name)
         url = httpx.URL(announced["uploadUrl"]).raw_path.decode()
+        is_expired = False
 
         async def put() -> bool:
+            nonlocal is_expired
             response = await self._http.put(
                 f"{self._url()}{url}", content=content, headers={"Content-Type": "application/pdf"}
             )
@@ -271,10 +288,15 @@ class Load:
                 return True
             if response.status_code in (503, 507):
                 return False
+            if response.status_code == 404 and not is_repeat:
+                is_expired = True
+                return True
             raise Unexpected(f"an upload got {response.status_code}")
 
         await self._until_acknowledged("upload", put)
-        self.files[announced["file"]["id"]] = hashlib.sha256(content).hexdigest()
+        if is_expired:
+            return await self._upload_content(person, number, content, is_repeat=True)
+        return str(announced["file"]["id"])
 
     # Requests
 

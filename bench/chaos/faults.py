@@ -229,7 +229,8 @@ def _clock_fault(description: str, duration: timedelta) -> Fault:
         await asyncio.sleep(seconds)
         yield
 
-    return Fault(f"the clock jumps {description}", jump, duration < timedelta(), _without_clock)
+    # The claim on an email that is being sent may end by the jump, and then it is sent again.
+    return Fault(f"the clock jumps {description}", jump, True, _without_clock)
 
 
 FAULTS: dict[str, Fault] = {
