@@ -28,6 +28,7 @@ from models.operations.latest_time import LatestTime
 from models.operations.webhook import WebhookDelivery
 from models.support.incoming_email import IncomingEmail
 from models.support.push_device import PushDevice
+from models.support.ticket import Ticket
 
 # The clocks of two hosts differ by less than this.
 TOLERANCE = timedelta(minutes=1)
@@ -42,6 +43,7 @@ WAITING: tuple[tuple[type[Model], str], ...] = (  # in the order of models/lock_
     (Refund, "next_check_at"),
     (InvoiceDelivery, "next_attempt_at"),
     (CollectionReport, "next_attempt_at"),
+    (Ticket, "reply_email_pending_since"),
     (DocumentRequest, "next_attempt_at"),
     (QuerySchedule, "claimed_until"),
     (WebhookDelivery, "next_attempt_at"),

@@ -11,7 +11,10 @@ from models.accounts.account import Account
 from models.action import Action
 from models.billing.delivery import PlatformCursor
 from models.operations.email import Email
+from models.support.classification import Category, Channel
+from models.support.ticket import Ticket
 from operations.clock_changes import TOLERANCE, WAITING, correct_waiting_times
+from tests.people import create_account, create_user
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock, RecordingBus
@@ -80,6 +83,21 @@ async def test_waiting_times_follow_a_clock_that_is_set_back(waiting: WaitingSce
     assert account.registry_due_at == waiting.clock.now() + 2 * HOUR - MINUTE
     await platform.refresh_from_db()
     assert platform.claimed_until == waiting.clock.now() + MINUTE
+
+
+async def test_replies_that_were_just_written_are_emailed_after_their_delay(
+    waiting: WaitingScenario, action: Action
+) -> None:
+    account, user = await create_account(action), await create_user(action)
+    async with action.transaction() as tx:
+        values = {"subject": "Aide", "channel": Channel.WEB, "category": Category.USAGE}
+        ticket = await Ticket.open(tx, account, user, **values)
+    await waiting.run_job()
+    await Ticket.filter(pk=ticket.pk).update(reply_email_pending_since=waiting.clock.now())
+    waiting.clock.advance(-HOUR)
+    await waiting.run_job()
+    await ticket.refresh_from_db()
+    assert ticket.reply_email_pending_since == waiting.clock.now()
 
 
 async def test_recent_emails_wait_at_most_their_original_delay(waiting: WaitingScenario) -> None:
