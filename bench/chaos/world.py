@@ -16,6 +16,7 @@ from realtime.hub import Hub
 from seed import catalogue
 
 _LASTS = timedelta(days=60)  # longer than a clock jumps
+_ON_SALE = timedelta(days=30)  # prices began before a clock that jumps back
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ async def create_world(database_url: str, companies: int) -> World:
     await connect(database_url)
     try:
         action = Action(None, SystemClock().now(), Hub())
-        await catalogue.load(action.at)
+        await catalogue.load(action.at - _ON_SALE)
         customers = [await _create_customer(action, number) for number in range(companies)]
         agent = await _create_user(action, "agent", staff=Staff.AGENT)
         agent_token = await _sign_in(action, agent, None)
