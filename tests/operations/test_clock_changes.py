@@ -90,8 +90,9 @@ async def test_replies_that_were_just_written_are_emailed_after_their_delay(
 ) -> None:
     account, user = await create_account(action), await create_user(action)
     async with action.transaction() as tx:
-        values = {"subject": "Aide", "channel": Channel.WEB, "category": Category.USAGE}
-        ticket = await Ticket.open(tx, account, user, **values)
+        ticket = await Ticket.open(
+            tx, account, user, subject="Aide", channel=Channel.WEB, category=Category.USAGE
+        )
     await waiting.run_job()
     await Ticket.filter(pk=ticket.pk).update(reply_email_pending_since=waiting.clock.now())
     waiting.clock.advance(-HOUR)
