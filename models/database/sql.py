@@ -2,7 +2,7 @@
 databases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -27,13 +27,15 @@ async def execute(
     )
 
 
-async def execute_report(statement: str, *params: Any) -> list[dict[str, Any]]:
+async def execute_report(statement: str, *params: Any) -> Sequence[Mapping[str, Any]]:
     """Execute a statement of an analyst's report, on the analysts' copy of the database if there is
-    one, else on the connections for reports.
+    one, else on the connections for reports. Returns the driver's own rows, whose values are
+    accessed by name: there may be thousands, and dictionaries of them would hold up the event loop.
     """
     name = ANALYTICS if ANALYTICS in (get_connections().db_config or {}) else "default"
     with workload(Workload.REPORTS):
-        return await execute(statement, *params, db=get_connection(name))
+        records = await fetch_records(statement, *params, db=get_connection(name))
+    return records  # type: ignore[return-value] # asyncpg's and sqlite3's rows are both
 
 
 async def fetch_records(

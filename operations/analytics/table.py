@@ -4,6 +4,7 @@ What is hidden influences nothing else: running totals leave it out, and conditi
 ignore it.
 """
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -93,17 +94,37 @@ async def answer(
     fact = fact_tables(dialect(), today)[query.fact]
     query.check(fact, today)
     days = query.date_range(today)
-    rows = await _read(query, fact, days, today, minimum_companies)
-    if compared := query.range_compared(*days):
-        earlier = await _read(query, fact, compared, today, minimum_companies)
-        rows = _with_previous(rows, earlier, query, days, compared)
+    groups = await _fetch_range(query, fact, days, today, minimum_companies)
+    compared = query.range_compared(*days)
+    earlier = (
+        await _fetch_range(query, fact, compared, today, minimum_companies) if compared else None
+    )
+    # A thread, because thousands of cells would hold up the event loop.
+    return await asyncio.to_thread(
+        _table, query, fact, groups, earlier, minimum_companies, limit or query.first
+    )
+
+
+def _table(
+    query: AnalyticsQuery,
+    fact: Fact,
+    groups: "_Range",
+    earlier: "_Range | None",
+    minimum_companies: int,
+    limit: int,
+) -> Table:
+    days = groups.days
+    rows = _rows(query, fact, groups, minimum_companies)
+    if earlier:
+        previous = _rows(query, fact, earlier, minimum_companies)
+        rows = _with_previous(rows, previous, query, days, earlier.days)
     if query.fill_gaps:
         rows = _fill_gaps(rows, query, days)
     ordered = sorted(rows, key=lambda row: _sort_key(row.keys, query, fact))
     ordered = _with_running_totals(ordered, query)
     chosen = [row for row in ordered if _is_kept(row, query)]
     chosen = _order_by_measure(chosen, query)
-    shown = tuple(chosen[: limit or query.first])
+    shown = tuple(chosen[:limit])
     return Table(
         *days,
         tuple(Column(name) for name in query.dimensions),
@@ -126,12 +147,29 @@ def _unit(measure: Measure, fact: Fact) -> Unit:
     return Unit.COUNT if unit is Unit.SHARE and measure.function is Function.SUM else unit
 
 
-async def _read(
+@dataclass(frozen=True)
+class _Range:
+    """The groups of a range of days, as the database returned them, also in the table of all
+    dimensions that the query filters by.
+    """
+
+    days: tuple[date, date]
+    groups: Sequence[Mapping[str, Any]]
+    finer_groups: Sequence[Mapping[str, Any]]
+
+
+async def _fetch_range(
     query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
-) -> list[Row]:
+) -> _Range:
+    groups = await _fetch(query, fact, days, today, minimum)
+    finer_groups = await _fetch(_finer(query), fact, days, today, minimum) if query.accepted else ()
+    return _Range(days, groups, finer_groups)
+
+
+def _rows(query: AnalyticsQuery, fact: Fact, range_: _Range, minimum: int) -> list[Row]:
     """The rows of a range of days, in no order."""
-    rows = await _fetch(query, fact, days, today, minimum)
-    split = await _split_cells(query, fact, days, today, minimum)
+    rows = _by_key(query, range_.groups)
+    split = _split_cells(query, fact, range_.finer_groups, minimum)
     numbers = [_numbers(measure, index, rows, fact) for index, measure in enumerate(query.measures)]
     hidden = [
         hidden_cells(
@@ -164,21 +202,28 @@ def _axes(query: AnalyticsQuery, fact: Fact) -> list[int] | None:
     return [index for index, name in enumerate(query.dimensions) if name not in Period.__members__]
 
 
-async def _split_cells(
-    query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
-) -> set[Key]:
-    """The cells that a filter selects from what is hidden in the table of all its dimensions."""
-    if not query.accepted:
-        return set()
+def _finer(query: AnalyticsQuery) -> AnalyticsQuery:
+    """The query for the table of all dimensions that this one filters by."""
     added = [name for name in query.accepted if name not in query.dimensions]
-    finer = replace(
+    return replace(
         query,
         dimensions=(*query.dimensions, *added),
         accepted={},
         measures=(Measure(Function.COUNT),),
     )
-    rows = await _fetch(finer, fact, days, today, minimum)
-    cells = {key: Companies(row["companies"], row["companies0"]) for key, row in rows.items()}
+
+
+def _split_cells(
+    query: AnalyticsQuery, fact: Fact, finer_groups: Sequence[Mapping[str, Any]], minimum: int
+) -> set[Key]:
+    """The cells that a filter selects from what is hidden in the table of all its dimensions."""
+    if not query.accepted:
+        return set()
+    finer = _finer(query)
+    cells = {
+        key: Companies(row["companies"], row["companies0"])
+        for key, row in _by_key(finer, finer_groups).items()
+    }
     positions = {name: finer.dimensions.index(name) for name in query.accepted}
     return split_cells(
         hidden_cells(cells, minimum, _axes(finer, fact)),
@@ -191,24 +236,20 @@ async def _split_cells(
 
 async def _fetch(
     query: AnalyticsQuery, fact: Fact, days: tuple[date, date], today: date, minimum: int
-) -> dict[Key, Mapping[str, Any]]:
+) -> Sequence[Mapping[str, Any]]:
     """The cells of a query. Their numbers of companies are exact if one of them is below the
     minimum, otherwise they may be lower bounds, with which nothing is hidden either.
     """
     statement = partial(cells_statement, query, fact, days, today, dialect())
-    size = len(query.dimensions)
-    rows = None
     if can_be_bounded(query, dialect()):
         rows = await _execute(statement(is_bounded=True))
         names = ["companies", *(f"companies{index}" for index in range(len(query.measures)))]
-        if any(0 < row[name] < minimum for row in rows for name in names):
-            rows = None
-    if rows is None:
-        rows = await _execute(statement())
-    return {tuple(_text(row[f"key{index}"]) for index in range(size)): row for row in rows}
+        if not any(0 < row[name] < minimum for row in rows for name in names):
+            return rows
+    return await _execute(statement())
 
 
-async def _execute(statement: Statement) -> list[dict[str, Any]]:
+async def _execute(statement: Statement) -> Sequence[Mapping[str, Any]]:
     rows = await execute_report(statement.sql, *statement.params)
     if len(rows) > MAX_CELLS:
         raise BadInput(
@@ -217,6 +258,13 @@ async def _execute(statement: Statement) -> list[dict[str, Any]]:
             maximum=MAX_CELLS,
         )
     return rows
+
+
+def _by_key(
+    query: AnalyticsQuery, groups: Sequence[Mapping[str, Any]]
+) -> dict[Key, Mapping[str, Any]]:
+    size = len(query.dimensions)
+    return {tuple(_text(row[f"key{index}"]) for index in range(size)): row for row in groups}
 
 
 def _text(value: Any) -> str | None:
