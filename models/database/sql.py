@@ -34,8 +34,7 @@ async def execute_report(statement: str, *params: Any) -> Sequence[Mapping[str, 
     """
     name = ANALYTICS if ANALYTICS in (get_connections().db_config or {}) else "default"
     with workload(Workload.REPORTS):
-        records = await fetch_records(statement, *params, db=get_connection(name))
-    return records  # type: ignore[return-value] # asyncpg's and sqlite3's rows are both
+        return await fetch_records(statement, *params, db=get_connection(name))  # type: ignore[return-value] # asyncpg's and sqlite3's rows are both
 
 
 async def fetch_records(

@@ -4,6 +4,7 @@ Each measure is a column of plain numbers, amounts in euros, and a column that s
 hidden. With a comparison or a running total it has further columns.
 """
 
+import asyncio
 import csv
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
@@ -23,10 +24,8 @@ async def query_csv(
 ) -> AsyncIterator[bytes]:
     """All rows of the answer, in pieces. Raises Refusal and BadInput."""
     table = await answer(query, today, minimum_companies, MAX_CELLS)
-    lines = _lines(table, query)
-    head = next(lines)
+    head, *rows = await asyncio.to_thread(lambda: [*_lines(table, query)])
     yield _csv([head])
-    rows = list(lines)
     for start in range(0, len(rows), _ROWS_PER_PIECE):
         yield _csv(rows[start : start + _ROWS_PER_PIECE])
 

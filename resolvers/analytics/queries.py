@@ -1,5 +1,6 @@
 """Analysts' queries of fact tables."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -99,7 +100,8 @@ async def answer_query(context: Context, query: AnalyticsQuery) -> AnalyticsTabl
     """The answer to a query. Raises Refusal and BadInput."""
     services = context.services
     today = local_date(services.clock.now())
-    return _as_result(await answer(query, today, services.analytics.min_companies), query)
+    table = await answer(query, today, services.analytics.min_companies)
+    return await asyncio.to_thread(_as_result, table, query)
 
 
 # The input is made when the program starts, so mypy doesn't accept it as the type of a parameter.
