@@ -243,10 +243,16 @@ async def _fetch(
     statement = partial(cells_statement, query, fact, days, today, dialect())
     if can_be_bounded(query, dialect()):
         rows = await _execute(statement(is_bounded=True))
-        names = ["companies", *(f"companies{index}" for index in range(len(query.measures)))]
-        if not any(0 < row[name] < minimum for row in rows for name in names):
+        if not await asyncio.to_thread(_has_small_groups, query, rows, minimum):
             return rows
     return await _execute(statement())
+
+
+def _has_small_groups(
+    query: AnalyticsQuery, groups: Sequence[Mapping[str, Any]], minimum: int
+) -> bool:
+    names = ["companies", *(f"companies{index}" for index in range(len(query.measures)))]
+    return any(0 < group[name] < minimum for group in groups for name in names)
 
 
 async def _execute(statement: Statement) -> Sequence[Mapping[str, Any]]:
