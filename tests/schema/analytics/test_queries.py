@@ -307,7 +307,7 @@ async def test_numbers_are_the_same_with_lower_bounds_of_companies(nadia: Analys
     exact, bounded = [
         {
             (row.pop("key0"), row.pop("key1")): row
-            for row in await execute_report(statement.sql, *statement.params)
+            for row in map(dict, await execute_report(statement.sql, *statement.params))
         }
         for statement in (
             cells_statement(query, fact, days, today, dialect(), is_bounded=is_bounded)
