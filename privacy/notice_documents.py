@@ -47,15 +47,15 @@ _NATURES = {
 }
 _ORIGINS = {
     BreachOrigin.LOST_DEVICE: _("lost or stolen equipment"),
-    BreachOrigin.LOST_PAPER: _("lost or stolen paper documents"),
-    BreachOrigin.HACKING: _("hacking"),
-    BreachOrigin.MALWARE: _("malware"),
-    BreachOrigin.PHISHING: _("phishing"),
-    BreachOrigin.WRONG_RECIPIENT: _("data sent to the wrong recipient"),
-    BreachOrigin.WRONG_ACCESS: _("data shown to the wrong person"),
+    BreachOrigin.LOST_PAPER: _("paper documents lost, stolen or left in an unsecured place"),
+    BreachOrigin.LOST_MAIL: _("mail lost, or opened before it was returned to its sender"),
+    BreachOrigin.HACKING: _("hacking, malware or phishing"),
+    BreachOrigin.DISCARDED_PAPER: _("disposal of paper documents without destroying them"),
+    BreachOrigin.DISCARDED_DEVICE: _("disposal of devices without erasing them securely"),
     BreachOrigin.PUBLICATION: _("unintended publication"),
+    BreachOrigin.WRONG_ACCESS: _("data of the wrong person shown in a customer’s account"),
+    BreachOrigin.WRONG_RECIPIENT: _("data sent to the wrong recipient"),
     BreachOrigin.VERBAL_DISCLOSURE: _("verbal disclosure"),
-    BreachOrigin.DISPOSAL: _("disposal of equipment or documents"),
     BreachOrigin.OTHER: _("other"),
 }
 _CAUSES = {
@@ -63,6 +63,7 @@ _CAUSES = {
     BreachCause.INTERNAL_MALICIOUS: _("internal, malicious"),
     BreachCause.EXTERNAL_ACCIDENTAL: _("external, accidental"),
     BreachCause.EXTERNAL_MALICIOUS: _("external, malicious"),
+    BreachCause.OTHER: _("other"),
     BreachCause.UNKNOWN: _("unknown"),
 }
 _GRAVITIES = {
@@ -246,8 +247,8 @@ def _authority_sections(
         *([delay] if is_late or content.delay_reason else ()),
         (_("Circumstances"), content.circumstances),
         (_("Nature"), ", ".join(_label(_NATURES, each) for each in content.natures)),
-        (_("Origin"), _label(_ORIGINS, content.origin)),
-        (_("Cause"), _label(_CAUSES, content.cause)),
+        (_("Origins"), ", ".join(_label(_ORIGINS, each) for each in content.origins)),
+        (_("Causes"), ", ".join(_label(_CAUSES, each) for each in content.causes)),
     )
     yield _section(
         _("The data and the people concerned"),

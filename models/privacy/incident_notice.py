@@ -56,29 +56,41 @@ class BreachNature(StrEnum):
 
 
 class BreachOrigin(StrEnum):
-    """How a breach happened."""
+    """How a breach happened: the choices of the CNIL's form, of which several may apply, as in the
+    notifications that it publishes (data.gouv.fr, “Notifications à la CNIL de violations de
+    données à caractère personnel”).
+    """
 
     LOST_DEVICE = "LOST_DEVICE"
     LOST_PAPER = "LOST_PAPER"
+    LOST_MAIL = "LOST_MAIL"
     HACKING = "HACKING"
-    MALWARE = "MALWARE"
-    PHISHING = "PHISHING"
-    WRONG_RECIPIENT = "WRONG_RECIPIENT"
-    WRONG_ACCESS = "WRONG_ACCESS"
+    DISCARDED_PAPER = "DISCARDED_PAPER"
+    DISCARDED_DEVICE = "DISCARDED_DEVICE"
     PUBLICATION = "PUBLICATION"
+    WRONG_ACCESS = "WRONG_ACCESS"
+    WRONG_RECIPIENT = "WRONG_RECIPIENT"
     VERBAL_DISCLOSURE = "VERBAL_DISCLOSURE"
-    DISPOSAL = "DISPOSAL"
     OTHER = "OTHER"
 
 
 class BreachCause(StrEnum):
-    """Who caused a breach, and whether on purpose."""
+    """Who caused a breach, and whether on purpose. As for origins, several may apply."""
 
     INTERNAL_ACCIDENTAL = "INTERNAL_ACCIDENTAL"
     INTERNAL_MALICIOUS = "INTERNAL_MALICIOUS"
     EXTERNAL_ACCIDENTAL = "EXTERNAL_ACCIDENTAL"
     EXTERNAL_MALICIOUS = "EXTERNAL_MALICIOUS"
+    OTHER = "OTHER"
     UNKNOWN = "UNKNOWN"
+
+
+# The choices of which several may apply, by the names of their fields.
+CHOICES: dict[str, type[StrEnum]] = {
+    "natures": BreachNature,
+    "origins": BreachOrigin,
+    "causes": BreachCause,
+}
 
 
 class BreachGravity(StrEnum):
@@ -142,8 +154,8 @@ class AuthorityContent(_Content):
     discovered_at: datetime | None = None
     delay_reason: str = ""
     natures: tuple[BreachNature, ...] = ()
-    origin: BreachOrigin | None = None
-    cause: BreachCause | None = None
+    origins: tuple[BreachOrigin, ...] = ()
+    causes: tuple[BreachCause, ...] = ()
     circumstances: str = ""
     people_categories: str = ""
     people_count: int | None = None
@@ -161,8 +173,6 @@ class AuthorityContent(_Content):
     def from_json(cls, content: Mapping[str, Any]) -> Self:
         """The values, with enums and times in their types."""
         kinds: dict[str, Any] = {
-            "origin": BreachOrigin,
-            "cause": BreachCause,
             "gravity": BreachGravity,
             "started_at": datetime.fromisoformat,
             "ended_at": datetime.fromisoformat,
@@ -172,8 +182,11 @@ class AuthorityContent(_Content):
             name: kinds[name](value) if name in kinds and value is not None else value
             for name, value in content.items()
         }
-        natures = tuple(BreachNature(each) for each in content.get("natures", ()))
-        return super().from_json(values | {"natures": natures})
+        choices = {
+            name: tuple(kind(each) for each in content.get(name, ()))
+            for name, kind in CHOICES.items()
+        }
+        return super().from_json(values | choices)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from models.accounts.account import Account
 from models.identity.user import User
 from models.privacy.incident import Incident, IncidentAudience
 from models.privacy.incident_notice import (
+    CHOICES,
     AuthorityContent,
     DataProtectionContact,
     IncidentNotice,
@@ -73,8 +74,9 @@ async def _edit(
     content: type[AuthorityContent] | type[PeopleContent],
 ) -> IncidentNotice:
     changes: dict[str, Any] = {each.name: getattr(input, each.name) for each in fields(content)}
-    if changes.get("natures") is not None:
-        changes["natures"] = tuple(dict.fromkeys(changes["natures"]))
+    for name in CHOICES.keys() & changes.keys():
+        if changes[name] is not None:
+            changes[name] = tuple(dict.fromkeys(changes[name]))
     action = info.context.action()
     return await privacy_notices.edit(
         action, _load(info, input.notice_id), input.version, audience, changes

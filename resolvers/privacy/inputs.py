@@ -301,10 +301,10 @@ class IncidentAuthorityNoticeEditInput:
     natures: list[BreachNature] | None = strawberry.field(
         default=None, description="What was lost."
     )
-    origin: BreachOrigin | None = strawberry.field(
+    origins: list[BreachOrigin] | None = strawberry.field(
         default=None, description="How the breach happened."
     )
-    cause: BreachCause | None = strawberry.field(
+    causes: list[BreachCause] | None = strawberry.field(
         default=None, description="Who caused the breach, and whether on purpose."
     )
     circumstances: str | None = strawberry.field(

@@ -47,8 +47,8 @@ COMPLETE = {
     "circumstances": "Une facture est partie à une autre entreprise.",
     "peopleCategories": "Des clients.",
     "natures": ["CONFIDENTIALITY"],
-    "origin": "WRONG_RECIPIENT",
-    "cause": "INTERNAL_ACCIDENTAL",
+    "origins": ["WRONG_RECIPIENT", "LOST_MAIL"],
+    "causes": ["INTERNAL_ACCIDENTAL", "EXTERNAL_MALICIOUS"],
     "startedAt": "2026-11-22T20:00:00Z",
     "priorMeasures": "Vérification des adresses.",
 }
@@ -318,6 +318,7 @@ async def test_p4_5_a_notice_is_a_file_with_the_questions_of_the_form(
         "Nature",
         "perte de confidentialité",
         "données envoyées au mauvais destinataire",
+        "acte interne accidentel",
         "1 200",
         "Coordonnées de facturation.",
         "CAMCHA SAS",
