@@ -224,3 +224,18 @@ async def test_p5_5_one_chat_less_is_told_to_those_near_it_and_to_few_far_back(
             await watch.refresh()
     assert set(told.values()) == {1}
     assert len(told) == 100 + 40
+
+
+async def test_a_chat_without_a_category_of_its_own_has_its_place_and_finds_an_agent(
+    chats: list[int], action: Action
+) -> None:
+    """A process of the former release has opened it."""
+    oldest = LiveChat.filter(ticket_id=chats[0])
+    await oldest.update(category=None)
+    await AgentProfile.all().update(skills=["BUG"], chat_capacity=1)
+    assert await route(action) == 0
+    await AgentProfile.all().update(skills=["USAGE"])
+    assert await positions(chats[:2], categories=["USAGE"]) == {chats[0]: 1, chats[1]: 2}
+    assert await route(action) == 1
+    chat = await oldest.get()
+    assert (chat.state, chat.category) == (ChatState.ACTIVE, Category.USAGE)
