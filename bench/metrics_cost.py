@@ -1,9 +1,9 @@
 """`bin/bench metrics`: what the metrics cost a small query.
 
 Two servers differ in `CAMCHA_METRICS` only. They share a core and take short turns with the same
-requests, so whatever else the machine does slows both; the pairs of turns are compared, by the
-processor time of a request. In each of its turns the metrics are read once, which is more often
-than Prometheus does.
+requests, and run no jobs, so whatever else the machine does slows both. The pairs of turns are
+compared, by the processor time of a request. In each of its turns the metrics are read once, which
+is more often than Prometheus does.
 """
 
 import asyncio
@@ -33,7 +33,9 @@ async def measure_metrics(
         servers = []
         for name, settings in (("without", {}), ("with", {"CAMCHA_METRICS": address})):
             (folder / name).mkdir()
-            running = running_servers(["camcha"], url, sizes, folder / name, core, settings)
+            running = running_servers(
+                ["camcha"], url, sizes, folder / name, core, settings, ["--no-worker"]
+            )
             servers += await stack.enter_async_context(running)
         without, with_them = servers
         turn = _Turn(sizes, f"http://{address}/metrics")

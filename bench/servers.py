@@ -74,13 +74,17 @@ async def running_servers(
     folder: Path,
     core: int | None,
     settings: Mapping[str, str] = MappingProxyType({}),
+    arguments: Sequence[str] = (),
 ) -> AsyncIterator[list[Server]]:
     """These servers, ready for requests, on this core if one is given. Their logs and
-    files are in `folder`. `settings` are further settings of ours.
+    files are in `folder`. `settings` and `arguments` are further ones of
+    ours.
     """
     async with AsyncExitStack() as stack:
         server_starts = [
-            stack.enter_async_context(_running_server(name, url, sizes, folder, core, settings))
+            stack.enter_async_context(
+                _running_server(name, url, sizes, folder, core, settings, arguments)
+            )
             for name in names
         ]
         # Waits for all, even if one fails.
@@ -99,9 +103,10 @@ async def _running_server(
     folder: Path,
     core: int | None,
     settings: Mapping[str, str],
+    arguments: Sequence[str],
 ) -> AsyncIterator[Server]:
     port = free_port()
-    command = COMMANDS[name](url, port, sizes)
+    command = [*COMMANDS[name](url, port, sizes), *arguments]
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
