@@ -56,6 +56,7 @@ EXCEPTIONS = {
     "passwordReset.code": "the same, once the token is right",
     "totpSetUp.password": "the same",
     "totpConfirm": "the same",
+    "buyerErasureStart.digest": "compared with the digest of the plan, once the reason is right",
     "fileAnnounce.contentType": "the type is refused with the size, by the kind of file",
 }
 

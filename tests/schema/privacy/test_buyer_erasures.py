@@ -31,6 +31,7 @@ from models.billing.invoice import Counter, Invoice, InvoiceDocument
 from models.billing.platform_status import PlatformStatusCode
 from models.billing.receivable import Receivable
 from models.errors import Refusal
+from models.identity.user import Staff
 from models.locale import Locale
 from models.privacy.buyer_erasure import BuyerErasure, InvoiceTombstone
 from models.privacy.erasure import ERASED
@@ -44,8 +45,8 @@ from resolvers.ids import encode
 from tests.billing.purchase_fixtures import ADDRESS, Shop
 from tests.billing.purchase_fixtures import checkout_services as checkout_services
 from tests.billing.purchase_fixtures import shop as shop
-from tests.people import record_step_up
-from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
+from tests.people import create_staff_viewer, record_step_up
+from tests.schema.billing.catalogue_fixtures import codes, mutate
 
 if TYPE_CHECKING:
     from tests.schema.conftest import Execute
@@ -158,7 +159,7 @@ async def add_status(invoice: Invoice) -> PlatformStatus:
 
 @pytest.fixture
 async def operator(db: str, action: Action) -> Viewer:
-    return await create_operator(action)
+    return await create_staff_viewer(action, "Omar", Staff.OPERATOR)
 
 
 async def start(execute: "Execute", operator: Viewer, digest: str, **fields: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from mail.delivery import deliver_due
 from mail.message import Sender
 from mail.transport import transport_from_url
 from models.action import Action
-from models.identity.user import User
+from models.identity.user import Staff, User
 from models.operations.email import Email, EmailPriority
 from models.privacy.consent import ConsentChange, ConsentChannel, ConsentPurpose
 from models.privacy.mailing import Mailing
@@ -20,8 +20,8 @@ from models.viewer import Viewer
 from privacy import mailings
 from privacy.consents import link_of_token
 from tests.mail.smtp_server import SmtpServer
-from tests.people import record_step_up
-from tests.schema.billing.catalogue_fixtures import codes, create_operator, mutate
+from tests.people import create_staff_viewer, record_step_up
+from tests.schema.billing.catalogue_fixtures import codes, mutate
 
 if TYPE_CHECKING:
     from resolvers.context import Services
@@ -48,7 +48,7 @@ async def server() -> AsyncIterator[SmtpServer]:
 
 async def create_sender(action: Action) -> Viewer:
     """An operator with a recent step-up."""
-    operator = await create_operator(action)
+    operator = await create_staff_viewer(action, "Omar", Staff.OPERATOR)
     assert operator.session
     await record_step_up(action, operator.session)
     return operator
@@ -191,6 +191,6 @@ async def test_p4_2_only_operators_send_mailings(
 async def test_a_mailing_requires_a_step_up(
     execute: "Execute", dataset: "Dataset", action: Action
 ) -> None:
-    payload = await send(execute, await create_operator(action))
+    payload = await send(execute, await create_staff_viewer(action, "Omar", Staff.OPERATOR))
     assert [each["code"] for each in payload["userErrors"]] == ["STEP_UP_REQUIRED"]
     assert not await Mailing.exists()
