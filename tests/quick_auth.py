@@ -20,16 +20,17 @@ def quick_passwords() -> Passwords:
     """Real hashes and estimates at the lowest cost and without a process, whose low priority costs
     a second on a busy machine.
     """
-    return Passwords(run_command=_run_task, parameters=LOW_COST)
+    return Passwords(run_command=run_task, parameters=LOW_COST)
 
 
 def use_quick_passwords() -> None:
     """Makes all passwords of this process cost as little as `quick_passwords`."""
     passwords.PARAMETERS = LOW_COST
-    hashing_pool.run = _run_task
+    hashing_pool.run = run_task
 
 
-def _run_task(command: str, *arguments: Any) -> Any:
+def run_task(command: str, *arguments: Any) -> Any:
+    """Runs a command of a hashing process in this one."""
     return (guesses if command == "guesses" else COMMANDS[command])(*arguments)
 
 

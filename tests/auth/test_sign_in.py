@@ -13,7 +13,6 @@ from tortoise.exceptions import OperationalError
 from accounts.registration import sign_up, verify_email
 from auth.authentication import authenticate, sign_in_company
 from auth.passwords import Passwords
-from auth.passwords.hashing_pool import run
 from auth.services import AuthServices
 from models.accounts.account import Account, Membership, Role
 from models.action import Action
@@ -23,6 +22,7 @@ from models.identity.user import User
 from models.locale import Locale
 from models.operations.email import Email
 from tests.outbox import templates_to, token_to
+from tests.quick_auth import run_task
 
 if TYPE_CHECKING:
     from tests.conftest import MovableClock
@@ -43,14 +43,14 @@ FORM: dict[str, Any] = {
 
 
 class HashCounter:
-    """Counts the Argon2 computations of the hashing processes."""
+    """Counts the Argon2 computations."""
 
     def __init__(self) -> None:
         self.count = 0
 
     def run_command(self, command: str, *arguments: Any) -> Any:
         self.count += command in {"hash_password", "matches"}
-        return run(command, *arguments)
+        return run_task(command, *arguments)
 
     async def work(self, operation: Awaitable[object]) -> tuple[object, ...]:
         """The outcome, and the number of computations it took."""

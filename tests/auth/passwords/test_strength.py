@@ -14,13 +14,13 @@ from zxcvbn.matching import L33T_TABLE, enumerate_l33t_subs, relevant_l33t_subta
 from auth.passwords import MAX_VARIANTS, Passwords, evaluated_part
 from models.errors import Refusal, Throttled, message_for
 from models.locale import Locale
-from tests.quick_auth import quick_passwords
+from tests.quick_auth import quick_passwords, run_task
 from tests.waiting import MAX_WAIT
 
 
 @pytest.fixture
 async def passwords() -> AsyncIterator[Passwords]:
-    passwords = Passwords()
+    passwords = Passwords(run_command=run_task)
     yield passwords
     passwords.close()
 
