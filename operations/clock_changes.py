@@ -28,6 +28,7 @@ from models.operations.latest_time import LatestTime
 from models.operations.webhook import WebhookDelivery
 from models.support.incoming_email import IncomingEmail
 from models.support.push_device import PushDevice
+from models.support.scheduled_reply import ScheduledReply
 from models.support.ticket import Ticket
 
 # The clocks of two hosts differ by less than this.
@@ -44,6 +45,7 @@ WAITING: tuple[tuple[type[Model], str], ...] = (  # in the order of models/lock_
     (InvoiceDelivery, "next_attempt_at"),
     (CollectionReport, "next_attempt_at"),
     (Ticket, "reply_email_pending_since"),
+    (ScheduledReply, "email_pending_since"),
     (DocumentRequest, "next_attempt_at"),
     (QuerySchedule, "claimed_until"),
     (WebhookDelivery, "next_attempt_at"),

@@ -319,15 +319,17 @@ async def _erase_tickets(tx: Transaction, account_id: int) -> int:
 
 
 async def _clear_billing_details(tx: Transaction, account_id: int) -> int:
-    """Delete the billing profiles that no invoice was issued to."""
+    """Delete the billing profiles that no invoice was issued to, and why purchases were
+    canceled.
+    """
     invoices = Invoice.filter(account_id=account_id).using_db(tx.db)
     kept = {*await invoices.values_list("billing_profile_id", flat=True)}
     profiles = await tx.lock_rows(BillingProfile.filter(account_id=account_id))
     keys = [profile.pk for profile in profiles if profile.pk not in kept]
-    purchases = Purchase.filter(account_id=account_id, billing_profile_id__not_isnull=True)
-    for purchase in await tx.lock_rows(purchases):
-        purchase.billing_profile_id = None
-        await purchase.save(using_db=tx.db, update_fields=["billing_profile_id"])
+    written = Q(billing_profile_id__not_isnull=True) | Q(cancel_reason__not_isnull=True)
+    for purchase in await tx.lock_rows(Purchase.filter(written, account_id=account_id)):
+        purchase.billing_profile_id = purchase.cancel_reason = None
+        await purchase.save(using_db=tx.db, update_fields=["billing_profile_id", "cancel_reason"])
     return await BillingProfile.filter(pk__in=keys).using_db(tx.db).delete() if keys else 0
 
 

@@ -2,6 +2,12 @@
 
 from models.data_map import ACCOUNTING, PURCHASES, Category, Kept, OnErasure, Table, public
 
+_PURCHASE = (
+    "quantity promotion_periods_left status anchor base_index base_months next_period_index "
+    "bills_on trial_ends_on cancel_at_period_end canceled_at ended_on paused_at resumes_on "
+    "past_due_since suspended_at created_at activated_at"
+)
+
 TABLES: dict[str, Table] = {
     "allocation": Table(
         ACCOUNTING, Kept.ACCOUNTING, OnErasure.KEPT, {Category.PAYMENT: "amount_cents created_at"}
@@ -219,16 +225,13 @@ TABLES: dict[str, Table] = {
     "purchase": Table(
         PURCHASES,
         Kept.ACCOUNTING,
-        OnErasure.KEPT,
+        OnErasure.CLEARED,
         {
-            Category.PAYMENT: (
-                "quantity promotion_periods_left status anchor base_index base_months "
-                "next_period_index bills_on trial_ends_on cancel_at_period_end "
-                "cancel_reason canceled_at ended_on paused_at resumes_on past_due_since "
-                "suspended_at created_at activated_at"
-            ),
+            Category.PAYMENT: _PURCHASE,
+            Category.CONTENT: "cancel_reason",
             Category.TECHNICAL: "trial_reminded_at resume_reminded_for expires_at",
         },
+        kept_columns={_PURCHASE: "accounting records"},
         not_in_archive="belongs to the company, whose owners see and export it",
     ),
     "purchase_change": Table(
