@@ -138,7 +138,7 @@ def run_jobs(app: Starlette, on_started: Callable[[], None]) -> None:
         for signal_number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(signal_number, stopped.set)
         async with app.router.lifespan_context(app):
-            _tune_interpreter()
+            _tune_garbage_collector()
             on_started()
             await stopped.wait()
 
@@ -243,7 +243,7 @@ class _Server(Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        _tune_interpreter()
+        _tune_garbage_collector()
         self._on_listening()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -251,16 +251,14 @@ class _Server(Server):
         logs.close()  # uvicorn then ends the process with the signal that stopped it
 
 
-def _tune_interpreter() -> None:
-    """Exclude permanent objects from garbage collection, examine a large response once instead of
-    twenty times, and let the event loop take over from other threads at once.
+def _tune_garbage_collector() -> None:
+    """Exclude permanent objects from garbage collection, and examine a large response once instead
+    of twenty times.
 
     A page of a thousand rows is ten thousand objects without cycles. Collecting after every 700 new
     objects, and examining the objects of all modules now and then, took half the time of such a
-    response. And each time that the event loop waits for something, a thread that computes goes on
-    for as long as the interpreter lets it: by default 5 ms, several times for each request.
+    response.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 4)
-    sys.setswitchinterval(0.0005)  # seconds

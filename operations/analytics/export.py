@@ -4,12 +4,12 @@ Each measure is a column of plain numbers, amounts in euros, and a column that s
 hidden. With a comparison or a running total it has further columns.
 """
 
-import asyncio
 import csv
 from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import date
 from io import StringIO
 
+from models.computing import compute
 from models.text import spreadsheet_text
 from operations.analytics.facts import Unit
 from operations.analytics.query import AnalyticsQuery
@@ -24,7 +24,7 @@ async def query_csv(
 ) -> AsyncIterator[bytes]:
     """All rows of the answer, in pieces. Raises Refusal and BadInput."""
     table = await answer(query, today, minimum_companies, MAX_CELLS)
-    head, *rows = await asyncio.to_thread(lambda: [*_lines(table, query)])
+    head, *rows = await compute(lambda: [*_lines(table, query)])
     yield _csv([head])
     for start in range(0, len(rows), _ROWS_PER_PIECE):
         yield _csv(rows[start : start + _ROWS_PER_PIECE])

@@ -4,7 +4,6 @@ What is hidden influences nothing else: running totals leave it out, and conditi
 ignore it.
 """
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -13,6 +12,7 @@ from functools import partial
 from itertools import product
 from typing import Any
 
+from models.computing import compute
 from models.database.sql import dialect, execute_report
 from models.errors import BadInput
 from models.translations import _
@@ -100,7 +100,7 @@ async def answer(
         await _fetch_range(query, fact, compared, today, minimum_companies) if compared else None
     )
     # A thread, because thousands of cells would hold up the event loop.
-    return await asyncio.to_thread(
+    return await compute(
         _table, query, fact, groups, earlier, minimum_companies, limit or query.first
     )
 
@@ -243,7 +243,7 @@ async def _fetch(
     statement = partial(cells_statement, query, fact, days, today, dialect())
     if can_be_bounded(query, dialect()):
         rows = await _execute(statement(is_bounded=True))
-        if not await asyncio.to_thread(_has_small_groups, query, rows, minimum):
+        if not await compute(_has_small_groups, query, rows, minimum):
             return rows
     return await _execute(statement())
 

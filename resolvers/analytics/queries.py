@@ -1,6 +1,5 @@
 """Analysts' queries of fact tables."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -11,6 +10,7 @@ import strawberry
 from auth.tokens import Purpose
 from models.billing.money import Money
 from models.clock import local_date
+from models.computing import compute
 from models.locale import Locale
 from operations.analytics.catalogue import fact_tables
 from operations.analytics.facts import Unit
@@ -101,7 +101,7 @@ async def answer_query(context: Context, query: AnalyticsQuery) -> AnalyticsTabl
     services = context.services
     today = local_date(services.clock.now())
     table = await answer(query, today, services.analytics.min_companies)
-    return await asyncio.to_thread(_as_result, table, query)
+    return await compute(_as_result, table, query)
 
 
 # The input is made when the program starts, so mypy doesn't accept it as the type of a parameter.
