@@ -11,7 +11,7 @@ from resolvers.context import Context
 from resolvers.paging import Page
 
 
-class _RecordedInvoices(Deferred):
+class RecordedInvoices(Deferred):
     """Invoices that are recorded as read before they are returned."""
 
     __slots__ = ("context", "invoices")
@@ -32,7 +32,7 @@ def recorded(context: Context, invoices: Deferred) -> Deferred:
     `Invoice.visible_to` uses it.
     """
     is_operator = context.viewer.staff is Staff.OPERATOR
-    return _RecordedInvoices(context, invoices) if is_operator else invoices
+    return RecordedInvoices(context, invoices) if is_operator else invoices
 
 
 def _invoices_in(found: Any) -> Iterator[Invoice]:

@@ -5,18 +5,25 @@ which invoice and when.
 from typing import TYPE_CHECKING
 
 import pytest
+from graphql import get_named_type
 
 from models.accounts.account import Account, AccountStatus
 from models.action import Action
 from models.audit import AuditEntry
 from models.billing.invoice import Invoice, InvoiceLine
 from models.viewer import Viewer
+from resolvers.billing.kept_invoices import RecordedInvoices
+from resolvers.context import Context
 from resolvers.ids import encode
+from schema.fields import batch_of
 from tests.schema.billing.catalogue_fixtures import create_operator
+from tests.schema.test_isolation import GRAPH
 
 if TYPE_CHECKING:
+    from resolvers.context import Services
     from tests.schema.conftest import Dataset, Execute
 
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 QUERIES = {
     "list": "{ found: invoices { nodes { number } } }",
     "edges": "{ found: invoices { edges { node { id } } } }",
@@ -66,3 +73,19 @@ async def test_p4_1_each_reading_of_a_kept_invoice_is_recorded(
     if path == "list":  # counting reads none
         await execute(operator, "{ invoices { totalCount } }")
         assert len(await readings()) == 1
+
+
+@ON_SQLITE
+async def test_p4_1_every_field_that_leads_to_invoices_records_them(
+    operator: Viewer, services: "Services"
+) -> None:
+    """So that a new field can't be forgotten."""
+    context, unrecorded = Context(operator, services), set()
+    for kind in GRAPH.type_map.values():
+        for name, field in getattr(kind, "fields", {}).items():
+            is_invoice = get_named_type(field.type).name in ("Invoice", "InvoiceConnection")
+            batch = batch_of(field) if is_invoice else None
+            if batch and not isinstance(batch(context, []), RecordedInvoices):
+                unrecorded.add(f"{kind.name}.{name}")
+    # Disputes of erased companies are hidden.
+    assert unrecorded == {"Dispute.invoice", "Dispute.creditNote"}
