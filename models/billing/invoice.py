@@ -145,7 +145,10 @@ class Invoice(Model):
     @property
     def is_without_buyer(self) -> bool:
         """Whether the buyer was removed, with the structured file and the PDF."""
-        return bool(self.facts.get("buyer", {}).get("name") == ERASED)
+        # A company may have the name alone.
+        buyer = self.facts.get("buyer", {})
+        is_named_so = buyer.get("name") == ERASED
+        return bool(is_named_so and buyer.get("address", {}).get("lines") == [ERASED])
 
     async def current(self, db: BaseDBAsyncClient | None) -> "Invoice":
         """The invoice, or the corrective one that has replaced it."""
