@@ -70,7 +70,11 @@ class Relay:
     async def _repeat(self, name: str, work: Callable[[Redis], Awaitable[None]]) -> None:
         while True:
             try:
-                async with Redis.from_url(self._url, socket_connect_timeout=PING_SECONDS) as redis:
+                # With `socket_timeout`, a write would use `asyncio.wait_for`, which in Python 3.11
+                # loses a cancellation that arrives when the write is done.
+                async with Redis.from_url(
+                    self._url, socket_timeout=None, socket_connect_timeout=PING_SECONDS
+                ) as redis:
                     await work(redis)
             except (RedisError, OSError) as error:  # TimeoutError is an OSError
                 self._set_unavailable(name, error)

@@ -60,8 +60,8 @@ async def running(
     task = asyncio.create_task(process.relay.run())
     yield process
     task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait([task], timeout=MAX_WAIT)
+    assert task.cancelled()
 
 
 @pytest.fixture
@@ -193,3 +193,16 @@ async def test_a_slow_redis_costs_no_memory(
         hub.announce([f"ticket:{number}"])
         presence.set_typing(number, 1, True)
     assert len(stopped._keys) == len(stopped._typing) == 10
+
+
+async def test_a_process_stops_whatever_its_relay_is_doing(
+    redis: RedisServer, clock: "MovableClock"
+) -> None:
+    """A cancellation isn't lost, in whichever step of publishing it arrives."""
+    for steps in range(25):
+        async with running(redis, clock) as process, asyncio.timeout(MAX_WAIT):
+            while not redis.client().pubsub_numsub(process.relay.channel)[0][1]:
+                await asyncio.sleep(0.001)
+            process.hub.announce(["ticket:1"])
+            for _ in range(steps):
+                await asyncio.sleep(0)
